@@ -1,0 +1,130 @@
+"""JSON with CouchDB's fidelity.
+
+Python's own parser keeps what CouchDB keeps: integers of any size, ``1`` apart from ``1.0``, the order of members.
+On top of it: duplicate members survive (the server stores them and they count in the revision hash), what is no
+JSON to the server is refused, and numbers are written as the server's ``jiffy`` writes them.
+Source: CouchDB documentation, "API Basics: JSON Basics".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+
+class DuplicateMembers(dict[str, Any]):
+    """An object that repeats a member. For look-ups the last one counts; ``items()`` has them all, in order."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+    def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]  # the encoder and the hash see every pair
+        return self.pairs
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else DuplicateMembers(pairs)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_INFINITE = (float("inf"), float("-inf"))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in _INFINITE:
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+_SURROGATES = re.compile(
+    r"\\(?:[^u]|u(?P<high>[dD][89aAbB][0-9a-fA-F]{2})(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u(?P<lone>[dD][c-fC-F]))"
+)
+
+
+def loads(data: bytes | bytearray | str) -> Any:
+    """Parse one JSON text; ``ValueError`` where it is none (also for bytes that are not UTF-8)."""
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if "\\u" in text:
+        _refuse_lone_surrogates(text)
+    return value
+
+
+def _refuse_lone_surrogates(text: str) -> None:
+    """Half a surrogate pair is no character: the server refuses the text that escapes one."""
+    for match in _SURROGATES.finditer(text):
+        if match["lone"] or (match["high"] and not match["low"]):
+            raise ValueError("lone surrogate")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
+_ODD_NUMBER = re.compile(r"(?:^|[:,\[])-?(?:\d(?:\.\d+)?e[+-]\d|0\.0(?!\d))")
+_quote = json.encoder.encode_basestring
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON, characters unescaped; ``ValueError`` for what JSON cannot hold."""
+    try:
+        text = _ENCODER.encode(value)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    # Python and the server write most floats alike. Where a text may hold one of the others, write it anew.
+    if ("e+" in text or "e-" in text or "-0.0" in text) and _ODD_NUMBER.search(text):
+        return "".join(_pieces(value))
+    return text
+
+
+def encode(value: Any) -> bytes:
+    """``dumps`` as UTF-8 bytes."""
+    return dumps(value).encode("utf-8")
+
+
+def _pieces(value: Any) -> list[str]:
+    if isinstance(value, float):
+        return [format_float(value)]
+    if isinstance(value, dict):
+        out = ["{"]
+        for key, member in value.items():
+            out += [_quote(key), ":", *_pieces(member), ","]
+        return [*out[:-1], "}"] if value else ["{}"]
+    if isinstance(value, (list, tuple)):
+        out = ["["]
+        for item in value:
+            out += [*_pieces(item), ","]
+        return [*out[:-1], "]"] if value else ["[]"]
+    return [_ENCODER.encode(value)]
+
+
+def format_float(number: float) -> str:
+    """The shortest digits that give the number back, as JavaScript lays them out, but always with a point.
+
+    ``1e16`` is ``10000000000000000.0``, ``1e21`` is ``1e+21``, ``1e-7`` is ``1e-7``, minus zero is ``0.0``.
+    """
+    if number == 0:
+        return "0.0"
+    text = repr(number)
+    if "e" not in text:
+        return text
+    sign, text = ("-", text[1:]) if number < 0 else ("", text)
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    power = int(exponent)
+    digits = whole + fraction
+    if 0 <= power < 21:
+        return f"{sign}{digits.ljust(power + 1, '0')}.0" if len(digits) <= power + 1 else (
+            f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}"
+        )
+    if -7 < power < 0:
+        return f"{sign}0.{'0' * (-power - 1)}{digits}"
+    return f"{sign}{mantissa}e{'+' if power > 0 else '-'}{abs(power)}"
