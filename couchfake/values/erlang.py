@@ -13,7 +13,8 @@ _pack_double = struct.Struct(">d").pack
 _pack_int = struct.Struct(">i").pack
 _pack_length = struct.Struct(">I").pack
 _SMALL = tuple(b"a" + bytes([n]) for n in range(256))
-_TRUE, _FALSE, _NULL = b"d\x00\x04true", b"d\x00\x05false", b"d\x00\x04null"
+_pack_short = struct.Struct(">H").pack
+_ATOMS = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x04null"}
 
 
 def term_to_binary(value: Any) -> bytes:
@@ -22,10 +23,50 @@ def term_to_binary(value: Any) -> bytes:
 
 
 def external(value: Any) -> bytes:
-    """The external form without the version byte."""
+    """The external form without the version byte. A loop with a stack, since documents may nest very deeply."""
     out: list[bytes] = []
-    _write(value, out.append)
+    put = out.append
+    todo: list[Any] = [value]  # what is still to be written, last first; bytes are written as they are
+    pop, push = todo.pop, todo.append
+    while todo:
+        value = pop()
+        kind = type(value)
+        if kind is bytes:
+            put(value)
+        elif kind is str:
+            data = value.encode("utf-8")
+            put(b"m" + _pack_length(len(data)) + data)
+        elif kind is int:
+            put(_SMALL[value] if 0 <= value < 256 else external_integer(value))
+        elif kind is float:
+            put(b"F" + _pack_double(value))
+        elif kind is list:
+            put(_list_head(value))
+            if not out[-1].startswith((b"j", b"k")):
+                push(b"j")
+                todo.extend(reversed(value))
+        elif kind is bool or value is None:
+            put(_ATOMS[value])
+        elif not value:
+            put(b"h\x01j")
+        else:
+            members = list(value.items())
+            put(b"h\x01l" + _pack_length(len(members)))
+            push(b"j")
+            for name, member in reversed(members):
+                data = name.encode("utf-8")
+                push(member)
+                push(b"h\x02m" + _pack_length(len(data)) + data)
     return b"".join(out)
+
+
+def _list_head(value: list[Any]) -> bytes:
+    if not value:
+        return b"j"
+    if len(value) < 65536 and type(value[0]) is int and all(type(item) is int and 0 <= item < 256 for item in value):
+        # Erlang cannot tell such a list from a string, and writes it as one.
+        return b"k" + _pack_short(len(value)) + bytes(value)
+    return b"l" + _pack_length(len(value))
 
 
 def external_binary(data: bytes) -> bytes:
@@ -42,61 +83,6 @@ def external_integer(number: int) -> bytes:
     if len(digits) < 256:
         return b"n" + bytes([len(digits)]) + sign + digits
     return b"o" + _pack_length(len(digits)) + sign + digits
-
-
-def _write(value: Any, put: Any) -> None:
-    kind = type(value)
-    if kind is str:
-        data = value.encode("utf-8")
-        put(b"m" + _pack_length(len(data)) + data)
-    elif kind is int:
-        put(_SMALL[value] if 0 <= value < 256 else external_integer(value))
-    elif kind is float:
-        put(b"F" + _pack_double(value))
-    elif kind is list:
-        _write_list(value, put)
-    elif value is True:
-        put(_TRUE)
-    elif value is False:
-        put(_FALSE)
-    elif value is None:
-        put(_NULL)
-    else:
-        _write_object(value, put)
-
-
-def _write_object(value: Any, put: Any) -> None:
-    if not value:
-        put(b"h\x01j")
-        return
-    items = value.items()
-    put(b"h\x01l" + _pack_length(len(items)))
-    for name, member in items:
-        data = name.encode("utf-8")
-        put(b"h\x02m" + _pack_length(len(data)) + data)
-        kind = type(member)  # the two commonest kinds here, for speed
-        if kind is str:
-            data = member.encode("utf-8")
-            put(b"m" + _pack_length(len(data)) + data)
-        elif kind is float:
-            put(b"F" + _pack_double(member))
-        else:
-            _write(member, put)
-    put(b"j")
-
-
-def _write_list(value: list[Any], put: Any) -> None:
-    if not value:
-        put(b"j")
-        return
-    if len(value) < 65536 and type(value[0]) is int and all(type(item) is int and 0 <= item < 256 for item in value):
-        # Erlang cannot tell such a list from a string, and writes it as one.
-        put(b"k" + struct.pack(">H", len(value)) + bytes(value))
-        return
-    put(b"l" + _pack_length(len(value)))
-    for item in value:
-        _write(item, put)
-    put(b"j")
 
 
 def format_term(value: Any) -> str:

@@ -1,8 +1,8 @@
 """JSON with CouchDB's fidelity.
 
 Python's own parser keeps what CouchDB keeps: integers of any size, ``1`` apart from ``1.0``, the order of members.
-On top of it: duplicate members survive (the server stores them and they count in the revision hash), what is no
-JSON to the server is refused, and numbers are written as the server's ``jiffy`` writes them.
+On top of it: of a repeated member the last one counts, what is no JSON to the server is refused, and numbers are
+written as the server's ``jiffy`` writes them.
 Source: CouchDB documentation, "API Basics: JSON Basics".
 """
 
@@ -13,20 +13,15 @@ import re
 from typing import Any, NoReturn
 
 
-class DuplicateMembers(dict[str, Any]):
-    """An object that repeats a member. For look-ups the last one counts; ``items()`` has them all, in order."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.pairs = pairs
-
-    def items(self) -> list[tuple[str, Any]]:  # type: ignore[override]  # the encoder and the hash see every pair
-        return self.pairs
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
-    return value if len(value) == len(pairs) else DuplicateMembers(pairs)
+    if len(value) == len(pairs):
+        return value
+    # Of a repeated member the server keeps the last, where the last stood.
+    last_first = {}
+    for name, member in reversed(pairs):
+        last_first.setdefault(name, member)
+    return dict(reversed(last_first.items()))
 
 
 def _no_constant(name: str) -> NoReturn:
