@@ -1,0 +1,85 @@
+"""Byte ranges of a response, as the real server reads and answers them.
+
+Not quite RFC 9110: a header that cannot be read counts as none, but a range that lies outside is refused even where
+the body will be sent whole; ten ranges or more are ignored; a suffix longer than the body loses its first byte.
+Source: CouchDB documentation, "Document API: Attachments, HTTP Range Requests".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from couchfake.errors import RangeNotSatisfiable
+
+Range = tuple[int, int]
+"""First and last byte, both included."""
+
+MOST_RANGES = 9
+
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+
+
+def ranges_of(header: str | None, length: int) -> list[Range] | None:
+    """The ranges that a ``Range`` header asks for, in a body of ``length`` bytes; None: send it whole.
+
+    ``RangeNotSatisfiable`` for one that is empty. An empty list is an answer too (the header said ``bytes=``): a
+    multipart body without parts.
+    """
+    asked = _parse(header)
+    if asked is None or (0, None) in asked:
+        return None
+    ranges = [_within(first, last, length) for first, last in asked]
+    return ranges if len(ranges) <= MOST_RANGES else None
+
+
+def _within(first: int | None, last: int | None, length: int) -> Range:
+    """One range as bytes that exist: ``first-last``, ``first-`` or, without ``first``, the ``last`` bytes of the body."""
+    if first is not None and last is not None and last < first:
+        raise RangeNotSatisfiable
+    if last is None or last >= length:
+        last = length - 1  # of a suffix too: where the server counts one byte too few
+    start, end = (length - last, length - 1) if first is None else (first, last)
+    if end < start:
+        raise RangeNotSatisfiable
+    return start, end
+
+
+def _parse(header: str | None) -> list[tuple[int | None, int | None]] | None:
+    """``(first, last)`` as written, None for what is left out; None where there is no header that can be read."""
+    if header is None or not header.startswith("bytes="):
+        return None
+    try:
+        return [_parse_one(text) for text in header[6:].split(",") if text]
+    except ValueError:
+        return None
+
+
+def _parse_one(text: str) -> tuple[int | None, int | None]:
+    if text.startswith("-"):
+        return None, _integer(text[1:])
+    numbers = [_integer(part) for part in text.split("-") if part]
+    if len(numbers) not in (1, 2):
+        raise ValueError(text)
+    return numbers[0], numbers[1] if len(numbers) == 2 else None
+
+
+def _integer(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def content_range(one: Range, length: int) -> str:
+    """The ``Content-Range`` of one range."""
+    return f"bytes {one[0]}-{one[1]}/{length}"
+
+
+def byteranges(data: bytes, content_type: str, ranges: Sequence[Range], boundary: str) -> Iterator[bytes]:
+    """A ``multipart/byteranges`` body, piece by piece."""
+    delimiter = b"--" + boundary.encode("ascii")
+    yield delimiter
+    for one in ranges:
+        head = f"\r\nContent-Type: {content_type}\r\nContent-Range: {content_range(one, len(data))}\r\n\r\n"
+        yield b"".join((head.encode("utf-8"), data[one[0] : one[1] + 1], b"\r\n", delimiter))
+    yield b"--"
