@@ -199,9 +199,7 @@ def read_attachments(
     if not isinstance(member, dict):
         raise DocValidation("Bad special document member: _attachments")
     following = None if parts is None else iter(parts)
-    return [
-        _read_entry(name, entry, settings, following) for name, entry in member.items() if isinstance(entry, dict)
-    ]
+    return [_read_entry(name, entry, settings, following) for name, entry in member.items() if isinstance(entry, dict)]
 
 
 def _read_entry(
