@@ -153,7 +153,9 @@ def store(
     decoded_length = len(data) if length is None or encoding == "identity" else length
     if encoding == "identity" and settings.compresses(content_type):
         data, encoding = gzipped(data, settings.compression_level), "gzip"
-    return Attachment(name, content_type, md5(data).digest(), data, encoding, decoded_length, len(data), revpos)
+    return Attachment(
+        name, content_type, md5(data, usedforsecurity=False).digest(), data, encoding, decoded_length, len(data), revpos
+    )
 
 
 def gzipped(data: bytes, level: int) -> bytes:
@@ -267,7 +269,7 @@ def _read_following(
     if following is None or type(expected) is not int or expected < 0:
         raise ServerError("function_clause")  # nothing can follow a plain document; the length is not optional
     data = _take(following, expected)
-    if sent_md5 and sent_md5 != md5(data).digest():
+    if sent_md5 and sent_md5 != md5(data, usedforsecurity=False).digest():
         raise ServerError("function_clause")  # md5_mismatch, which the server does not expect here
     decoded_length = length if type(length) is int else None
     return store(name, _type(entry), data, settings, encoding=encoding, length=decoded_length, revpos=_revpos(entry))

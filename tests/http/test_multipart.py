@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -121,12 +122,12 @@ class TestWriting:
         assert related_type([], "b") == "application/json"
 
     def test_open_revisions(self) -> None:
-        revisions = [
+        revisions: list[Revision | Missing] = [
             Revision("a", "1-x", b"{}", []),
             Missing(b'{"missing":"9-c"}'),
             Revision("a", "1-y", b"{1}", [self.PIXEL]),
         ]
-        message = email.message_from_bytes(
+        message: Any = email.message_from_bytes(
             b'Content-Type: multipart/mixed; boundary="out"\r\n\r\n' + b"".join(mixed(revisions, "out", "in")),
             policy=email.policy.HTTP,
         )
@@ -141,7 +142,11 @@ class TestWriting:
         )
 
     def test_bulk_parts_say_whose_they_are(self) -> None:
-        revisions = [Revision("a", "1-x", b"{}", [self.PIXEL]), Revision("b", "1-y", b"{}", []), Missing(b"{0}")]
+        revisions: list[Revision | Missing] = [
+            Revision("a", "1-x", b"{}", [self.PIXEL]),
+            Revision("b", "1-y", b"{}", []),
+            Missing(b"{0}"),
+        ]
         written = b"".join(bulk(revisions, "--o", "--i"))
         assert written.startswith(
             b"\r\n----o\r\nX-Doc-Id: a\r\nX-Rev-Id: 1-x\r\nContent-Type: multipart/related; boundary=--i\r\n\r\n----i\r\n"
