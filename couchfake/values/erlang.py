@@ -115,9 +115,34 @@ def _format_binary(text: str) -> str:
     return "<<" + ",".join(map(str, text.encode("utf-8"))) + ">>"
 
 
+def write_term(value: Any) -> str:
+    """A JSON value in Erlang's plainest notation, strings as bytes: ``<<51>>``, ``{[{<<97>>,1}]}``, ``[1,2]``."""
+    if value is True or value is False or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, str):
+        return "<<" + ",".join(map(str, value.encode("utf-8"))) + ">>"
+    if isinstance(value, dict):
+        return "{[" + ",".join(f"{{{write_term(name)},{write_term(member)}}}" for name, member in value.items()) + "]}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(write_term, value)) + "]"
+    return _format_float(value) if isinstance(value, float) else str(value)
+
+
 def _format_float(number: float) -> str:
-    text = repr(number)
-    if "e" in text:
-        mantissa, _, exponent = text.partition("e")
-        return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent)}"
-    return text
+    """Erlang writes the shorter of ``1000000.0`` and ``1.0e6``; of equal length the one without exponent."""
+    sign, text = ("-", repr(-number)) if number < 0 else ("", repr(number))
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    place = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))  # of the point among the digits
+    digits = digits.rstrip("0")
+    if not digits:
+        return f"{sign}0.0"
+    scientific = f"{digits[0]}.{digits[1:] or '0'}e{place - 1}"
+    if place <= 0:
+        plain = f"0.{'0' * -place}{digits}"
+    elif place >= len(digits):
+        plain = f"{digits}{'0' * (place - len(digits))}.0"
+    else:
+        return f"{sign}{digits[:place]}.{digits[place:]}"
+    return sign + (plain if len(plain) <= len(scientific) else scientific)
