@@ -391,7 +391,7 @@ def render_all(
 ) -> dict[str, Any]:
     """The value of ``_attachments`` (leave the member out where there are none).
 
-    Attachments whose ``revpos`` is at most ``since_pos`` (see ``ancestor_pos``) are shown as stubs in every form.
+    Attachments whose ``revpos`` is at most ``since_pos`` are shown as stubs in every form.
     """
     return {
         one.name: render(one, form if one.revpos > since_pos else "stub", encoding_info=encoding_info)
@@ -402,12 +402,3 @@ def render_all(
 def newer_than(attachments: Sequence[Attachment], since_pos: int) -> list[Attachment]:
     """Those whose bytes an answer carries when the reader has everything up to ``since_pos``."""
     return [one for one in attachments if one.revpos > since_pos]
-
-
-def ancestor_pos(path: Iterable[tuple[int, str]], atts_since: Iterable[tuple[int, str]]) -> int:
-    """The generation of the latest revision in ``atts_since`` on a revision's path (itself first); 0 if there is none.
-
-    Both are ``(generation, hash)`` pairs; revisions that are not on the path do not count.
-    """
-    known = set(atts_since)
-    return next((revision[0] for revision in path if revision in known), 0)
