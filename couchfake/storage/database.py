@@ -1,0 +1,201 @@
+"""One database: its documents, their order by id and by change, and the writing of edits.
+
+All writing happens under ``lock``; ``changed`` wakes the feeds that wait for it. What other rooms add to a write
+(validation functions, the rules of ``_users``) is given from outside as ``WriteRules``, so that storage knows
+nothing of JavaScript or users.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any, Protocol
+
+from sortedcontainers import SortedDict, SortedList
+
+from couchfake.errors import CouchError
+from couchfake.storage import documents
+from couchfake.storage.bodies import ParsedBodies
+from couchfake.storage.documents import DocumentEntry, LocalDocument
+from couchfake.storage.edits import Edit
+from couchfake.storage.purges import PurgeHistory
+from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.revision_tree import Revision
+from couchfake.storage.sequences import SequenceFormat
+
+
+class WriteRules(Protocol):
+    """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
+
+    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+        """Look at, or change, an edit before anything else (hashing of passwords)."""
+
+    def has_validators(self, database: Database) -> bool:
+        """Whether any design document has a validate_doc_update function."""
+
+    def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
+        """Run the validation functions, or the checks of a design document."""
+
+    def after_write(self, database: Database, edits: list[Edit]) -> None:
+        """Told of what was written, under the lock (design documents: caches to drop)."""
+
+
+class Database:
+    """See the module. ``seq``s are integers here; ``pack_seq`` makes them texts."""
+
+    def __init__(
+        self,
+        name: str,
+        uuid: str,
+        created: float,
+        rules: WriteRules,
+        parsed: ParsedBodies,
+        props: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.uuid = uuid
+        self.created = created
+        self.rules = rules
+        self.parsed = parsed
+        self.props = dict(props or {})
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.closed = False
+        self.entries: dict[str, DocumentEntry] = {}
+        self.live_ids: SortedList[str] = SortedList()
+        self.by_seq: SortedDict[int, DocumentEntry] = SortedDict()
+        self.local_documents: SortedDict[str, LocalDocument] = SortedDict()
+        self.update_seq = 0
+        self.doc_del_count = 0
+        self.purges = PurgeHistory()
+        self.revs_limit = 1000
+        self.security: dict[str, Any] = {}
+        self.indexes: dict[Hashable, Any] = {}
+        self._sequences = SequenceFormat(uuid)
+
+    @property
+    def partitioned(self) -> bool:
+        return bool(self.props.get("partitioned"))
+
+    @property
+    def doc_count(self) -> int:
+        return len(self.live_ids)
+
+    @property
+    def purge_seq(self) -> int:
+        return self.purges.seq
+
+    def pack_seq(self, seq: int) -> str:
+        return self._sequences.pack(seq)
+
+    def unpack_seq(self, text: str) -> int:
+        return self._sequences.unpack(text)
+
+    # ---- reading
+
+    def entry(self, docid: str) -> DocumentEntry | None:
+        """Any document but a local one, deleted ones too."""
+        return self.entries.get(docid)
+
+    def entries_since(self, seq: int) -> Iterator[DocumentEntry]:
+        """Each document once, in the order of its latest change, from after ``seq``. Costs what it answers."""
+        for each in self.by_seq.irange(minimum=seq, inclusive=(False, True)):
+            yield self.by_seq[each]
+
+    def count_since(self, seq: int) -> int:
+        """How many documents have changed after ``seq``."""
+        return len(self.by_seq) - self.by_seq.bisect_right(seq)
+
+    def ddocs(self) -> list[DocumentEntry]:
+        """The live design documents, by id."""
+        return [self.entries[docid] for docid in self.live_ids.irange("_design/", "_design0", (True, False))]
+
+    def open_doc(self, entry: DocumentEntry, leaf: Revision | None = None) -> dict[str, Any]:
+        """A revision (the winner) as JSON: a new dict, whose nested values must not be changed."""
+        return documents.document(entry.id, leaf or entry.winner)
+
+    def purges_since(self, purge_seq: int) -> list[tuple[int, str, list[str]]]:
+        return self.purges.since(purge_seq)
+
+    # ---- writing
+
+    def close(self) -> None:
+        """The database was deleted: wake everybody who waits for its changes."""
+        with self.lock:
+            self.closed = True
+            self.changed.notify_all()
+
+    def local(self, docid: str) -> LocalDocument | None:
+        return self.local_documents.get(docid)
+
+    def add_entry(self, entry: DocumentEntry) -> None:
+        self.entries[entry.id] = entry
+
+    def touch(self, entry: DocumentEntry, was: bool | None) -> None:
+        """Give a changed document its new sequence; ``was`` says if it was deleted before (None: it was not there)."""
+        self.update_seq += 1
+        if entry.seq:
+            del self.by_seq[entry.seq]
+        entry.seq = self.update_seq
+        self.by_seq[entry.seq] = entry
+        self._recount(entry.id, was, entry.deleted)
+
+    def _recount(self, docid: str, was: bool | None, now: bool | None) -> None:
+        if was is not now:
+            if was is False:
+                self.live_ids.remove(docid)
+            elif was:
+                self.doc_del_count -= 1
+            if now is False:
+                self.live_ids.add(docid)
+            elif now:
+                self.doc_del_count += 1
+
+    def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
+        """Remove leaves as if they had never been. Answers, for each id, the revisions that were removed."""
+        purged: dict[str, list[RevisionId]] = {}
+        with self.lock:
+            for docid, revs in requests:
+                entry = self.entries.get(docid)
+                gone = self._purge_leaves(entry, revs) if entry is not None else []
+                purged[docid] = gone
+                self.purges.add(docid, revs)
+                if gone and docid.startswith("_design/"):
+                    self.rules.after_write(self, [Edit(docid, {})])
+            self.changed.notify_all()
+        return purged
+
+    def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
+        was = entry.deleted
+        gone = entry.tree.remove_leaves(revs)
+        if not gone:
+            return gone
+        if entry.tree.leaves:
+            self.touch(entry, was)
+        else:
+            self.update_seq += 1
+            del self.by_seq[entry.seq]
+            del self.entries[entry.id]
+            self._recount(entry.id, was, None)
+        return gone
+
+    def compact(self) -> None:
+        """Forget the bodies of all revisions that are no leaves."""
+        with self.lock:
+            for entry in self.entries.values():
+                for leaf in entry.leaves():
+                    for node in leaf.lineage():
+                        if node.children:
+                            node.body, node.attachments = None, ()
+
+    def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
+        """The document and the named revision, or its winner."""
+        entry = self.entries.get(docid)
+        if entry is None:
+            return None
+        node = entry.winner if rev is None else entry.tree.find(rev)
+        return None if node is None else (entry, node)
+
+
+Outcome = RevisionId | CouchError
+"""What became of one edit: its new revision, or why it was refused."""

@@ -1,0 +1,184 @@
+"""A document as the database keeps it, and its JSON as clients read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from couchfake.storage import attachments as stored_attachments
+from couchfake.storage.attachments import Attachment
+from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.revision_tree import Revision, RevisionTree
+from couchfake.values import json
+
+
+class DocumentEntry:
+    """One document, deleted or not: its id, its latest update sequence, its revisions."""
+
+    __slots__ = ("id", "seq", "tree")
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.seq = 0
+        self.tree = RevisionTree()
+
+    @property
+    def winner(self) -> Revision:
+        return self.tree.leaves[0]
+
+    @property
+    def deleted(self) -> bool:
+        return self.tree.leaves[0].deleted
+
+    def leaves(self) -> list[Revision]:
+        """The leaves, winner first, the others by rank."""
+        return self.tree.leaves
+
+
+class LocalDocument:
+    """A document of ``_local/``: it has no history; its revision is ``0-N``."""
+
+    __slots__ = ("body", "id", "rev")
+
+    def __init__(self, id: str, rev: int, body: dict[str, Any]) -> None:
+        self.id = id
+        self.rev = rev
+        self.body = body
+
+    def document(self, revs: bool = False) -> dict[str, Any]:
+        shown = {"_id": self.id, "_rev": f"0-{self.rev}", **self.body}
+        if revs:
+            shown["_revisions"] = {"start": 0, "ids": [str(self.rev)]}
+        return shown
+
+
+@dataclass
+class Shown:
+    """Which additions to a document's JSON were asked for (the query parameters of the same names)."""
+
+    revs: bool = False
+    revs_info: bool = False
+    conflicts: bool = False
+    deleted_conflicts: bool = False
+    local_seq: bool = False
+    attachments: bool = False
+    follows: bool = False
+    att_encoding_info: bool = False
+    atts_since: tuple[RevisionId, ...] | None = None
+
+    @property
+    def any_meta(self) -> bool:
+        return self.revs_info or self.conflicts or self.deleted_conflicts or self.local_seq
+
+
+PLAIN = Shown()
+
+
+def lineage(leaf: Revision, limit: int) -> list[Revision]:
+    """A revision and its ancestors, at most ``limit`` (the database's revs_limit shows at once on reads)."""
+    nodes = []
+    node: Revision | None = leaf
+    while node is not None and len(nodes) < limit:
+        nodes.append(node)
+        node = node.parent
+    return nodes
+
+
+def meta_members(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int) -> dict[str, Any]:
+    """The members that tell of the document's other revisions, in the server's order; empty if there is nothing."""
+    meta: dict[str, Any] = {}
+    if shown.revs_info:
+        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, limit)]
+    if shown.local_seq:
+        meta["_local_seq"] = entry.seq
+    if shown.conflicts:
+        revs = [each.rev for each in entry.leaves() if each is not entry.winner and not each.deleted]
+        if revs:
+            meta["_conflicts"] = revs
+    if shown.deleted_conflicts:
+        revs = [each.rev for each in entry.leaves() if each is not entry.winner and each.deleted]
+        if revs:
+            meta["_deleted_conflicts"] = revs
+    return meta
+
+
+def status(node: Revision) -> str:
+    if node.body is None:
+        return "missing"
+    return "deleted" if node.deleted else "available"
+
+
+def revisions_member(leaf: Revision, limit: int) -> dict[str, Any]:
+    return {"start": leaf.pos, "ids": [node.hash for node in lineage(leaf, limit)]}
+
+
+def body_of(leaf: Revision) -> dict[str, Any]:
+    return {} if leaf.body is None else leaf.body.value
+
+
+def document(docid: str, leaf: Revision) -> dict[str, Any]:
+    """``_id``, ``_rev``, the body, ``_deleted``, attachment stubs: a new dict whose nested values are shared."""
+    shown: dict[str, Any] = {"_id": docid, "_rev": leaf.rev}
+    if leaf.body is not None:
+        shown.update(leaf.body.value)
+    if leaf.deleted:
+        shown["_deleted"] = True
+    if leaf.attachments:
+        shown["_attachments"] = stored_attachments.render_all(leaf.attachments)
+    return shown
+
+
+def encoded_document(
+    docid: str,
+    leaf: Revision,
+    extra: Iterable[tuple[str, Any]] = (),
+    attachments: dict[str, Any] | None = None,
+) -> bytes:
+    """The same as JSON text, from the text that is kept; ``extra`` are meta members, ``attachments`` their JSON."""
+    parts = [b'{"_id":', json.encode(docid), b',"_rev":"', leaf.rev.encode("utf-8"), b'"']
+    inner = leaf.body.json[1:-1] if leaf.body is not None else b""
+    if inner:
+        parts += [b",", inner]
+    if leaf.deleted:
+        parts.append(b',"_deleted":true')
+    for name, value in extra:
+        parts += [b',"', name.encode("ascii"), b'":', json.encode(value)]
+    if attachments:
+        parts += [b',"_attachments":', json.encode(attachments)]
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+def shown_document(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int) -> bytes:
+    """A revision's JSON text with what was asked for beside it."""
+    if shown is PLAIN and not leaf.attachments:
+        return encoded_document(entry.id, leaf)
+    extra: dict[str, Any] = {}
+    if shown.revs:
+        extra["_revisions"] = revisions_member(leaf, limit)
+    if shown.any_meta:
+        extra.update(meta_members(entry, leaf, shown, limit))
+    return encoded_document(entry.id, leaf, extra.items(), attachments_member(leaf, shown))
+
+
+def attachments_member(leaf: Revision, shown: Shown) -> dict[str, Any] | None:
+    if not leaf.attachments:
+        return None
+    form: stored_attachments.Form = "follows" if shown.follows else "data" if shown.attachments else "stub"
+    return stored_attachments.render_all(
+        leaf.attachments, form, encoding_info=shown.att_encoding_info, since_pos=since_pos(leaf, shown)
+    )
+
+
+def since_pos(leaf: Revision, shown: Shown) -> int:
+    """The generation of the newest of ``atts_since`` that is an ancestor: later attachments only are sent."""
+    if shown.atts_since is None:
+        return 0
+    known = set(shown.atts_since)
+    return next((node.pos for node in leaf.lineage() if node.key in known), 0)
+
+
+def sent_attachments(leaf: Revision, shown: Shown) -> list[Attachment]:
+    """The attachments whose bytes an answer carries."""
+    return stored_attachments.newer_than(leaf.attachments, since_pos(leaf, shown))

@@ -1,0 +1,162 @@
+"""From a document's JSON to an edit: what a client asks to be written, checked for its form.
+
+The underscore members are taken out and understood, the rest is the body. Everything here fails before anything is
+written, for a whole ``_bulk_docs`` request at once. Source: CouchDB documentation, "Document API: Special Fields".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from couchfake.errors import BadRequest, CouchError, DocValidation, IllegalDocid
+from couchfake.storage import attachments
+from couchfake.storage.attachments import Attachment, AttachmentInput, AttachmentSettings
+from couchfake.storage.revision_ids import RevisionId, format_rev, parse_hash, parse_rev
+from couchfake.values import json
+
+
+class Config(Protocol):
+    def get(self, section: str, key: str, default: str = "") -> str: ...
+    def integer(self, section: str, key: str, default: int) -> int: ...
+
+
+class Edit:
+    """A document to be written.
+
+    ``start`` and ``ids`` are the revisions that the writer named, newest first (0 and none for a new document). In an
+    interactive edit they are the parent's history, in a replicated one that of the revision itself.
+    ``inputs`` are the attachments as sent; ``attachments`` those that the revision will have.
+    """
+
+    __slots__ = ("_encoded", "attachments", "body", "deleted", "id", "ids", "inputs", "start")
+
+    def __init__(self, id: str, body: dict[str, Any], deleted: bool = False, rev: RevisionId | None = None) -> None:
+        self.id = id
+        self.body = body
+        self.deleted = deleted
+        self.start, self.ids = (0, []) if rev is None else (rev[0], [rev[1]])
+        self.inputs: list[AttachmentInput] = []
+        self.attachments: tuple[Attachment, ...] = ()
+        self._encoded: bytes | None = None
+
+    def encoded(self) -> bytes:
+        """The body's JSON, made once."""
+        if self._encoded is None:
+            self._encoded = json.encode(self.body)
+        return self._encoded
+
+    def set_body(self, body: dict[str, Any]) -> None:
+        self.body, self._encoded = body, None
+
+    @property
+    def rev(self) -> RevisionId | None:
+        """The newest revision that the writer named."""
+        return (self.start, self.ids[0]) if self.ids else None
+
+    @property
+    def has_stubs(self) -> bool:
+        return any(entry.is_stub for entry in self.inputs)
+
+    def document(self) -> dict[str, Any]:
+        """As functions are shown it: ``_id``, ``_rev`` (if any), the body, ``_deleted``."""
+        shown: dict[str, Any] = {"_id": self.id}
+        if self.ids:
+            shown["_rev"] = format_rev((self.start, self.ids[0]))
+        shown.update(self.body)
+        if self.deleted:
+            shown["_deleted"] = True
+        return shown
+
+
+_IGNORED = frozenset(("_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts", "_access"))
+# What the replicator writes into its documents is kept like any other member.
+_KEPT = frozenset(
+    (
+        "_replication_state",
+        "_replication_state_time",
+        "_replication_state_reason",
+        "_replication_id",
+        "_replication_stats",
+    )
+)
+
+
+def read_edit(document: Any, config: Config, settings: AttachmentSettings, parts: Any = None) -> Edit:
+    """The edit that a document's JSON asks for; ``id`` is empty where it names none.
+
+    ``parts`` are the bodies of a multipart request's attachments. Raises what the server answers to a document of
+    wrong form: ``BadRequest``, ``IllegalDocid``, ``DocValidation``, 413 ``document_too_large``.
+    """
+    if not isinstance(document, dict):
+        raise BadRequest("Document must be a JSON object")
+    body: dict[str, Any] = {}
+    edit = Edit("", body)
+    for name, value in document.items():
+        if not name.startswith("_"):
+            body[name] = value
+        else:
+            _take_special(edit, name, value, settings, parts)
+    check_size(edit, config)
+    attachments.validate(edit.inputs, settings)
+    return edit
+
+
+def _take_special(edit: Edit, name: str, value: Any, settings: AttachmentSettings, parts: Any) -> None:
+    if name == "_id":
+        check_docid(value)
+        edit.id = value
+    elif name == "_rev":
+        pos, raw = parse_rev(value)
+        if not edit.ids and edit.start == 0:  # _revisions, where it came first, counts more
+            edit.start, edit.ids = pos, [raw]
+    elif name == "_deleted" and isinstance(value, bool):
+        edit.deleted = value
+    elif name == "_attachments" and isinstance(value, dict):
+        edit.inputs = attachments.read_attachments(value, settings, parts)
+    elif name == "_revisions" and isinstance(value, dict):
+        edit.start, edit.ids = _read_revisions(value)
+    elif name in _KEPT:
+        edit.body[name] = value
+    elif name not in _IGNORED:
+        raise DocValidation(f"Bad special document member: {name}")
+
+
+def _read_revisions(value: dict[str, Any]) -> tuple[int, list[bytes]]:
+    start, ids = value.get("start"), value.get("ids")
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise DocValidation("_revisions.start isn't an integer.")
+    if not isinstance(ids, list):
+        raise DocValidation("_revisions.ids isn't a array.")
+    hashes = []
+    for each in ids:
+        if not isinstance(each, str):
+            raise DocValidation("RevId isn't a string")
+        try:
+            hashes.append(parse_hash(each))
+        except ValueError:
+            raise DocValidation("RevId isn't a valid hexadecimal") from None
+    return start, hashes
+
+
+def check_docid(docid: Any, max_length: str = "infinity") -> None:
+    """Refuse what no document may be called; ``max_length`` in bytes or "infinity"."""
+    if not isinstance(docid, str):
+        raise IllegalDocid("Document id must be a string")
+    if not docid:
+        raise IllegalDocid("Document id must not be empty")
+    if docid in ("_design/", "_local/"):
+        raise IllegalDocid(f"Illegal document id `{docid}`")
+    try:
+        size = len(docid.encode("utf-8"))
+    except UnicodeEncodeError:  # bytes of a path that are no UTF-8
+        raise IllegalDocid("Document id must be valid UTF-8") from None
+    if max_length.isdigit() and 0 < int(max_length) < size:
+        raise IllegalDocid("Document id is too long")
+    if docid.startswith("_") and not docid.startswith(("_design/", "_local/")):
+        raise IllegalDocid("Only reserved document ids may start with underscore.")
+
+
+def check_size(edit: Edit, config: Config) -> None:
+    """``[couchdb] max_document_size`` counts the body's encoded bytes, without attachments."""
+    if len(edit.encoded()) > config.integer("couchdb", "max_document_size", 8_000_000):
+        raise CouchError(413, "document_too_large", edit.id)

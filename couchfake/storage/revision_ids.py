@@ -1,0 +1,49 @@
+"""Revision ids: ``N-hash`` in texts, a generation and bytes inside.
+
+A hash of 32 hex digits stands for 16 bytes, any other text for itself; that is how ids are compared where two
+revisions compete. So a text of just 16 characters comes back as 32 hex digits, as on the real server.
+Source: ``couch_doc:parse_rev/1``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from couchfake.errors import BadRequest
+
+RevisionId = tuple[int, bytes]
+
+
+def parse_hash(text: str) -> bytes:
+    """The bytes of a revision's hash; ``ValueError`` for 32 characters (UTF-8 bytes) that are no hex number."""
+    raw = text.encode("utf-8")
+    if len(raw) != 32:
+        return raw
+    # A sign passes where Erlang reads a number; what does not fit 16 bytes is cut to its last ones.
+    return (int(text, 16) & ((1 << 128) - 1)).to_bytes(16, "big") if text[0] in "+-" else bytes.fromhex(_no_blanks(text))
+
+
+def _no_blanks(text: str) -> str:
+    if not text.isascii() or not text.isalnum():
+        raise ValueError("not hexadecimal")
+    return text
+
+
+def format_hash(raw: bytes) -> str:
+    return raw.hex() if len(raw) == 16 else raw.decode("utf-8")
+
+
+def parse_rev(text: Any) -> RevisionId:
+    """``"3-abc"`` as ``(3, b"abc")``; a BadRequest "Invalid rev format" for what is no revision."""
+    if isinstance(text, str):
+        generation, dash, rest = text.partition("-")
+        if dash and (generation.isascii() and generation.lstrip("+").isdigit()):
+            try:
+                return int(generation), parse_hash(rest)
+            except ValueError:
+                pass
+    raise BadRequest("Invalid rev format")
+
+
+def format_rev(rev: RevisionId) -> str:
+    return f"{rev[0]}-{format_hash(rev[1])}"

@@ -1,0 +1,252 @@
+"""The forest of a document's revisions.
+
+Each edit is a node below the one it was made from; replication brings branches, and histories whose beginning was
+cut off ("stemmed") make further roots. ``graft`` joins a path to the forest by the rules of the real server
+(``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from couchfake.storage.revision_ids import RevisionId, format_hash
+
+if TYPE_CHECKING:
+    from couchfake.storage.attachments import Attachment
+    from couchfake.storage.bodies import Body
+
+Growth = Literal["new_leaf", "new_branch", "internal_node"]
+
+
+class Revision:
+    """One node. ``body`` is None for a revision that is only known by name, or was compacted away."""
+
+    __slots__ = ("attachments", "body", "children", "deleted", "id", "parent", "pos", "seq")
+
+    def __init__(self, pos: int, id: bytes, parent: Revision | None = None) -> None:
+        self.pos = pos
+        self.id = id
+        self.parent = parent
+        self.children: list[Revision] = []
+        self.deleted = False
+        self.body: Body | None = None
+        self.attachments: tuple[Attachment, ...] = ()
+        self.seq = 0
+
+    @property
+    def hash(self) -> str:
+        return format_hash(self.id)
+
+    @property
+    def rev(self) -> str:
+        """``"3-917fa2381192822767f010b95b45325b"``."""
+        return f"{self.pos}-{format_hash(self.id)}"
+
+    @property
+    def key(self) -> RevisionId:
+        return self.pos, self.id
+
+    def rank(self) -> tuple[bool, int, bytes]:
+        """Of two leaves the higher ranked wins: live before deleted, then the longer history, then the higher hash."""
+        return not self.deleted, self.pos, self.id
+
+    def lineage(self) -> Iterator[Revision]:
+        """This revision, its parent, and so on to the root."""
+        node: Revision | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+
+class RevisionTree:
+    """Roots in order of (generation, hash), and the leaves, winner first."""
+
+    __slots__ = ("leaves", "roots")
+
+    def __init__(self) -> None:
+        self.roots: list[Revision] = []
+        self.leaves: list[Revision] = []
+
+    @property
+    def winner(self) -> Revision:
+        return self.leaves[0]
+
+    def nodes(self) -> Iterator[Revision]:
+        """Every revision, parents before children."""
+        todo = list(reversed(self.roots))
+        while todo:
+            node = todo.pop()
+            yield node
+            todo.extend(reversed(node.children))
+
+    def find(self, rev: RevisionId) -> Revision | None:
+        for leaf in self.leaves:
+            if leaf.pos == rev[0] and leaf.id == rev[1]:
+                return leaf
+        if len(self.leaves) == 1:
+            for node in self.leaves[0].lineage():
+                if node.pos == rev[0]:
+                    return node if node.id == rev[1] else None
+            return None
+        return next((node for node in self.nodes() if node.pos == rev[0] and node.id == rev[1]), None)
+
+    def leaves_below(self, node: Revision) -> list[Revision]:
+        """The leaves that descend from a revision (itself, where it is one)."""
+        return [leaf for leaf in self.leaves if any(above is node for above in leaf.lineage())]
+
+    def graft(self, pos: int, ids: Sequence[bytes], only_as_new_leaf: bool = False) -> tuple[Growth, Revision | None]:
+        """Join the history ``ids`` (newest first, of generation ``pos``) to the forest.
+
+        Answers how the forest grew and the node of the newest revision. With ``only_as_new_leaf`` (an edit by a
+        user, not a replicator) nothing is changed, and no node answered, unless it extends a leaf.
+        """
+        path = list(reversed(ids))
+        start = pos - len(path) + 1
+        if not self.roots:
+            return "new_leaf", self._add_root(start, path)
+        for root in self.roots:
+            place = _meet(root, start, path)
+            if place is None:
+                continue
+            node, taken = place
+            if only_as_new_leaf and _growth(node, path, taken) != "new_leaf":
+                return _growth(node, path, taken), None
+            if root.pos > start:
+                self._lengthen(root, start, path)
+            return self._extend(node, path, taken)
+        return "new_branch", None if only_as_new_leaf else self._add_root(start, path)
+
+    def _add_root(self, start: int, path: list[bytes]) -> Revision:
+        root = Revision(start, path[0])
+        leaf = _chain(root, path[1:])
+        self.roots.append(root)
+        self._sort_roots()
+        self.leaves.append(leaf)
+        return leaf
+
+    def _lengthen(self, root: Revision, start: int, path: list[bytes]) -> None:
+        """Put the earlier part of a fuller history above a root that lacked it."""
+        self.roots.remove(root)
+        first = Revision(start, path[0])
+        parent = _chain(first, path[1 : root.pos - start])
+        root.parent = parent
+        parent.children.append(root)
+        self.roots.append(first)
+        self._sort_roots()
+
+    def _extend(self, node: Revision, path: list[bytes], taken: int) -> tuple[Growth, Revision]:
+        """Follow ``path`` down from ``node`` (its element before ``taken``) and add what is not there."""
+        while taken < len(path):
+            child = next((child for child in node.children if child.id == path[taken]), None)
+            if child is None:
+                break
+            node, taken = child, taken + 1
+        if taken == len(path):
+            return "internal_node", node
+        growth: Growth = "new_branch" if node.children else "new_leaf"
+        if growth == "new_leaf":
+            self.leaves.remove(node)
+        leaf = _chain(node, path[taken:])
+        node.children.sort(key=lambda child: child.id)
+        self.leaves.append(leaf)
+        return growth, leaf
+
+    def _sort_roots(self) -> None:
+        self.roots.sort(key=lambda root: root.key)
+
+    def rank_leaves(self) -> None:
+        """To be called when the newest revisions have their ``deleted`` flags: put the winner first."""
+        if len(self.leaves) > 1:
+            self.leaves.sort(key=Revision.rank, reverse=True)
+
+    def stem(self, limit: int) -> None:
+        """Keep only the newest ``limit`` revisions of each branch."""
+        if len(self.leaves) == 1 and len(self.roots) == 1:
+            while self.leaves[0].pos - self.roots[0].pos >= limit:
+                [child] = self.roots[0].children
+                child.parent = None
+                self.roots = [child]
+        elif any(leaf.pos - _root(leaf).pos >= limit for leaf in self.leaves):
+            self._keep([(leaf, limit) for leaf in self.leaves])
+
+    def _keep(self, branches: list[tuple[Revision, int]]) -> None:
+        kept = {id(node) for leaf, limit in branches for node, _ in zip(leaf.lineage(), range(limit))}
+        every = list(self.nodes())
+        self.roots = []
+        for node in every:
+            if id(node) not in kept:
+                continue
+            node.children = [child for child in node.children if id(child) in kept]
+            if node.parent is not None and id(node.parent) not in kept:
+                node.parent = None
+            if node.parent is None:
+                self.roots.append(node)
+        self._sort_roots()
+
+    def repair(self, limit: int) -> None:
+        """Where a hash stands in the forest twice, lay all branches anew: histories that were apart may join."""
+        seen = [node.id for node in self.nodes()]
+        if len(seen) == len(set(seen)):
+            return
+        branches = []
+        for leaf in self.leaves:
+            nodes = [node for node, _ in zip(leaf.lineage(), range(limit))]
+            branches.append((nodes[-1].pos, [node.id for node in reversed(nodes)], nodes))
+        branches.sort(key=lambda branch: branch[:2])
+        self.roots, self.leaves = [], []
+        for _, path, nodes in branches:
+            _, leaf = self.graft(nodes[0].pos, list(reversed(path)))
+            assert leaf is not None
+            for new, old in zip(leaf.lineage(), nodes):
+                if new.body is None:
+                    new.body, new.deleted = old.body, old.deleted
+                    new.attachments, new.seq = old.attachments, old.seq
+        self.rank_leaves()
+
+    def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:
+        """Purge: drop the named leaves with the part of their branches that no other leaf shares; the dropped ones."""
+        gone = [leaf for leaf in self.leaves if leaf.key in revs]
+        self.leaves = [leaf for leaf in self.leaves if leaf.key not in revs]
+        self._keep([(leaf, leaf.pos + 1) for leaf in self.leaves])
+        return [leaf.key for leaf in gone]
+
+
+def _root(node: Revision) -> Revision:
+    while node.parent is not None:
+        node = node.parent
+    return node
+
+
+def _chain(node: Revision, ids: Sequence[bytes]) -> Revision:
+    """Hang the ids below a node, each below the one before; the last."""
+    for each in ids:
+        child = Revision(node.pos + 1, each, node)
+        node.children.append(child)
+        node = child
+    return node
+
+
+def _meet(root: Revision, start: int, path: list[bytes]) -> tuple[Revision, int] | None:
+    """Where a history and the tree below a root meet: the node and how many elements of the path it stands for."""
+    ahead = root.pos - start
+    if ahead >= 0:
+        return (root, ahead + 1) if ahead < len(path) and path[ahead] == root.id else None
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if node.pos == start:
+            if node.id == path[0]:
+                return node, 1
+        else:
+            todo.extend(reversed(node.children))
+    return None
+
+
+def _growth(node: Revision, path: list[bytes], taken: int) -> Growth:
+    while taken < len(path):
+        child = next((child for child in node.children if child.id == path[taken]), None)
+        if child is None:
+            return "new_branch" if node.children else "new_leaf"
+        node, taken = child, taken + 1
+    return "internal_node"

@@ -1,0 +1,206 @@
+"""The order of JSON values in views.
+
+null < false < true < numbers < strings < arrays < objects; strings by the Unicode collation algorithm as ICU's root
+locale has it, arrays element by element, objects member by member in the order in which their members stand.
+Source: CouchDB documentation, "Views Collation", and the server's ``couch_ejson_compare``.
+
+A value is turned into ``bytes`` once; from then on comparing is ``memcmp``, whatever the value's type and depth. The
+encoding of one value is never a prefix of another's, so encodings can be joined: a row's key goes before its document
+id, and the first N elements of an array key are a prefix of the whole key's encoding, less the byte that ends it.
+
+``raw`` is the other order that a view can ask for: Erlang's own term order, numbers < false < null < true < objects
+< arrays < strings, strings in UTF-8 byte order. It also orders what else is equal (rows of one document).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from couchfake.values.json import members
+
+END = b"\x00"
+"""Ends strings, arrays and objects: lower than whatever could go on."""
+
+HIGHEST = b"\xff"
+"""Above every encoding, also when it is put after one."""
+
+_NULL, _FALSE, _TRUE, _NUMBER, _STRING, _ARRAY, _OBJECT = (bytes((n,)) for n in range(1, 8))
+_RAW_NUMBER, _RAW_FALSE, _RAW_NULL, _RAW_TRUE, _RAW_OBJECT, _RAW_ARRAY, _RAW_STRING = (bytes((n,)) for n in range(1, 8))
+
+_CACHED_STRINGS = 1 << 16
+_CACHED_LENGTH = 64
+_EXACT = 1 << 53
+_LARGEST_FLOAT = int(math.ldexp(1 - 2**-53, 1024))
+_SIGN = 1 << 63
+_ALL = (1 << 64) - 1
+
+_as_bits = struct.Struct(">Q").unpack
+_as_float = struct.Struct(">d").pack
+_number = struct.Struct(">BQB").pack
+
+
+def _number_key(value: int | float) -> bytes:
+    """Integers and floats on one line, exactly: a double that is not above the value, then what it misses."""
+    if type(value) is int and not -_EXACT <= value <= _EXACT:
+        return _big_integer_key(value)
+    (bits,) = _as_bits(_as_float(value + 0.0))  # + 0.0 makes one zero of two
+    return _number(_NUMBER[0], bits ^ _ALL if bits & _SIGN else bits | _SIGN, 1)
+
+
+def _big_integer_key(value: int) -> bytes:
+    if value < -_LARGEST_FLOAT:
+        size = (value.bit_length() + 7) // 8
+        return _NUMBER + bytes(8) + struct.pack(">BI", 2, _ALL >> 32 ^ size) + (value + (1 << size * 8)).to_bytes(size, "big")
+    below = math.inf if value > _LARGEST_FLOAT else float(value)
+    if below == math.inf:
+        below, missing = float(_LARGEST_FLOAT), value - _LARGEST_FLOAT
+    else:
+        if int(below) > value:
+            below = math.nextafter(below, -math.inf)
+        missing = value - int(below)
+    key = _number_key(below)
+    if not missing:
+        return key
+    size = (missing.bit_length() + 7) // 8
+    return key[:-1] + struct.pack(">BI", 2, size) + missing.to_bytes(size, "big")
+
+
+def text_key(text: str) -> bytes:
+    """UTF-8 order, made so that something can follow: document ids, strings in raw order."""
+    return text.encode("utf-8", "surrogatepass").replace(b"\x00", b"\x00\xff") + b"\x00\x00"
+
+
+def raw_sort_key(value: Any) -> bytes:
+    """The encoding whose byte order is Erlang's order of terms (``1`` and ``1.0`` are equal)."""
+    parts: list[bytes] = []
+    rest: list[Any] = [value]
+    while rest:
+        value = rest.pop()
+        kind = type(value)
+        if kind is bytes:
+            parts.append(value)
+        elif kind is str:
+            parts.append(_RAW_STRING + text_key(value))
+        elif kind is int or kind is float:
+            parts.append(_RAW_NUMBER + _number_key(value))
+        elif value is None:
+            parts.append(_RAW_NULL)
+        elif kind is bool:
+            parts.append(_RAW_TRUE if value else _RAW_FALSE)
+        elif isinstance(value, dict):
+            parts.append(_RAW_OBJECT)
+            rest.append(END)
+            for name, member in reversed(list(members(value))):
+                rest += (member, b"\x01" + text_key(name))
+        else:
+            parts.append(_RAW_ARRAY)
+            rest.append(END)
+            rest += reversed(value)
+    return b"".join(parts)
+
+
+class Collator:
+    """View order, by the best source of string weights at hand; ``name`` says which one it is.
+
+    ``icu`` (the server's own library, from the package ``pyicu-wheels``) is exact. ``pyuca`` (pure Python) has the
+    weights of the Unicode collation algorithm without the root locale's changes: spaces, punctuation and symbols
+    stand in another order among themselves, and rare characters may differ. ``basic``, without either package, takes
+    letters apart into base letter, marks and case, and orders base letters by code point.
+    """
+
+    def __init__(self, source: str | None = None) -> None:
+        self.name, self._weights = _choose_weights(source)
+        self._strings: dict[str, bytes] = {}
+
+    raw_sort_key = staticmethod(raw_sort_key)
+
+    def string_key(self, text: str) -> bytes:
+        """The encoding of one string; equal for strings that collate as equal."""
+        key = self._strings.get(text)
+        if key is None:
+            key = _STRING + self._weights(text)
+            if len(text) <= _CACHED_LENGTH:
+                if len(self._strings) >= _CACHED_STRINGS:
+                    self._strings = {}
+                self._strings[text] = key
+        return key
+
+    def sort_key(self, value: Any) -> bytes:
+        """The encoding of a JSON value whose byte order is the order of views."""
+        if type(value) is str:
+            return self.string_key(value)
+        parts: list[bytes] = []
+        rest: list[Any] = [value]
+        while rest:
+            value = rest.pop()
+            kind = type(value)
+            if kind is bytes:
+                parts.append(value)
+            elif kind is str:
+                parts.append(self.string_key(value))
+            elif kind is int or kind is float:
+                parts.append(_number_key(value))
+            elif value is None:
+                parts.append(_NULL)
+            elif kind is bool:
+                parts.append(_TRUE if value else _FALSE)
+            elif isinstance(value, dict):
+                parts.append(_OBJECT)
+                rest.append(END)
+                for name, member in reversed(list(members(value))):
+                    rest += (member, self.string_key(name))
+            else:
+                parts.append(_ARRAY)
+                rest.append(END)
+                rest += reversed(value)
+        return b"".join(parts)
+
+
+_Weights = Callable[[str], bytes]
+"""From a string to bytes in its order, which hold no zero but the one that ends them (or end with as many as they hold)."""
+
+
+def _choose_weights(source: str | None) -> tuple[str, _Weights]:
+    makers = {"icu": _icu_weights, "pyuca": _pyuca_weights, "basic": _basic_weights}
+    if source is not None:
+        return source, makers[source]()
+    for name, make in makers.items():
+        try:
+            return name, make()
+        except ImportError:
+            continue
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _icu_weights() -> _Weights:
+    import icu
+
+    get_sort_key: _Weights = icu.Collator.createInstance(icu.Locale.getRoot()).getSortKey
+    return get_sort_key  # ends with its only zero byte
+
+
+def _pyuca_weights() -> _Weights:
+    import pyuca
+
+    sort_key = pyuca.Collator().sort_key
+
+    def weights(text: str) -> bytes:
+        levels = tuple(sort_key(text))  # three of them, a zero after each: no key is another's prefix
+        return struct.pack(f">{len(levels)}H", *levels)
+
+    return weights
+
+
+def _basic_weights() -> _Weights:
+    def weights(text: str) -> bytes:
+        letters = unicodedata.normalize("NFD", text)
+        base = "".join(c for c in letters if not unicodedata.combining(c) and c >= " ")
+        marks = "".join(c for c in letters if unicodedata.combining(c))
+        case = "".join("B" if c.isupper() else "A" for c in base)
+        return b"\x01".join(part.encode("utf-8", "surrogatepass") for part in (base.casefold(), marks, case)) + END
+
+    return weights
