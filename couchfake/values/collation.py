@@ -20,7 +20,6 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from couchfake.values.json import members
 
 END = b"\x00"
 """Ends strings, arrays and objects: lower than whatever could go on."""
@@ -43,7 +42,7 @@ _as_float = struct.Struct(">d").pack
 _number = struct.Struct(">BQB").pack
 
 
-def _number_key(value: int | float) -> bytes:
+def _number_key(value: float) -> bytes:
     """Integers and floats on one line, exactly: a double that is not above the value, then what it misses."""
     if type(value) is int and not -_EXACT <= value <= _EXACT:
         return _big_integer_key(value)
@@ -94,7 +93,7 @@ def raw_sort_key(value: Any) -> bytes:
         elif isinstance(value, dict):
             parts.append(_RAW_OBJECT)
             rest.append(END)
-            for name, member in reversed(list(members(value))):
+            for name, member in reversed(list(value.items())):
                 rest += (member, b"\x01" + text_key(name))
         else:
             parts.append(_RAW_ARRAY)
@@ -151,7 +150,7 @@ class Collator:
             elif isinstance(value, dict):
                 parts.append(_OBJECT)
                 rest.append(END)
-                for name, member in reversed(list(members(value))):
+                for name, member in reversed(list(value.items())):
                     rest += (member, self.string_key(name))
             else:
                 parts.append(_ARRAY)

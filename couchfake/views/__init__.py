@@ -1,0 +1,32 @@
+"""Views: sorted rows, kept up to date with their database, and what is asked of them.
+
+How the rooms meet, from below:
+
+``keys``      A row stands at a *position*: bytes made of its key (in the order of the index), its document's id and a
+              number. A ``KeyRange(lower, upper)`` is a pair of positions, ``lower`` included, ``upper`` not; every
+              combination of start key, end key, document ids, direction and inclusive_end is one such pair.
+``tree``      ``RowTree``: the rows by position, in an immutable B+tree with counts and partial reductions in its
+              nodes. ``apply`` gives a new tree; who holds the old one goes on reading it undisturbed.
+``reduce``    The built-in reducers. A ``Reducer`` has ``reduce(rows)``, ``rereduce(values)`` and ``finish(value)``.
+``index``     ``Index``: one or more trees that follow a database. It is told how to order keys and how to map
+              documents (``Mapper``), and knows nothing of JavaScript or Mango.
+``signature`` Design document → its views as definitions, and what two design documents share.
+``options``   Query parameters of views, ``_all_docs`` and their kin.
+``query``     An answered view query: rows, total, offset.
+
+An index of another kind (Mango's) is made like this::
+
+    def mapper(entries: Sequence[DocumentEntry]) -> list[list[list[tuple[Any, Any]]]]:
+        # for each document: for each tree: its (key, value) rows
+        return [[[(key, None)] for key in keys_of(entry.winner.body.value)] ... for entry in entries]
+
+    index = Index(db, [TreeDefinition(collator.sort_key)], mapper)
+    snapshot = index.update()          # up to date with the database; snapshot.update_seq says to where
+    tree = snapshot.trees[0]
+    span = keys.key_range(collator.sort_key, start_key=["x"], end_key=["x", MAX_KEY])
+    for key, docid, value in tree.rows(span, descending=False): ...
+    tree.count(span), tree.rank(span.lower), len(tree)
+
+Whoever makes an index puts it in ``db.indexes`` under a key of its own (``shared_index`` does both), so that it is
+shared and dies with its database. ``update`` takes the database's lock for short moments: never call it while holding it.
+"""
