@@ -1,0 +1,54 @@
+"""From a WSGI call to an endpoint and back: who asks, which route, which rights, and errors as answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import authorize
+from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
+from couchfake.http.request import Request
+from couchfake.http.responses import Response, error_response
+from couchfake.node import Node
+from couchfake.routing import ROUTES, Table
+
+logger = logging.getLogger("couchfake")
+
+
+class Dispatcher:
+    """The WSGI application of a node."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._table = Table(ROUTES)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        request.node = self.node
+        try:
+            response = self.answer(request)
+        except CouchError as error:
+            response = error_response(error)
+        except Exception:  # the last line of defence: no traceback ever reaches a client
+            logger.exception("%s %s failed", request.method, request.target[0])
+            response = error_response(ServerError("internal error of couchfake"))
+        response.headers.setdefault("Server", "CouchDB/3.5.0 (couchfake)")
+        return response(environ, start_response)
+
+    def answer(self, request: Request) -> Response:
+        request.user = SERVER
+        segments = request.segments
+        authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
+        found = self._table.match(segments)
+        if found is None:
+            raise NotFound()
+        route, captured = found
+        name = captured.pop("db", None)
+        if name is not None and not (len(segments) == 1 and request.verb in ("PUT", "DELETE")):
+            request.db = self.node.database(name)
+        handler = route.handler(request.verb)
+        if handler is None:
+            raise MethodNotAllowed(route.allow)
+        return handler(request, **captured)

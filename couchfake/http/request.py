@@ -1,0 +1,124 @@
+"""A request as endpoints see it: werkzeug's, with the raw path kept apart and bodies read as CouchDB reads them."""
+
+from __future__ import annotations
+
+import zlib
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import werkzeug
+from werkzeug.exceptions import ClientDisconnected
+
+from couchfake.errors import BadContentType, BadRequest, TooLarge
+from couchfake.http.parameters import Parameters, unquote
+from couchfake.values import json
+
+if TYPE_CHECKING:
+    from couchfake.auth.context import UserContext
+    from couchfake.node import Node
+    from couchfake.storage.database import Database
+
+JSON_TYPES = ("application/json",)
+
+
+class Request(werkzeug.Request):
+    """``node`` is the server, ``user`` who asks, ``db`` the database that the path names (see ``routing``)."""
+
+    node: Node
+    user: UserContext
+    db: Database
+    request_id: str
+
+    @cached_property
+    def target(self) -> tuple[str, str]:
+        """Path and query as they were sent, still escaped; without a mount prefix and a fragment."""
+        environ = self.environ
+        raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+        if raw is None:
+            return werkzeug.urls.iri_to_uri(environ.get("PATH_INFO", "/")), environ.get("QUERY_STRING", "")
+        if not raw.startswith("/"):
+            raw = "/" + raw.partition("://")[2].partition("/")[2]
+        path, _, query = raw.partition("#")[0].partition("?")
+        prefix = environ.get("SCRIPT_NAME", "")
+        return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
+
+    @cached_property
+    def segments(self) -> list[str]:
+        """The parts of the path, unescaped; doubled and trailing slashes count for nothing."""
+        return [unquote(part) for part in self.target[0].split("/") if part]
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        return Parameters(self.target[1])
+
+    @cached_property
+    def verb(self) -> str:
+        """The method: HEAD is handled as GET everywhere, and POST may override itself in a header."""
+        method = self.environ["REQUEST_METHOD"]
+        if method == "POST":
+            override = self.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").upper()
+            if override in ("GET", "HEAD", "PUT", "DELETE", "COPY", "POST"):
+                method = override
+        return "GET" if method == "HEAD" else str(method)
+
+    @cached_property
+    def body(self) -> bytes:
+        """The whole body, decompressed. Raises TooLarge, BadContentType; BadRequest where the client went away."""
+        limit = self.node.config.integer("chttpd", "max_http_request_size", 4294967296)
+        if (self.content_length or 0) > limit:
+            raise TooLarge("the request entity is too large")
+        try:
+            data = self.get_data()
+        except ClientDisconnected:
+            raise BadRequest("the request body ended early") from None
+        if len(data) > limit:
+            raise TooLarge("the request entity is too large")
+        return self._decompress(data)
+
+    def _decompress(self, data: bytes) -> bytes:
+        coding = self.environ.get("HTTP_CONTENT_ENCODING", "identity")
+        if coding == "identity":
+            return data
+        if coding != "gzip":
+            raise BadContentType(f"{coding} is not a supported content encoding.")
+        try:
+            return zlib.decompress(data, 16 + zlib.MAX_WBITS)
+        except zlib.error:
+            raise BadRequest("data_error") from None
+
+    def json(self) -> Any:
+        """The body as JSON; BadRequest where it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise BadRequest("invalid UTF-8 JSON") from None
+
+    def json_object(self) -> dict[str, Any]:
+        value = self.json()
+        if not isinstance(value, dict):
+            raise BadRequest("Request body must be a JSON object")
+        return value
+
+    def require_json_type(self) -> None:
+        """Refuse a body that is not announced as JSON (415)."""
+        self.require_type("application/json")
+
+    def require_type(self, mimetype: str) -> None:
+        if self.mimetype != mimetype:
+            raise BadContentType(f"Content-Type must be {mimetype}")
+
+    @cached_property
+    def base_uri(self) -> str:
+        """``http://host:port`` as the client wrote it, for Location headers."""
+        config = self.node.config
+        header = config.get("chttpd", "x_forwarded_host", "X-Forwarded-Host")
+        host = self.headers.get(header) or self.environ.get("HTTP_HOST") or "127.0.0.1:5984"
+        scheme = self.headers.get(config.get("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"))
+        if self.headers.get(config.get("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl")) == "on":
+            scheme = "https"
+        return f"{scheme or self.environ.get('wsgi.url_scheme', 'http')}://{host}"
+
+    def accepts(self, mimetype: str) -> bool:
+        """Whether the Accept header allows a type (no header allows any)."""
+        header = self.environ.get("HTTP_ACCEPT")
+        return header is None or self.accept_mimetypes[mimetype] > 0

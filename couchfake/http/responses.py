@@ -1,0 +1,68 @@
+"""Answers: JSON, pieces of JSON that stream, errors. One place for the headers that every answer has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from werkzeug.wrappers import Response as _Response
+
+from couchfake.errors import CouchError
+from couchfake.values import erlang, json
+
+Headers = Mapping[str, str]
+
+
+class Response(_Response):
+    """werkzeug's response, with nothing added behind our backs."""
+
+    default_mimetype = None
+    autocorrect_location_header = False
+    automatically_set_content_length = True
+
+
+def json_response(value: Any, status: int = 200, headers: Headers | None = None) -> Response:
+    """A JSON answer with CouchDB's newline at the end."""
+    return raw_json_response(json.encode(value), status, headers)
+
+
+def raw_json_response(text: bytes, status: int = 200, headers: Headers | None = None) -> Response:
+    """The same, from JSON text."""
+    all_headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate", **(headers or {})}
+    return Response(text + b"\n", status, all_headers)
+
+
+def stream_response(
+    chunks: Iterable[bytes], content_type: str, status: int = 200, headers: Headers | None = None
+) -> Response:
+    """An answer whose length nobody knows; each chunk is sent at once."""
+    return Response(chunks, status, {"Content-Type": content_type, **(headers or {})})
+
+
+def body_response(data: bytes, content_type: str, status: int = 200, headers: Headers | None = None) -> Response:
+    return Response(data, status, {"Content-Type": content_type, **(headers or {})})
+
+
+def error_response(error: CouchError) -> Response:
+    return json_response({"error": error.error, "reason": error.reason}, error.status, error.headers)
+
+
+def not_modified(etag: str) -> Response:
+    return Response(b"", 304, {"ETag": etag})
+
+
+def etag_matches(request_header: str | None, etag: str) -> bool:
+    """Whether an If-None-Match header names the ETag (with its quotes)."""
+    return bool(request_header) and etag in (part.strip() for part in str(request_header).split(","))
+
+
+def make_etag(value: Any) -> str:
+    """An ETag from a JSON value: the MD5 of its Erlang term in base 36, quoted, as ``couch_httpd:make_etag/1``."""
+    number = int.from_bytes(hashlib.md5(erlang.term_to_binary(value), usedforsecurity=False).digest(), "big")
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = digits[digit] + text
+    return f'"{text or "0"}"'

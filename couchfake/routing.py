@@ -1,0 +1,124 @@
+"""The URL table.
+
+A line is a path, the methods as the ``Allow`` header lists them, and who answers. ``{name}`` captures one part of the
+path, ``{name...}`` all that is left (perhaps nothing). Literal parts count more than captured ones. HEAD is answered
+as GET; a method that nobody answers is a 405 with the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from couchfake.endpoints import attachments, bulk, changes, databases, documents, local_documents, revisions
+from couchfake.http.responses import Response
+
+Endpoint = Callable[..., Response]
+
+
+@dataclass(frozen=True)
+class Route:
+    """``handlers`` by method; ``any`` answers every method itself (it looks at other things first)."""
+
+    path: str
+    allow: str
+    handlers: dict[str, Endpoint]
+
+    def handler(self, verb: str) -> Endpoint | None:
+        return self.handlers.get(verb) or self.handlers.get("ANY")
+
+
+def route(path: str, allow: str, **handlers: Endpoint) -> Route:
+    return Route(path, allow, handlers)
+
+
+ROUTES = [
+    # databases
+    route("/{db}", "DELETE,GET,HEAD,POST", GET=databases.info, PUT=databases.create, DELETE=databases.delete,
+          POST=documents.post),
+    route("/{db}/_all_docs", "GET,HEAD,POST", GET=bulk.all_docs, POST=bulk.all_docs),
+    route("/{db}/_all_docs/queries", "POST", POST=bulk.all_docs_queries),
+    route("/{db}/_design_docs", "GET,HEAD,POST", GET=bulk.design_docs, POST=bulk.design_docs),
+    route("/{db}/_design_docs/queries", "POST", POST=bulk.design_docs_queries),
+    route("/{db}/_local_docs", "GET,HEAD,POST", GET=bulk.local_docs, POST=bulk.local_docs),
+    route("/{db}/_local_docs/queries", "POST", POST=bulk.local_docs_queries),
+    route("/{db}/_bulk_docs", "POST", POST=bulk.bulk_docs),
+    route("/{db}/_bulk_get", "POST", POST=bulk.bulk_get),
+    route("/{db}/_changes/{rest...}", "GET,POST,HEAD", GET=changes.changes, POST=changes.changes),
+    route("/{db}/_compact", "POST", POST=databases.compact),
+    route("/{db}/_ensure_full_commit", "POST", POST=databases.ensure_full_commit),
+    route("/{db}/_missing_revs", "POST", POST=revisions.missing_revs),
+    route("/{db}/_revs_diff", "POST", POST=revisions.revs_diff),
+    route("/{db}/_revs_limit", "PUT,GET", GET=revisions.get_revs_limit, PUT=revisions.put_revs_limit),
+    route("/{db}/_purge", "POST", POST=revisions.purge),
+    route("/{db}/_purged_infos", "GET", GET=revisions.purged_infos),
+    route("/{db}/_purged_infos_limit", "GET,PUT", GET=revisions.get_purged_infos_limit,
+          PUT=revisions.put_purged_infos_limit),
+    route("/{db}/_temp_view", "", ANY=databases.temp_view),
+    # documents
+    route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=local_documents.local_document),
+    route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),
+    route("/{db}/_design/{ddoc}/{name...}", "DELETE,GET,HEAD,PUT", ANY=attachments.of_design_document),
+    route("/{db}/{docid}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.document),
+    route("/{db}/{docid}/{name...}", "DELETE,GET,HEAD,PUT", ANY=attachments.of_document),
+]
+
+
+@dataclass
+class _Node:
+    literals: dict[str, _Node] = field(default_factory=dict)
+    capture: tuple[str, _Node] | None = None
+    rest: tuple[str, Route] | None = None
+    route: Route | None = None
+
+
+class Table:
+    """Routes, ready to be looked up: ``match(segments)`` gives the route and what its path captured, or None."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self._root = _Node()
+        for each in routes:
+            self._add(each)
+
+    def _add(self, each: Route) -> None:
+        node = self._root
+        for part in each.path.split("/"):
+            if part.endswith("...}"):
+                node.rest = (part[1:-4], each)
+                return
+            if part.startswith("{"):
+                if node.capture is None:
+                    node.capture = (part[1:-1], _Node())
+                node = node.capture[1]
+            elif part:
+                node = node.literals.setdefault(part, _Node())
+        node.route = each
+
+    def match(self, segments: list[str]) -> tuple[Route, dict[str, Any]] | None:
+        captured: dict[str, Any] = {}
+        found = _match(self._root, segments, 0, captured)
+        return (found, captured) if found is not None else None
+
+
+def _match(node: _Node, segments: list[str], place: int, captured: dict[str, Any]) -> Route | None:
+    if place == len(segments):
+        if node.route is None and node.rest is not None:
+            captured[node.rest[0]] = []
+            return node.rest[1]
+        return node.route
+    literal = node.literals.get(segments[place])
+    if literal is not None:
+        found = _match(literal, segments, place + 1, captured)
+        if found is not None:
+            return found
+    if node.capture is not None:
+        name, below = node.capture
+        found = _match(below, segments, place + 1, captured)
+        if found is not None:
+            captured[name] = segments[place]
+            return found
+    if node.rest is not None:
+        captured[node.rest[0]] = segments[place:]
+        return node.rest[1]
+    return None

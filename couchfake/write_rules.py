@@ -1,0 +1,30 @@
+"""What stands between an edit and a database: design document checks, validation functions, system databases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from couchfake.storage.database import Database
+from couchfake.storage.edits import Edit
+from couchfake.storage.revision_tree import Revision
+
+if TYPE_CHECKING:
+    from couchfake.node import Node
+
+
+class Rules:
+    """The rules of one server; ``node`` is set when both exist."""
+
+    node: Node
+
+    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+        return
+
+    def has_validators(self, database: Database) -> bool:
+        return False
+
+    def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
+        return
+
+    def after_write(self, database: Database, edits: list[Edit]) -> None:
+        self.node.tell_updated(database.name)
