@@ -73,6 +73,7 @@ IMPLIED: Settings = {
         "proxy_use_secret": "false",
         "timeout": "600",
         "upgrade_hash_on_auth": "true",
+        "allow_conflicted_user_docs": "false",
         "x_auth_roles": "X-Auth-CouchDB-Roles",
         "x_auth_token": "X-Auth-CouchDB-Token",
         "x_auth_username": "X-Auth-CouchDB-UserName",
@@ -94,7 +95,7 @@ IMPLIED: Settings = {
         "users_db_security_editable": "false",
     },
     "csp": {"attachments_enable": "true", "showlist_enable": "true", "utils_enable": "true"},
-    "jwt_auth": {"roles_claim_name": "_couchdb.roles"},
+    "jwt_auth": {"required_claims": "exp", "roles_claim_name": "_couchdb.roles"},
     "mango": {"default_limit": "25", "index_scan_warning_threshold": "10"},
     "purge": {"max_document_id_number": "100", "max_revisions_number": "1000"},
     "query_server_config": {"os_process_limit": "100", "reduce_limit": "true"},
@@ -154,6 +155,7 @@ class Config:
         self._lasting: dict[Key, str] = {}
         self._volatile: dict[Key, str] = {}
         self._shown: dict[Key, str] = {}
+        self._sections: dict[str, dict[str, str]] = {}
         self._effective: dict[Key, str] = {}
         self._refresh()
         for (section, key), value in _flat(initial or {}).items():
@@ -195,14 +197,15 @@ class Config:
 
     def section(self, name: str) -> dict[str, str]:
         """What ``_config`` shows of a section, by key; empty for one that is not there."""
-        return {key: value for (section, key), value in sorted(self._shown.items()) if section == name}
+        return dict(self._sections.get(name, {}))
+
+    def has_section(self, name: str) -> bool:
+        """Whether anything is set in a section."""
+        return name in self._sections
 
     def as_dict(self) -> dict[str, dict[str, str]]:
         """All that ``_config`` shows."""
-        sections: dict[str, dict[str, str]] = {}
-        for (section, key), value in sorted(self._shown.items()):
-            sections.setdefault(section, {})[key] = value
-        return sections
+        return {name: dict(keys) for name, keys in self._sections.items()}
 
     # Writing
 
@@ -261,7 +264,7 @@ class Config:
         return value
 
     def _refresh(self) -> None:
-        """Build the two tables that readers see, and put each in place at once."""
+        """Build the tables that readers see, and put each in place at once."""
         shown = {**self._base, **self._lasting, **self._volatile}
         effective = {**_flat(IMPLIED)}
         for (section, key), value in shown.items():
@@ -269,7 +272,10 @@ class Config:
             if younger:
                 effective[younger, key] = value
         effective.update(shown)
-        self._shown, self._effective = shown, effective
+        sections: dict[str, dict[str, str]] = {}
+        for (section, key), value in sorted(shown.items()):
+            sections.setdefault(section, {})[key] = value
+        self._shown, self._sections, self._effective = shown, sections, effective
 
 
 def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[Key, str]:

@@ -1,0 +1,36 @@
+"""The user context: who makes a request, as CouchDB hands it to handlers and JavaScript functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SERVER_ADMIN_ROLE = "_admin"
+METRICS_ROLE = "_metrics"
+
+
+@dataclass(frozen=True)
+class UserContext:
+    """``name`` (None: nobody in particular), ``roles`` in the order of the user document, and the name of the
+    handler that recognised the user (``cookie``, ``default``, ``proxy``, ``jwt``; None where none did).
+
+    ``renewed_cookie`` is the ``Set-Cookie`` value due with the answer, None where none is.
+    """
+
+    name: str | None = None
+    roles: tuple[str, ...] = ()
+    handler: str | None = None
+    renewed_cookie: str | None = None
+
+    @property
+    def is_server_admin(self) -> bool:
+        return SERVER_ADMIN_ROLE in self.roles
+
+    def as_json(self, db_name: str) -> dict[str, Any]:
+        """The ``userCtx`` of validation, show, list, update and filter functions."""
+        return {"db": db_name, "name": self.name, "roles": list(self.roles)}
+
+
+ANONYMOUS = UserContext()
+# What the server itself does, it does as nobody with all rights.
+SERVER = UserContext(roles=(SERVER_ADMIN_ROLE,))

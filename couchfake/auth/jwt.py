@@ -1,0 +1,158 @@
+"""JSON Web Tokens: ``Authorization: Bearer …`` as ``[jwt_auth]`` and ``[jwt_keys]`` say.
+
+HMAC signatures need the standard library alone and are checked here. RSA and elliptic curve signatures are left to
+the package ``cryptography``, which is only needed by who uses them: hand-made public key arithmetic is nobody's
+friend. Source: CouchDB documentation, "API: Authentication: JWT Authentication"; RFC 7515, 7518, 7519.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import importlib
+import re
+from typing import Any
+
+from couchfake.config import Config
+from couchfake.errors import BadRequest, CouchError, NotSupported, Unauthorized
+from couchfake.values import json
+
+_KEY_TYPES = {"HS": "hmac", "RS": "rsa", "ES": "ec"}
+_ALGORITHM = re.compile(r"(HS|RS|ES)(256|384|512)")
+_CLAIM = re.compile(r'(?P<name>[a-z]+)|\{(?P<key>[a-z]+)\s*,\s*"(?P<value>[^"]+)"\}')
+_KNOWN_CHECKS = ("alg", "exp", "iat", "iss", "kid", "nbf", "sig", "typ")
+
+
+def user_of(config: Config, token: str, now: float) -> tuple[str, tuple[str, ...]]:
+    """The name and roles that a token vouches for. BadRequest or Unauthorized where it does not."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise BadRequest("Malformed token")
+    required = _required_claims(config)
+    header, claims = _decoded(parts[0]), _decoded(parts[1])
+    _check_header(header, required)
+    _check_claims(claims, required, int(now))
+    _check_signature(config, header, ".".join(parts[:2]).encode("utf-8"), _bytes(parts[2]))
+    roles = _roles(config, claims)
+    if not isinstance(claims.get("sub"), str):
+        raise Unauthorized("Token missing sub claim.")
+    return claims["sub"], roles
+
+
+def _required_claims(config: Config) -> dict[str, str | None]:
+    """What must be there, and with which value, by name of the claim (None: any valid one)."""
+    setting = config.get("jwt_auth", "required_claims")
+    found = {match["name"] or match["key"]: match["value"] for match in _CLAIM.finditer(setting)}
+    if (setting and not found) or any(name not in _KNOWN_CHECKS for name in found):
+        raise CouchError(500, "misconfigured_server", "JWT is not configured correctly")
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("badarg") from None
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(_bytes(text))
+    except ValueError:
+        raise BadRequest("invalid_json") from None
+    if not isinstance(value, dict):
+        raise BadRequest("Not an object")
+    return value
+
+
+def _check_header(header: dict[str, Any], required: dict[str, str | None]) -> None:
+    if "typ" in required and header.get("typ") != "JWT":
+        raise BadRequest("Invalid typ header parameter" if "typ" in header else "Missing typ header parameter")
+    if "alg" not in header:
+        raise BadRequest("Missing alg header parameter")
+    if not isinstance(header["alg"], str) or not _ALGORITHM.fullmatch(header["alg"]):
+        raise BadRequest("Invalid alg header parameter")
+    if "kid" in required and "kid" not in header:
+        raise BadRequest("Missing kid claim")
+
+
+def _check_claims(claims: dict[str, Any], required: dict[str, str | None], now: int) -> None:
+    for name in ("iss", "iat", "nbf", "exp"):
+        if name in required and name not in claims:
+            raise BadRequest(f"Missing {name} claim")
+    if "iss" in required and claims["iss"] != required["iss"]:
+        raise BadRequest("Invalid iss claim")
+    if "iat" in required and not isinstance(claims["iat"], int):
+        raise BadRequest("Invalid iat claim")
+    if "nbf" in required and not (_is_number(claims["nbf"]) and claims["nbf"] < now):
+        raise Unauthorized("nbf not in past")
+    if "exp" in required and not (_is_number(claims["exp"]) and claims["exp"] > now):
+        raise Unauthorized("exp not in future")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_signature(config: Config, header: dict[str, Any], message: bytes, signature: bytes) -> None:
+    algorithm = header["alg"]
+    key_type = _KEY_TYPES[algorithm[:2]]
+    stored = config.shown("jwt_keys", f"{key_type}:{header.get('kid', '_default')}")
+    if stored is None:
+        raise BadRequest("Unknown kid")
+    if key_type != "hmac":
+        _check_public_key(key_type, stored, algorithm, message, signature)
+        return
+    try:
+        key = base64.b64decode(stored, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("Not a valid key") from None
+    if not hmac.compare_digest(hmac.digest(key, message, f"sha{algorithm[2:]}"), signature):
+        raise BadRequest("Bad HMAC")
+
+
+def _check_public_key(key_type: str, stored: str, algorithm: str, message: bytes, signature: bytes) -> None:
+    try:
+        serialization = importlib.import_module("cryptography.hazmat.primitives.serialization")
+        hashes = importlib.import_module("cryptography.hazmat.primitives.hashes")
+        asymmetric = importlib.import_module("cryptography.hazmat.primitives.asymmetric." + key_type)
+        padding = importlib.import_module("cryptography.hazmat.primitives.asymmetric.padding")
+        encoding = importlib.import_module("cryptography.hazmat.primitives.asymmetric.utils")
+        invalid = importlib.import_module("cryptography.exceptions").InvalidSignature
+    except ImportError:
+        raise NotSupported(
+            f"couchfake checks {algorithm} tokens only where the package cryptography is installed"
+        ) from None
+    try:
+        key = serialization.load_pem_public_key(stored.replace("\\n", "\n").encode("ascii"))
+    except ValueError:
+        raise BadRequest("Not a valid key") from None
+    wanted = asymmetric.RSAPublicKey if key_type == "rsa" else asymmetric.EllipticCurvePublicKey
+    if not isinstance(key, wanted):
+        raise BadRequest("not an RSA public key" if key_type == "rsa" else "not an EC public key")
+    digest = getattr(hashes, f"SHA{algorithm[2:]}")()
+    try:
+        if key_type == "rsa":
+            key.verify(signature, message, padding.PKCS1v15(), digest)
+        else:
+            half = len(signature) // 2
+            r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+            key.verify(encoding.encode_dss_signature(r, s), message, asymmetric.ECDSA(digest))
+    except invalid:
+        raise BadRequest("Bad signature") from None
+
+
+def _roles(config: Config, claims: dict[str, Any]) -> tuple[str, ...]:
+    path = config.get("jwt_auth", "roles_claim_path")
+    roles: Any = claims
+    if path:
+        for name in re.split(r"(?<!\\)\.", path):
+            roles = roles.get(name.replace("\\.", "."), []) if isinstance(roles, dict) else []
+    else:
+        roles = claims.get(config.get("jwt_auth", "roles_claim_name"), [])
+    if isinstance(roles, str):
+        roles = [role for role in re.split(r"\s*,\s*", roles) if role]
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise BadRequest("Malformed token")
+    return tuple(roles)

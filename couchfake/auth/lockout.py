@@ -1,0 +1,50 @@
+"""Locking accounts after too many wrong passwords, counted for each peer, name and salt.
+
+Counting by salt means that a new password lifts the lock. Source: CouchDB documentation, "Configuration:
+Authentication and Authorization: [chttpd_auth_lockout]".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from couchfake.config import Config
+from couchfake.errors import Forbidden
+
+LOCKED = "Account is temporarily locked due to multiple authentication failures"
+_MOST_COUNTED = 10_000
+
+Account = tuple[str, str, str]
+
+
+class Lockout:
+    """Failures of the accounts of one server. An account is ``(peer address, user name, salt)``."""
+
+    def __init__(self, config: Config, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: dict[Account, tuple[int, float]] = {}  # count, and when the first was
+
+    def refuse_locked(self, account: Account) -> None:
+        """Forbidden for an account with too many failures, where locks are enforced."""
+        if self._config.get("chttpd_auth_lockout", "mode") != "enforce":
+            return
+        count, since = self._failures.get(account, (0, 0.0))
+        if count >= self._config.integer("chttpd_auth_lockout", "threshold") and not self._is_over(since):
+            raise Forbidden(LOCKED)
+
+    def count_failure(self, account: Account) -> None:
+        if self._config.get("chttpd_auth_lockout", "mode") not in ("enforce", "warn"):
+            return
+        with self._lock:
+            count, since = self._failures.pop(account, (0, self._clock()))
+            if self._is_over(since):
+                count, since = 0, self._clock()
+            self._failures[account] = (count + 1, since)
+            if len(self._failures) > _MOST_COUNTED:
+                del self._failures[next(iter(self._failures))]
+
+    def _is_over(self, since: float) -> bool:
+        return (self._clock() - since) * 1000 >= self._config.integer("chttpd_auth_lockout", "max_lifetime")

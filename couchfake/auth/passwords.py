@@ -1,0 +1,183 @@
+"""Hashing passwords, comparing them, and the rules for new ones.
+
+Two schemes: ``pbkdf2`` with a choice of hash (``pbkdf2_prf``; documents without one mean SHA-1) and the old
+``simple`` (salted SHA-1). How many rounds new hashes get is ``[chttpd_auth] iterations``; stored ones are honoured.
+Source: CouchDB documentation, "Configuration: Authentication and Authorization".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from couchfake.config import Config
+from couchfake.errors import BadRequest, Forbidden
+from couchfake.values.erlang import format_term
+
+# Erlang's names of the hash functions, and Python's.
+HASHES = {"sha": "sha1", "sha224": "sha224", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
+
+CANNOT_HASH = "Server cannot hash passwords at this time."
+NOT_CONFORMING = "Password does not conform to requirements."
+
+
+def new_salt() -> str:
+    return secrets.token_hex(16)
+
+
+def simple(password: bytes, salt: str) -> str:
+    return hashlib.sha1(password + salt.encode("utf-8"), usedforsecurity=False).hexdigest()
+
+
+def pbkdf2(prf: str, password: bytes, salt: str, iterations: int) -> str:
+    """The derived key in hex; ``prf`` by Erlang's name. As long as the hash's own output."""
+    return hashlib.pbkdf2_hmac(HASHES[prf], password, salt.encode("utf-8"), iterations).hex()
+
+
+def is_right(config: Config, password: bytes, stored: Mapping[str, Any]) -> bool:
+    """Whether a password fits the members of a user document. Takes as long for a wrong one as for the right one.
+
+    Raises Forbidden where the document's count of rounds is not within this server's bounds.
+    """
+    salt = stored.get("salt", "")
+    if not isinstance(salt, str):
+        raise Forbidden(f"Salt value of '{format_term(salt)}' is invalid.")
+    scheme = stored.get("password_scheme", "simple")
+    if scheme == "pbkdf2":
+        prf, iterations = _pbkdf2_parameters(config, stored)
+        actual, expected = pbkdf2(prf, password, salt, iterations), stored.get("derived_key")
+    elif scheme == "simple":
+        actual, expected = simple(password, salt), stored.get("password_sha")
+    else:
+        return False
+    return isinstance(expected, str) and hmac.compare_digest(actual.encode(), expected.encode("utf-8"))
+
+
+def check_parameters(config: Config, stored: Mapping[str, Any]) -> None:
+    """Forbidden where a user document's hash cannot be checked by this server's rules."""
+    if stored.get("password_scheme") == "pbkdf2":
+        _pbkdf2_parameters(config, stored)
+
+
+def _pbkdf2_parameters(config: Config, stored: Mapping[str, Any]) -> tuple[str, int]:
+    prf = stored.get("pbkdf2_prf", "sha")
+    if prf not in HASHES:
+        raise Forbidden("PRF is invalid")
+    iterations = stored.get("iterations", 10000)
+    if not isinstance(iterations, int) or iterations < max(1, config.integer("chttpd_auth", "min_iterations")):
+        raise Forbidden("Iteration count is too low for this server")
+    if iterations > config.integer("chttpd_auth", "max_iterations"):
+        raise Forbidden("Iteration count is too high for this server")
+    return prf, iterations
+
+
+def hashed(config: Config, password: Any, salt: str) -> dict[str, Any]:
+    """What a user document stores of a new password, in the order in which the real server puts the members.
+
+    Raises BadRequest where the password does not conform, Forbidden where it is no string or cannot be hashed.
+    """
+    check_conformance(config, password)
+    if not isinstance(password, str):
+        raise Forbidden(f"Password value of '{format_term(password)}' is invalid.")
+    scheme, data = config.get("chttpd_auth", "password_scheme"), password.encode("utf-8")
+    if scheme == "simple":
+        return {"password_scheme": "simple", "salt": salt, "password_sha": simple(data, salt)}
+    prf = config.get("chttpd_auth", "pbkdf2_prf")
+    if scheme != "pbkdf2" or prf not in HASHES:
+        raise Forbidden(CANNOT_HASH)
+    iterations = max(1, config.integer("chttpd_auth", "iterations"))
+    return {
+        "password_scheme": "pbkdf2",
+        "pbkdf2_prf": prf,
+        "salt": salt,
+        "iterations": iterations,
+        "derived_key": pbkdf2(prf, data, salt, iterations),
+    }
+
+
+# Server admins live in the configuration
+
+
+def hash_admin(config: Config, password: str) -> str:
+    """The form in which ``[admins]`` keeps a password."""
+    stored = hashed(config, password, new_salt()) if password else {}
+    if stored.get("password_scheme") == "simple":
+        return f"-hashed-{stored['password_sha']},{stored['salt']}"
+    if stored:
+        return f"-pbkdf2:{stored['pbkdf2_prf']}-{stored['derived_key']},{stored['salt']},{stored['iterations']}"
+    return ""
+
+
+_ADMIN = re.compile(
+    r"-(?:hashed-(?P<sha>[^,]*),(?P<old_salt>.*)"
+    r"|pbkdf2(?::(?P<prf>\w+))?-(?P<key>[^,]*),(?P<salt>[^,]*),(?P<iterations>[0-9]+))"
+)
+
+
+def admin_members(stored: str) -> dict[str, Any] | None:
+    """The members of a user document that a value of ``[admins]`` stands for; None where it holds no hash."""
+    match = _ADMIN.fullmatch(stored)
+    if match is None:
+        return None
+    if match["sha"] is not None:
+        return {"password_scheme": "simple", "salt": match["old_salt"], "password_sha": match["sha"]}
+    return {
+        "password_scheme": "pbkdf2",
+        "pbkdf2_prf": match["prf"] or "sha",
+        "salt": match["salt"],
+        "iterations": int(match["iterations"]),
+        "derived_key": match["key"],
+    }
+
+
+# Rules for new passwords
+
+
+def check_conformance(config: Config, password: Any) -> None:
+    """BadRequest where a new password does not match every expression of ``[chttpd_auth] password_regexp``.
+
+    The setting is an Erlang list of strings and of tuples ``{"expression", "what to tell the user"}``; Forbidden
+    where it is not.
+    """
+    setting = config.get("chttpd_auth", "password_regexp")
+    if setting in ("", "[]"):
+        return
+    for expression, told in _requirements(setting):
+        try:
+            conforms = isinstance(password, str) and re.search(expression, password) is not None
+        except re.error:
+            raise Forbidden(CANNOT_HASH) from None
+        if not conforms:
+            raise BadRequest(f"{NOT_CONFORMING} {told}" if told else NOT_CONFORMING)
+
+
+_STRING = r'"((?:[^"\\]|\\.)*)"'
+_REQUIREMENT = re.compile(rf"\s*(?:{_STRING}|\{{\s*{_STRING}\s*(?:,\s*(?:{_STRING}|[^\"{{}}]*))?\}})\s*", re.DOTALL)
+
+
+def _requirements(setting: str) -> Iterator[tuple[str, str]]:
+    text = setting.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        raise Forbidden(CANNOT_HASH)
+    position, end = 1, len(text) - 1
+    while True:
+        match = _REQUIREMENT.match(text, position, end)
+        if match is None:
+            raise Forbidden(CANNOT_HASH)
+        yield _unescaped(match[1] if match[1] is not None else match[2]), _unescaped(match[3] or "")
+        position = match.end()
+        if position == end:
+            return
+        if text[position] != ",":
+            raise Forbidden(CANNOT_HASH)
+        position += 1
+
+
+def _unescaped(text: str) -> str:
+    """An Erlang string without its escapes: a backslash stands for the character after it, some mean controls."""
+    controls = {"n": "\n", "r": "\r", "t": "\t", "s": " ", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v", "d": "\x7f"}
+    return re.sub(r"\\(.)", lambda match: controls.get(match[1], match[1]), text, flags=re.DOTALL)

@@ -1,0 +1,143 @@
+"""What a user may do: security objects, database members and admins, server admins, and the rights by path.
+
+Source: CouchDB documentation, "API: /{db}/_security" and "Intro: Security"; the order of checks is that of the
+real server, which looks at the path before it looks at methods and handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from couchfake.auth.context import METRICS_ROLE, SERVER_ADMIN_ROLE, UserContext
+from couchfake.config import Config
+from couchfake.errors import CouchError, Forbidden, Unauthorized
+
+Security = Mapping[str, Any]
+
+NOT_SERVER_ADMIN = "You are not a server admin."
+NOT_DATABASE_ADMIN = "You are not a db or server admin."
+
+
+# Server
+
+
+def require_server_admin(user: UserContext) -> None:
+    if not user.is_server_admin:
+        raise Unauthorized(NOT_SERVER_ADMIN)
+
+
+def require_metrics(user: UserContext) -> None:
+    if not user.is_server_admin and METRICS_ROLE not in user.roles:
+        raise Unauthorized("You are not a server admin or read-only metrics user")
+
+
+def require_authenticated(user: UserContext) -> None:
+    """For what any known user may do (replicate). Server admins of an admin party have no name, and may too."""
+    if user.name is None and not user.is_server_admin:
+        raise Unauthorized("You are not an authenticated user")
+
+
+# Databases
+
+
+def default_security(config: Config) -> dict[str, Any]:
+    """The security object of a new database."""
+    if config.get("couchdb", "default_security") in ("everyone", "admin_local"):
+        return {}
+    return {"members": {"roles": [SERVER_ADMIN_ROLE]}, "admins": {"roles": [SERVER_ADMIN_ROLE]}}
+
+
+def is_database_admin(user: UserContext, security: Security) -> bool:
+    return user.is_server_admin or _is_listed(user, security.get("admins", {}))
+
+
+def is_member(user: UserContext, security: Security) -> bool:
+    """Whether a user may read, and write documents. A database without members is everybody's."""
+    members = _members(security)
+    return (
+        is_database_admin(user, security)
+        or (members.get("names", []) == [] and members.get("roles", []) == [])
+        or _is_listed(user, members)
+    )
+
+
+def require_member(user: UserContext, security: Security) -> None:
+    if not is_member(user, security):
+        raise _refusal(user, None)
+
+
+def require_database_admin(user: UserContext, security: Security) -> None:
+    """For design documents and other changes from within the database: 401 to anonymous, 403 to users."""
+    if not is_database_admin(user, security):
+        raise _refusal(user, NOT_DATABASE_ADMIN)
+
+
+def _refusal(user: UserContext, reason: str | None) -> CouchError:
+    if user.name is None:
+        return Unauthorized(reason or "You are not authorized to access this db.")
+    return Forbidden(reason or "You are not allowed to access this db.")
+
+
+def _members(security: Security) -> Mapping[str, Any]:
+    members: Mapping[str, Any] = security.get("members", security.get("readers", {}))
+    return members
+
+
+def _is_listed(user: UserContext, group: Mapping[str, Any]) -> bool:
+    if not isinstance(group, Mapping):
+        return False
+    roles = group.get("roles", [])
+    return any(role in roles for role in user.roles) or (user.name is not None and user.name in group.get("names", []))
+
+
+def is_security_object(value: Any) -> bool:
+    """Whether a value has the shape of a security object; members that CouchDB does not know are free."""
+    return isinstance(value, dict) and _names_people(value.get("admins", {})) and _names_people(_members(value))
+
+
+def _names_people(group: Any) -> bool:
+    return isinstance(group, dict) and all(
+        isinstance(people, list) and all(isinstance(person, str) for person in people)
+        for people in (group.get("names", []), group.get("roles", []))
+    )
+
+
+# Rights by path
+
+_SYSTEM_DATABASES = ("_users", "_replicator")
+_FOR_ANYONE = ("_up", "_uuids", "_session", "_replicate", "_active_tasks")
+_METRICS = ("_stats", "_system", "_prometheus")
+
+
+def authorize(
+    user: UserContext, method: str, path: Sequence[str], security_of: Callable[[str], Security], config: Config
+) -> None:
+    """Refuse a request that its path alone tells the user has no right to: Unauthorized or Forbidden.
+
+    ``path``: the decoded segments, empty for ``/``. ``security_of(db_name)``: a database's security object; NotFound
+    where there is none. Some handlers check more than this, once they know more (design documents, ``_security``).
+    """
+    match list(path):
+        case [] | ["favicon.ico", *_]:
+            return
+        case ["_all_dbs" | "_dbs_info", *_]:
+            if config.boolean("chttpd", "admin_only_all_dbs"):
+                require_server_admin(user)
+        case [name] if method in ("PUT", "DELETE") and (name in _SYSTEM_DATABASES or not name.startswith("_")):
+            require_server_admin(user)
+        case [name, "_all_docs" | "_changes", *_] if name in _SYSTEM_DATABASES:
+            require_server_admin(user)
+        case ["_node", _, kind, *_] if kind in _METRICS:
+            require_metrics(user)
+        case [name, *_] if name in _FOR_ANYONE or (name == "_utils" and method in ("GET", "HEAD")):
+            return
+        case [name, *_] if name.startswith("_") and name not in _SYSTEM_DATABASES:
+            require_server_admin(user)
+        case [_, "_sync_shards"] | [_, "_purge", *_] | [_, "_purged_infos_limit"]:
+            require_server_admin(user)
+        case [name, *rest]:
+            security = security_of(name)
+            require_member(user, security)
+            if (rest[:1] == ["_compact"] or rest == ["_view_cleanup"]) and not is_database_admin(user, security):
+                raise Unauthorized("You are not a server or db admin.")
