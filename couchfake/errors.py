@@ -107,7 +107,18 @@ class ExpectationFailed(_Named):
 
 
 class ServerError(_Named):
+    """A crash of the real server; its answer has a ``ref`` beside error and reason, which numbers the crash."""
+
     STATUS, ERROR = 500, "unknown_error"
+    ref: int | None = None
+
+
+class Crash(ServerError):
+    """A crash that answers with an error name of its own; ``ref`` where it is the same number each time."""
+
+    def __init__(self, error: str, reason: Any, status: int = 500, ref: int | None = None) -> None:
+        CouchError.__init__(self, status, error, reason)
+        self.ref = ref
 
 
 class NotSupported(_Named):
