@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import requests
+
 from couchfake.config import Config
 from couchfake.dispatch import Dispatcher
 from couchfake.node import SYSTEM_DATABASES, Node
+from couchfake.serving import Server
+from couchfake.transport import HOST, session
 from couchfake.uuids import Uuids
 from couchfake.write_rules import Rules
-
-logger = logging.getLogger("couchfake")
-
 
 class CouchFake:
     """A CouchDB 3.5 in memory.
@@ -41,6 +41,7 @@ class CouchFake:
         self._uuids = uuids
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
+        self._server: Server | None = None
 
     def _make_node(self) -> Node:
         config = Config(self._settings)
@@ -50,6 +51,41 @@ class CouchFake:
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
         return node
+
+    @property
+    def url(self) -> str:
+        """Where a client finds this server: the socket's URL while it is started, else that of ``session()``."""
+        return self._server.url + "/" if self._server is not None else f"http://{HOST}/"
+
+    def session(self) -> requests.Session:
+        """A session that reaches this server without a socket."""
+        return session(self.wsgi)
+
+    def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        """Serve on a socket (``port`` 0: any free one) and give the URL. OSError where the port is taken."""
+        if self._server is None:
+            self._server = Server(self.wsgi, host, port).start()
+        return self.url
+
+    def stop(self) -> None:
+        """Close the socket and end all feeds that hang on it."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def __enter__(self) -> CouchFake:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def reset(self) -> None:
+        """Back to how the server was at the start: no databases but the system's, settings as given."""
+        for name in list(self.node.databases):
+            self.node.delete_database(name)
+        self.node = self._make_node()
+        self._dispatcher = Dispatcher(self.node)
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""

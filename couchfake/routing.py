@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.endpoints import attachments, bulk, changes, databases, documents, local_documents, revisions
+from couchfake.endpoints import attachments, bulk, changes, databases, documents, lists_of_documents, revisions
 from couchfake.http.responses import Response
 
 Endpoint = Callable[..., Response]
@@ -37,12 +37,12 @@ ROUTES = [
     # databases
     route("/{db}", "DELETE,GET,HEAD,POST", GET=databases.info, PUT=databases.create, DELETE=databases.delete,
           POST=documents.post),
-    route("/{db}/_all_docs", "GET,HEAD,POST", GET=bulk.all_docs, POST=bulk.all_docs),
-    route("/{db}/_all_docs/queries", "POST", POST=bulk.all_docs_queries),
-    route("/{db}/_design_docs", "GET,HEAD,POST", GET=bulk.design_docs, POST=bulk.design_docs),
-    route("/{db}/_design_docs/queries", "POST", POST=bulk.design_docs_queries),
-    route("/{db}/_local_docs", "GET,HEAD,POST", GET=bulk.local_docs, POST=bulk.local_docs),
-    route("/{db}/_local_docs/queries", "POST", POST=bulk.local_docs_queries),
+    route("/{db}/_all_docs", "GET,HEAD,POST", GET=lists_of_documents.all_docs, POST=lists_of_documents.all_docs),
+    route("/{db}/_all_docs/queries", "POST", POST=lists_of_documents.all_docs_queries),
+    route("/{db}/_design_docs", "GET,HEAD,POST", GET=lists_of_documents.design_docs, POST=lists_of_documents.design_docs),
+    route("/{db}/_design_docs/queries", "POST", POST=lists_of_documents.design_docs_queries),
+    route("/{db}/_local_docs", "GET,HEAD,POST", GET=lists_of_documents.local_docs, POST=lists_of_documents.local_docs),
+    route("/{db}/_local_docs/queries", "POST", POST=lists_of_documents.local_docs_queries),
     route("/{db}/_bulk_docs", "POST", POST=bulk.bulk_docs),
     route("/{db}/_bulk_get", "POST", POST=bulk.bulk_get),
     route("/{db}/_changes/{rest...}", "GET,POST,HEAD", GET=changes.changes, POST=changes.changes),
@@ -57,7 +57,7 @@ ROUTES = [
           PUT=revisions.put_purged_infos_limit),
     route("/{db}/_temp_view", "", ANY=databases.temp_view),
     # documents
-    route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=local_documents.local_document),
+    route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.local_document),
     route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),
     route("/{db}/_design/{ddoc}/{name...}", "DELETE,GET,HEAD,PUT", ANY=attachments.of_design_document),
     route("/{db}/{docid}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.document),

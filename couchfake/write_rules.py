@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
 
@@ -25,6 +26,9 @@ class Rules:
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         return
+
+    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> None:
+        """May refuse to show a document (those of ``_users`` are their owner's)."""
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         self.node.tell_updated(database.name)

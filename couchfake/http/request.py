@@ -119,6 +119,15 @@ class Request(werkzeug.Request):
         return f"{scheme or self.environ.get('wsgi.url_scheme', 'http')}://{host}"
 
     def accepts(self, mimetype: str) -> bool:
-        """Whether the Accept header allows a type (no header allows any)."""
+        """Whether the Accept header allows a type, as mochiweb reads it; no header allows any."""
         header = self.environ.get("HTTP_ACCEPT")
-        return header is None or self.accept_mimetypes[mimetype] > 0
+        if header is None:
+            return True
+        qualities = {}
+        for part in header.split(","):
+            name, *options = part.split(";")
+            quality = next((option.strip()[2:] for option in options if option.strip().startswith("q=")), "1")
+            qualities[name.strip()] = quality.strip("0.") != ""
+        family = mimetype.partition("/")[0] + "/*"
+        refused = qualities.get(mimetype) is False or qualities.get(family) is False
+        return not refused and any(qualities.get(name, False) for name in (mimetype, family, "*/*"))

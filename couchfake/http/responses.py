@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from werkzeug.wrappers import Response as _Response
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, ServerError
 from couchfake.values import erlang, json
 
 Headers = Mapping[str, str]
@@ -45,7 +46,11 @@ def body_response(data: bytes, content_type: str, status: int = 200, headers: He
 
 
 def error_response(error: CouchError) -> Response:
-    return json_response({"error": error.error, "reason": error.reason}, error.status, error.headers)
+    """An error as JSON. Where the real server crashes, ``ref`` numbers the crash in its log."""
+    body: dict[str, Any] = {"error": error.error, "reason": error.reason}
+    if isinstance(error, ServerError):
+        body["ref"] = zlib.crc32(repr(error.reason).encode("utf-8")) if error.ref is None else error.ref
+    return json_response(body, error.status, error.headers)
 
 
 def not_modified(etag: str) -> Response:

@@ -36,6 +36,9 @@ class WriteRules(Protocol):
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         """Run the validation functions, or the checks of a design document."""
 
+    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> None:
+        """Told of a document before it is shown; may refuse it with a CouchError."""
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         """Told of what was written, under the lock (design documents: caches to drop)."""
 

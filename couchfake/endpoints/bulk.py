@@ -1,0 +1,216 @@
+"""Many documents in one request: ``_bulk_docs`` and ``_bulk_get``. CouchDB documentation, "Database API: Bulk"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from couchfake.endpoints import multipart_documents
+from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision
+from couchfake.errors import BadRequest, CouchError, ServerError
+from couchfake.http import multipart
+from couchfake.http.request import Request
+from couchfake.http.responses import Response, json_response, raw_json_response, stream_response
+from couchfake.storage import documents as stored
+from couchfake.storage.database import Outcome
+from couchfake.storage.edits import Edit, check_docid, read_edit
+from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
+from couchfake.storage.revision_tree import Revision
+from couchfake.storage.writing import write
+from couchfake.values import json
+
+# ---- _bulk_docs
+
+
+def bulk_docs(request: Request) -> Response:
+    """``POST /{db}/_bulk_docs``: one result for each document; with ``new_edits: false`` only the errors."""
+    request.require_json_type()
+    body = request.json_object()
+    if "docs" not in body:
+        raise BadRequest("POST body must include `docs` parameter.")
+    if not isinstance(body["docs"], list):
+        raise BadRequest("`docs` parameter must be an array.")
+    new_edits = body.get("new_edits", True)
+    edits = list(_read_edits(request, body["docs"], new_edits))
+    if not isinstance(new_edits, bool):
+        raise BadRequest("`new_edits` parameter must be a boolean.")
+    if new_edits and body.get("all_or_nothing") is True and edits:
+        return json_response([_refused(edit) for edit in edits], 417)
+    outcomes = write(request.db, edits, request.user, new_edits)
+    if new_edits:
+        return raw_json_response(b"[" + b",".join(map(_result, edits, outcomes)) + b"]", 201)
+    errors = [
+        {"id": edit.id, "rev": _rev(edit), "error": outcome.error, "reason": outcome.reason}
+        for edit, outcome in zip(edits, outcomes)
+        if isinstance(outcome, CouchError)
+    ]
+    return json_response(errors, 201)
+
+
+def _read_edits(request: Request, documents: list[Any], new_edits: Any) -> Iterator[Edit]:
+    node = request.node
+    settings = node.attachment_settings()
+    for document in documents:
+        edit = read_edit(document, node.config, settings)
+        if not isinstance(new_edits, bool):
+            raise ServerError("function_clause")
+        require_revision(edit, new_edits)
+        if not edit.id:
+            edit.id = node.uuids()
+        yield edit
+
+
+def _rev(edit: Edit) -> str:
+    return "0-" if edit.rev is None else format_rev(edit.rev)
+
+
+def _refused(edit: Edit) -> dict[str, Any]:
+    return {
+        "id": edit.id,
+        "rev": _rev(edit),
+        "error": "not_implemented",
+        "reason": "all_or_nothing is not supported",
+    }
+
+
+def _result(edit: Edit, outcome: Outcome) -> bytes:
+    if isinstance(outcome, CouchError):
+        return json.encode({"id": edit.id, "error": outcome.error, "reason": outcome.reason})
+    return b'{"ok":true,"id":%b,"rev":"%b"}' % (json.encode(edit.id), format_rev(outcome).encode("utf-8"))
+
+
+# ---- _bulk_get
+
+
+def bulk_get(request: Request) -> Response:
+    """``POST /{db}/_bulk_get``: for each entry the leaves of a document, or the revision that it names."""
+    request.require_json_type()
+    body = request.json_object()
+    if "docs" not in body:
+        raise BadRequest("Missing JSON list of 'docs'.")
+    if not isinstance(body["docs"], list):
+        raise ServerError("function_clause")
+    query = read_query(request.parameters)
+    query.shown.atts_since = None
+    answers = [_entry(request, entry, query) for entry in body["docs"]]
+    if _wants_multipart(request):
+        return _multipart(request, answers, query)
+    limit = request.db.revs_limit
+    results = b",".join(each.as_json(limit) for each in answers)
+    return raw_json_response(b'{"results":[' + results + b"]}")
+
+
+def _wants_multipart(request: Request) -> bool:
+    header = request.environ.get("HTTP_ACCEPT", "")
+    return "multipart/mixed" in header or "multipart/related" in header
+
+
+class _Answer:
+    """What one entry of the request gets: revisions, each found or missing, or an error in their place."""
+
+    def __init__(self, docid: Any, rev: Any = None) -> None:
+        self.docid = docid
+        self.rev = rev
+        self.shown = stored.PLAIN
+        self.entry: stored.DocumentEntry | None = None
+        self.revisions: list[tuple[RevisionId | None, Revision | None]] = []
+        self.error: CouchError | None = None
+
+    def as_json(self, limit: int) -> bytes:
+        docs = b",".join(self.documents(limit))
+        return b'{"id":%b,"docs":[%b]}' % (json.encode(self.docid), docs)
+
+    def documents(self, limit: int) -> Iterator[bytes]:
+        if self.error is not None:
+            yield self.report(self.rev, self.error.reason, self.error.error)
+        for rev, leaf in self.revisions:
+            if self.entry is None or leaf is None:
+                yield self.report("undefined" if rev is None else format_rev(rev))
+            else:
+                yield b'{"ok":%b}' % stored.shown_document(self.entry, leaf, self.shown, limit)
+
+    def report(self, rev: Any, reason: Any = "missing", error: str = "not_found") -> bytes:
+        return json.encode({"error": {"rev": rev, "reason": reason, "id": self.docid, "error": error}})
+
+
+def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
+    if not isinstance(entry, dict) or not entry:
+        return _failed(_Answer(None), BadRequest("document must be a JSON object"))
+    if "id" not in entry:
+        return _failed(_Answer(None), BadRequest("document id missed"))
+    answer = _Answer(entry["id"])
+    answer.shown = query.shown
+    if not isinstance(answer.docid, str):
+        raise ServerError("function_clause")
+    try:
+        check_docid(answer.docid)
+        rev = _named(answer, entry)
+    except CouchError as error:
+        return _failed(answer, error)
+    answer.entry = request.db.entry(answer.docid)
+    answer.revisions = list(_revisions(answer.entry, rev, query.latest))
+    return answer
+
+
+def _failed(answer: _Answer, error: CouchError) -> _Answer:
+    answer.error = error
+    return answer
+
+
+def _named(answer: _Answer, entry: dict[str, Any]) -> RevisionId | None:
+    """The revision that an entry names; what it shows follows from its ``atts_since``."""
+    if "atts_since" in entry:
+        since = entry["atts_since"]
+        if not isinstance(since, list):
+            answer.rev = since
+            raise BadRequest("att_since value must be array of revs.")
+        revs = []
+        for each in since:
+            answer.rev = each
+            revs.append(parse_rev(each))
+        answer.rev = None
+        answer.shown = replace(answer.shown, atts_since=tuple(revs))
+    if "rev" not in entry:
+        return None
+    answer.rev = entry["rev"]
+    return parse_rev(answer.rev)
+
+
+def _revisions(
+    entry: stored.DocumentEntry | None, rev: RevisionId | None, latest: bool
+) -> Iterator[tuple[RevisionId | None, Revision | None]]:
+    if entry is None:
+        yield rev, None
+    elif rev is None:
+        for leaf in entry.leaves():
+            yield leaf.key, leaf
+    else:
+        node = entry.tree.find(rev)
+        nodes = [] if node is None else entry.tree.leaves_below(node) if latest else [node]
+        if not nodes or nodes[0].body is None:
+            yield rev, None
+        else:
+            for each in nodes:
+                yield each.key, each
+
+
+def _multipart(request: Request, answers: list[_Answer], query: DocumentQuery) -> Response:
+    outer, inner = multipart.bulk_boundary(), multipart.bulk_boundary()
+    limit = request.db.revs_limit
+
+    def parts() -> Iterator[multipart.Revision | multipart.Missing]:
+        for answer in answers:
+            if answer.error is not None:
+                yield multipart.Missing(answer.report(answer.rev, answer.error.reason, answer.error.error))
+            for rev, leaf in answer.revisions:
+                if answer.entry is None or leaf is None:
+                    yield multipart.Missing(answer.report("undefined" if rev is None else format_rev(rev)))
+                else:
+                    shown = multipart_documents.following(answer.shown)
+                    document = stored.shown_document(answer.entry, leaf, shown, limit)
+                    yield multipart.Revision(
+                        answer.entry.id, leaf.rev, document, multipart_documents.attachment_parts(leaf, shown)
+                    )
+
+    return stream_response(multipart.bulk(parts(), outer, inner), f'multipart/mixed; boundary="{outer}"')
