@@ -33,6 +33,8 @@ METHODS = "DELETE,GET,HEAD,POST,PUT,COPY"
 def document(request: Request, docid: str) -> Response:
     """``/{db}/{docid}``"""
     verb = request.verb
+    if docid == "_local/":
+        raise BadRequest("Invalid _local document id.")
     if verb == "GET":
         return local_documents.get(request, docid) if docid.startswith("_local/") else get(request, docid)
     if verb == "PUT":
@@ -109,7 +111,7 @@ def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[
     """The revisions that ``open_revs`` names, each with its node, or None where it is missing."""
     entry = request.db.entry(docid)
     if query.open_revs == "all":
-        for leaf in entry.leaves() if entry is not None else []:
+        for leaf in sorted(entry.leaves(), key=lambda leaf: leaf.key) if entry is not None else []:
             yield leaf.key, leaf
         return
     assert isinstance(query.open_revs, list)

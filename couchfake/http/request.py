@@ -84,7 +84,7 @@ class Request(werkzeug.Request):
         try:
             return zlib.decompress(data, 16 + zlib.MAX_WBITS)
         except zlib.error:
-            raise BadRequest("data_error") from None
+            raise BadRequest("Request body is not properly gzipped.") from None
 
     def json(self) -> Any:
         """The body as JSON; BadRequest where it is none."""
@@ -104,7 +104,7 @@ class Request(werkzeug.Request):
         self.require_type("application/json")
 
     def require_type(self, mimetype: str) -> None:
-        if self.mimetype != mimetype:
+        if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:  # by letter, case and all
             raise BadContentType(f"Content-Type must be {mimetype}")
 
     @cached_property

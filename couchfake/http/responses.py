@@ -59,7 +59,8 @@ def not_modified(etag: str) -> Response:
 
 def etag_matches(request_header: str | None, etag: str) -> bool:
     """Whether an If-None-Match header names the ETag (with its quotes)."""
-    return bool(request_header) and etag in (part.strip() for part in str(request_header).split(","))
+    names = (part.strip().removeprefix("W/") for part in (request_header or "").split(","))
+    return etag in names
 
 
 def make_etag(value: Any) -> str:

@@ -69,6 +69,7 @@ class Database:
         self.by_seq: SortedDict[int, DocumentEntry] = SortedDict()
         self.local_documents: SortedDict[str, LocalDocument] = SortedDict()
         self.update_seq = 0
+        self.doc_count = 0
         self.doc_del_count = 0
         self.purges = PurgeHistory()
         self.revs_limit = 1000
@@ -79,10 +80,6 @@ class Database:
     @property
     def partitioned(self) -> bool:
         return bool(self.props.get("partitioned"))
-
-    @property
-    def doc_count(self) -> int:
-        return len(self.live_ids)
 
     @property
     def purge_seq(self) -> int:
@@ -134,25 +131,30 @@ class Database:
     def add_entry(self, entry: DocumentEntry) -> None:
         self.entries[entry.id] = entry
 
-    def touch(self, entry: DocumentEntry, was: bool | None) -> None:
-        """Give a changed document its new sequence; ``was`` says if it was deleted before (None: it was not there)."""
+    def touch(self, entry: DocumentEntry) -> None:
+        """Give a changed document its new sequence and its place among the live ones."""
         self.update_seq += 1
         if entry.seq:
             del self.by_seq[entry.seq]
         entry.seq = self.update_seq
         self.by_seq[entry.seq] = entry
-        self._recount(entry.id, was, entry.deleted)
+        self._place(entry.id, live=not entry.deleted)
 
-    def _recount(self, docid: str, was: bool | None, now: bool | None) -> None:
-        if was is not now:
-            if was is False:
-                self.live_ids.remove(docid)
-            elif was:
-                self.doc_del_count -= 1
-            if now is False:
-                self.live_ids.add(docid)
-            elif now:
-                self.doc_del_count += 1
+    def _place(self, docid: str, live: bool) -> None:
+        if live and docid not in self.live_ids:
+            self.live_ids.add(docid)
+        elif not live:
+            self.live_ids.discard(docid)
+
+    def count(self, entry: DocumentEntry, deleted: bool | None) -> None:
+        """Count a document as deleted, as live, or (None) no longer."""
+        if entry.counted is not deleted:
+            for state, step in ((entry.counted, -1), (deleted, 1)):
+                if state is True:
+                    self.doc_del_count += step
+                elif state is False:
+                    self.doc_count += step
+            entry.counted = deleted
 
     def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
         """Remove leaves as if they had never been. Answers, for each id, the revisions that were removed."""
@@ -169,17 +171,15 @@ class Database:
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
-        was = entry.deleted
         gone = entry.tree.remove_leaves(revs)
-        if not gone:
-            return gone
-        if entry.tree.leaves:
-            self.touch(entry, was)
-        else:
+        if gone and entry.tree.leaves:
+            self.touch(entry)
+        elif gone:
             self.update_seq += 1
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
-            self._recount(entry.id, was, None)
+            self._place(entry.id, live=False)
+            self.count(entry, None)
         return gone
 
     def compact(self) -> None:

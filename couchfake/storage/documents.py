@@ -14,13 +14,18 @@ from couchfake.values import json
 
 
 class DocumentEntry:
-    """One document, deleted or not: its id, its latest update sequence, its revisions."""
+    """One document, deleted or not: its id, its latest update sequence, its revisions.
 
-    __slots__ = ("id", "seq", "tree")
+    ``counted`` says how the database's counts have it: True as deleted, False as live, None not at all. A purge does
+    not look at it again, so that it can differ from ``deleted`` (the real server's counts go wrong in the same way).
+    """
+
+    __slots__ = ("counted", "id", "seq", "tree")
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.seq = 0
+        self.counted: bool | None = None
         self.tree = RevisionTree()
 
     @property

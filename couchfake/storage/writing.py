@@ -107,7 +107,7 @@ def _prepare_edit(database: Database, task: _Task, _: list[_Task], user: Any) ->
         parent = next((leaf for leaf in leaves if leaf.key == edit.rev), None)
     if edit.has_stubs and entry is None:
         _take_attachments(edit, None, None)  # raises
-    if (edit.rev is None and (entry is None or entry.deleted)) or parent is not None:
+    if (edit.rev is None and (entry is None or entry.counted)) or parent is not None:
         _take_attachments(edit, parent, edit.start + 1)
         _validate(database, task, parent, user)
     else:
@@ -162,7 +162,6 @@ def _known_ancestor(entry: DocumentEntry, edit: Edit) -> Revision | None:
 def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits: bool) -> None:
     """All edits of one document: they get one sequence together."""
     entry = database.entries.get(docid)
-    was = entry.deleted if entry is not None else None
     if entry is None:
         entry = DocumentEntry(docid)
     seq = database.update_seq + 1
@@ -175,13 +174,14 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
             entry.tree.repair(database.revs_limit)
         entry.tree.stem(database.revs_limit)
         database.add_entry(entry)
-        database.touch(entry, was)
+        database.touch(entry)
+        database.count(entry, entry.deleted)
 
 
 def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int) -> bool:
     edit = task.edit
     start, ids = edit.start, edit.ids
-    if entry.tree.leaves and entry.deleted:
+    if entry.counted:
         if start != 0 or edit.deleted:
             task.outcome = Conflict()
             return False
@@ -200,6 +200,7 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int)
         return False
     _fill(database, node, edit, seq)
     entry.tree.rank_leaves()
+    database.count(entry, entry.deleted)
     task.outcome = node.key
     return True
 
