@@ -1,0 +1,57 @@
+"""Bookmarks: where the next page of a query begins.
+
+A bookmark is base64url of an Erlang term that holds the last row's document id and key. It says nothing of the
+query: used with another one it begins there just the same. Source: the server's ``mango_json_bookmark``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from typing import Any, NamedTuple
+
+from couchfake.mango.errors import invalid_bookmark
+from couchfake.mango.terms import TermError, read_term
+from couchfake.values.erlang import external
+
+NIL = "nil"
+_ATOM_DOCID = b"d\x00\x0estartkey_docid"
+_ATOM_KEY = b"d\x00\x08startkey"
+_FOREIGN = re.compile(r"[^A-Za-z0-9+/_\-=\s]")
+
+
+class Bookmark(NamedTuple):
+    """A row."""
+
+    docid: Any
+    key: Any
+
+
+def pack(bookmark: Bookmark) -> str:
+    pairs = b"h\x02" + _ATOM_DOCID + external(bookmark.docid) + b"h\x02" + _ATOM_KEY + external(bookmark.key)
+    term = b"l\x00\x00\x00\x02" + pairs + b"j"
+    packed = zlib.compress(term)
+    if len(packed) <= len(term) - 4:
+        term = b"P" + len(term).to_bytes(4, "big") + packed
+    return base64.urlsafe_b64encode(b"\x83" + term).decode("ascii").rstrip("=")
+
+
+def unpack(text: str) -> Bookmark:
+    """A CouchError (400) for what is no bookmark."""
+    try:
+        if _FOREIGN.search(text):
+            raise TermError("not base64")
+        bare = "".join(text.split()).rstrip("=")
+        data = base64.urlsafe_b64decode(bare.replace("+", "-").replace("/", "_") + "=" * (-len(bare) % 4))
+        pairs = dict(_pairs(read_term(data)))
+        return Bookmark(pairs["startkey_docid"], pairs["startkey"])
+    except (TermError, binascii.Error, KeyError):
+        raise invalid_bookmark(text) from None
+
+
+def _pairs(term: Any) -> list[tuple[str, Any]]:
+    if not isinstance(term, list):
+        raise TermError("not a list")
+    return [pair for pair in term if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)]

@@ -1,0 +1,309 @@
+"""Running a query.
+
+Rows of the chosen index, or documents by id, are gone through in order; each is tested against the whole selector,
+until one more than asked for is found. Documents are tested as they are kept, and put together only when they match.
+
+Source: the server's ``mango_cursor_view``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from couchfake.mango import errors
+from couchfake.mango.bookmark import NIL, Bookmark, pack, unpack
+from couchfake.mango.definition import IndexDefinition
+from couchfake.mango.explain import keys
+from couchfake.mango.index import index_rows
+from couchfake.mango.matcher import Matcher
+from couchfake.mango.paths import parse_field, set_path
+from couchfake.mango.planner import Plan
+from couchfake.mango.projection import Projection
+from couchfake.mango.ranges import HIGHEST_KEY
+from couchfake.storage.documents import Shown, meta_members, shown_document
+from couchfake.values import json
+from couchfake.values.collation import Collator
+from couchfake.views.keys import key_range
+
+if TYPE_CHECKING:
+    from couchfake.storage.database import Database
+    from couchfake.storage.documents import DocumentEntry
+
+AT_A_TIME = 1000
+"""How many ids are read at once, under the database's lock."""
+
+SCAN_WARNING_THRESHOLD = 10
+NO_INDEX = "No matching index found, create an index to optimize query time."
+HIGH_SCAN = (
+    "The number of documents examined is high in proportion to the number of results returned. "
+    "Consider adding a more specific index to improve this."
+)
+_NOTHING: dict[str, Any] = {}
+
+
+@dataclass
+class Found:
+    """A query's answer: ``docs`` as JSON texts, and the members behind them in their order."""
+
+    docs: list[bytes] = field(default_factory=list)
+    members: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Statistics:
+    """``execution_stats``: what the query has looked at."""
+
+    keys: int = 0
+    docs: int = 0
+    quorum_docs: int = 0
+    results: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "total_keys_examined": self.keys,
+            "total_docs_examined": self.docs,
+            "total_quorum_docs_examined": self.quorum_docs,
+            "results_returned": self.results,
+            "execution_time_ms": round((time.perf_counter() - self.started) * 1000, 3),
+        }
+
+
+def find(db: Database, plan: Plan, collator: Collator, threshold: int = SCAN_WARNING_THRESHOLD) -> Found:
+    """Run a plan. ``threshold``: documents looked at for each one found from which on a warning is given."""
+    if plan.ranges is None or plan.index is None:
+        return Found()
+    return _Cursor(db, plan, plan.index, collator).run(threshold)
+
+
+class _Cursor:
+    def __init__(self, db: Database, plan: Plan, index: IndexDefinition, collator: Collator) -> None:
+        self.db = db
+        self.plan = plan
+        self.index = index
+        self.collator = collator
+        self.matcher = Matcher(plan.options.selector, collator)
+        self.projection = Projection(plan.options.fields) if plan.options.fields else None
+        self.shown = Shown(conflicts=plan.options.conflicts and plan.options.r == 1)
+        self.found = Found()
+        self.statistics = Statistics()
+        self.to_skip = plan.options.skip
+        self.left = plan.options.limit
+        self.bookmark: Bookmark | None = None
+
+    def run(self, threshold: int) -> Found:
+        options = self.plan.options
+        begin = unpack(options.bookmark) if options.bookmark is not None else None
+        if self.index.special:
+            self._scan_documents(begin)
+        elif self.plan.covering:
+            self._scan_covering(begin)
+        else:
+            self._scan_rows(begin)
+        members = self.found.members
+        members["bookmark"] = pack(self.bookmark) if self.bookmark else options.bookmark or NIL
+        if options.execution_stats:
+            members["execution_stats"] = self.statistics.to_json()
+        if warnings := self._warnings(threshold):
+            members["warning"] = "\n".join(warnings)
+        return self.found
+
+    # ---- going through documents by id
+
+    def _scan_documents(self, begin: Bookmark | None) -> None:
+        statistics, entries, test = self.statistics, self.db.entries, self._entry_test()
+        quorum = self.plan.options.r > 1
+        for docid in self._ids(begin):
+            statistics.keys += 1
+            entry = entries.get(docid)
+            if entry is None or entry.deleted:  # gone since its id was read
+                continue
+            design = docid.startswith("_design/")
+            if quorum:
+                if design:
+                    continue
+                statistics.quorum_docs += 1
+            else:
+                statistics.docs += 1
+            if test(entry) and not design and not self._take(entry, docid):
+                return
+
+    def _ids(self, begin: Bookmark | None) -> Iterator[str]:
+        """The live ids of the query's range, in its direction."""
+        low, high = keys(self.plan)
+        skip = 0
+        if begin is not None:
+            skip = 1
+            if self.plan.descending:
+                high = begin.key
+            else:
+                low = begin.key
+        lowest, highest = self._id_bounds(low, high)
+        if highest is None:
+            return
+        inclusive = (True, True)
+        while True:
+            with self.db.lock:
+                span = self.db.live_ids.irange(lowest, highest or None, inclusive, reverse=self.plan.descending)
+                ids = list(islice(span, AT_A_TIME))
+            yield from ids[skip:] if skip else ids
+            skip = 0
+            if len(ids) < AT_A_TIME:
+                return
+            if self.plan.descending:
+                highest, inclusive = ids[-1], (inclusive[0], False)
+            else:
+                lowest, inclusive = ids[-1], (False, inclusive[1])
+
+    def _id_bounds(self, low: Any, high: Any) -> tuple[str, str | None]:
+        """Ids are strings, which stand above all other values; "" for no upper bound, None for an empty range."""
+        lowest = low if isinstance(low, str) else ""
+        highest = "" if high is HIGHEST_KEY else high if isinstance(high, str) else None
+        if high == "":
+            highest = None
+        partition = self.plan.options.partition
+        if partition:
+            lowest = max(lowest, f"{partition}:")
+            if highest is not None:
+                highest = min(highest or f"{partition};", f"{partition};")
+        return lowest, None if highest is not None and highest and highest < lowest else highest
+
+    # ---- going through an index
+
+    def _rows(self, begin: Bookmark | None) -> Iterator[tuple[Any, str, Any]]:
+        index = index_rows(self.db, self.index, self.collator)
+        options = self.plan.options
+        snapshot = index.update() if options.update and not options.stale else index.snapshot
+        first, last = keys(self.plan)
+        if self.plan.descending:
+            first, last = last, first
+        if begin is not None:
+            first = begin.key
+            self._check_direction(first, last)
+        span = key_range(
+            self.collator.sort_key,
+            first,
+            last,
+            start_key_docid=begin.docid if begin else None,
+            descending=self.plan.descending,
+            prefix=self.collator.sort_key(options.partition) if options.partition else b"",
+        )
+        return snapshot.trees[0].rows(span, descending=self.plan.descending, skip=1 if begin else 0)
+
+    def _check_direction(self, first: Any, last: Any) -> None:
+        one, other = self.collator.sort_key(first), self.collator.sort_key(last)
+        if one < other if self.plan.descending else one > other:
+            raise errors.no_rows_in_range()
+
+    def _scan_rows(self, begin: Bookmark | None) -> None:
+        statistics, test = self.statistics, self._entry_test()
+        quorum = self.plan.options.r > 1
+        for key, docid, _ in self._rows(begin):
+            statistics.keys += 1
+            entry = self.db.entry(docid)
+            if entry is None or entry.deleted:
+                continue
+            if quorum:
+                statistics.quorum_docs += 1
+            else:
+                statistics.docs += 1
+            if test(entry) and not self._take(entry, key):
+                return
+
+    def _scan_covering(self, begin: Bookmark | None) -> None:
+        """The index holds all that is asked: documents are made of its keys."""
+        paths = [parse_field(column) for column in self.index.columns]
+        match = self.matcher.match
+        for key, docid, _ in self._rows(begin):
+            self.statistics.keys += 1
+            document: dict[str, Any] = {"_id": docid}
+            for path, value in zip(reversed(paths), reversed(key), strict=True):
+                set_path(document, path, value)
+            if match(document) and not self._take_document(document, Bookmark(docid, key)):
+                return
+
+    # ---- documents
+
+    def _entry_test(self) -> Callable[[DocumentEntry], bool]:
+        """The selector's test on a stored document, made to build as little as it can."""
+        matches, names = self.matcher.matches, self.matcher.meta_names
+        if self.matcher.whole or names - {"_id"}:
+            return lambda entry: self.matcher.match(self._document(entry))
+        if names:
+            return lambda entry: matches(_body(entry), {"_id": entry.id})
+        return lambda entry: matches(_body(entry), _NOTHING)
+
+    def _document(self, entry: DocumentEntry) -> dict[str, Any]:
+        document = self.db.open_doc(entry)
+        if self.shown.conflicts:
+            document.update(meta_members(entry, entry.winner, self.shown, 0))
+        return document
+
+    def _take(self, entry: DocumentEntry, key: Any) -> bool:
+        """A document that matches; False when there is one more than was asked for."""
+        if self.projection is not None:
+            document = self._document(entry) if self._counts() else _NOTHING
+            return self._take_document(document, Bookmark(entry.id, key))
+        if not self._goes_on(Bookmark(entry.id, key)):
+            return False
+        if self._wanted:
+            self.found.docs.append(shown_document(entry, entry.winner, self.shown, 0))
+        return True
+
+    def _take_document(self, document: dict[str, Any], bookmark: Bookmark) -> bool:
+        if not self._goes_on(bookmark):
+            return False
+        if self._wanted and self.projection is not None:
+            self.found.docs.append(json.encode(self.projection.extract(document)))
+        return True
+
+    def _counts(self) -> bool:
+        """Whether the next document that matches is one of the answer."""
+        return self.to_skip == 0 and self.left > 0
+
+    def _goes_on(self, bookmark: Bookmark) -> bool:
+        self._wanted = self._counts()
+        if self.left > 0:
+            self.bookmark = bookmark
+        if self.to_skip:
+            self.to_skip -= 1
+            return True
+        if not self.left:
+            return False
+        self.left -= 1
+        self.statistics.results += 1
+        return True
+
+    # ---- warnings
+
+    def _warnings(self, threshold: int) -> list[str]:
+        warnings = []
+        if mistaken := self._unused_index():
+            warnings.append(mistaken)
+        if self.index.special:
+            warnings.append(NO_INDEX)
+        examined = self.statistics.docs + self.statistics.quorum_docs
+        if 0 < threshold < examined / max(self.statistics.results, 1):
+            warnings.append(HIGH_SCAN)
+        return warnings
+
+    def _unused_index(self) -> str | None:
+        """The index that was asked for by name, and not taken."""
+        if not self.plan.options.use_index:
+            return None
+        ddoc, *name = self.plan.options.use_index
+        ddoc = f"_design/{ddoc.removeprefix('_design/')}"
+        if self.index.ddoc == ddoc and name in ([], [self.index.name]):
+            return None
+        if name:
+            return f"{ddoc}, {name[0]} was not used because it is not a valid index for this query."
+        return f"{ddoc} was not used because it does not contain a valid index for this query."
+
+
+def _body(entry: DocumentEntry) -> dict[str, Any]:
+    body = entry.winner.body
+    return body.value if body is not None else _NOTHING

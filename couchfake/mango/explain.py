@@ -1,0 +1,129 @@
+"""``_explain``: how a query would run.
+
+Source: CouchDB documentation, "/{db}/_explain".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from couchfake.mango.definition import IndexDefinition
+from couchfake.mango.planner import Plan, Trace
+from couchfake.mango.ranges import HIGHEST_KEY, MAX, MIN, end_key, indexable_fields, start_key
+from couchfake.mango.selector import Selector, field_names
+
+
+def explain(db_name: str, partitioned: bool, plan: Plan) -> dict[str, Any]:
+    """The answer, members in the server's order."""
+    options = plan.options
+    answer: dict[str, Any] = {
+        "dbname": db_name,
+        "index": plan.index.to_json() if plan.index else None,
+        "partitioned": partitioned,
+        "selector": options.selector,
+        "opts": options.to_json(),
+        "limit": options.limit,
+        "skip": options.skip,
+        "fields": options.fields or [],
+        "index_candidates": _candidates(plan),
+        "selector_hints": [_hints(options.selector)],
+    }
+    if plan.index:
+        answer["mrargs"] = _view_arguments(plan, plan.index)
+        answer["covering"] = plan.covering
+    return answer
+
+
+def keys(plan: Plan) -> tuple[Any, Any]:
+    """The lowest and the highest key that the query looks at; None twice where it looks at nothing."""
+    if plan.ranges is None:
+        return None, None
+    if plan.index is None or not plan.index.special:
+        return start_key(plan.ranges), end_key(plan.ranges)
+    (span,) = plan.ranges
+    return "" if span.low is MIN else span.low, HIGHEST_KEY if span.high is MAX else span.high
+
+
+def _view_arguments(plan: Plan, index: IndexDefinition) -> dict[str, Any]:
+    options = plan.options
+    first, last = map(_shown_key, keys(plan))
+    if plan.descending:
+        first, last = last, first
+    return {
+        "include_docs": plan.include_docs,
+        "view_type": "map",
+        "reduce": False,
+        "partition": options.partition or None,
+        "start_key": first,
+        "end_key": last,
+        "direction": "rev" if plan.descending else "fwd",
+        "stable": options.stable or options.stale,
+        "update": options.update and not options.stale,
+        "conflicts": True if options.conflicts else "undefined",
+    }
+
+
+def _shown_key(key: Any) -> Any:
+    if isinstance(key, list):
+        return [_shown_key(part) if part is HIGHEST_KEY else part for part in key]
+    return "<MAX>" if key is HIGHEST_KEY else key
+
+
+def _hints(selector: Selector) -> dict[str, Any]:
+    """Which fields of the selector an index could serve. (Text indexes put a type behind a colon: it is cut off.)"""
+    indexable = {name.partition(":")[0] for name in indexable_fields(selector)}
+    return {
+        "type": "json",
+        "indexable_fields": sorted(indexable),
+        "unindexable_fields": sorted(set(field_names(selector)) - indexable),
+    }
+
+
+def _candidates(plan: Plan) -> list[dict[str, Any]]:
+    """The indexes that were not taken, the last by name first, each with one reason."""
+    verdicts = _verdicts(plan.trace, plan.index)
+    return [
+        {
+            "index": index.to_json(),
+            "analysis": {
+                "usable": usable,
+                "reasons": [{"name": reason}],
+                "ranking": ranking,
+                "covering": None if index.special else index.covers(plan.options.fields),
+            },
+        }
+        for index in reversed(plan.trace.all)
+        if plan.index is None or index.place != plan.index.place
+        for usable, reason, ranking in [verdicts[index.place]]
+    ]
+
+
+_Verdict = tuple[bool, str, int]
+
+
+def _verdicts(trace: Trace, chosen: IndexDefinition | None) -> dict[tuple[bool, str, str], _Verdict]:
+    """For each index whether it could serve, why it was not taken, and its rank behind the one that was.
+
+    An index that falls out at an early stage stands behind those that fall out later; a stage at which none falls
+    out takes no rank.
+    """
+    stages = (
+        (trace.allowed, trace.of_type, True, "unfavored_type"),
+        (trace.usable, trace.allowed, True, "excluded_by_user"),
+        (trace.in_scope, trace.usable, False, ""),
+        (trace.considered, trace.in_scope, False, "scope_mismatch"),
+        (trace.all, trace.considered, False, "is_partial"),
+    )
+    verdicts: dict[tuple[bool, str, str], _Verdict] = {}
+    rank = max(1, len(trace.ranked))
+    for before, after, usable, reason in stages:
+        left = {index.place for index in after}
+        fallen = [index.place for index in before if index.place not in left]
+        for place in fallen:
+            verdicts[place] = usable, reason or trace.unusable[place], rank
+        rank += 1 if fallen else 0
+    for n, ranked in enumerate(trace.ranked):
+        columns = len(chosen.columns) if chosen else 0
+        reason = "alphabetically_comes_after" if len(ranked.index.columns) <= columns else "too_many_fields"
+        verdicts[ranked.index.place] = True, "less_overlap" if ranked.missed else reason, n
+    return verdicts

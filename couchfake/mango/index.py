@@ -1,0 +1,56 @@
+"""The rows of an index: one for each document that has all of its fields, the fields' values being the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from couchfake.mango.definition import IndexDefinition
+from couchfake.mango.matcher import Matcher
+from couchfake.mango.paths import BAD_PATH, NOT_FOUND, get_path, parse_field
+from couchfake.mango.selector import normalise
+from couchfake.values import json
+from couchfake.values.collation import Collator
+from couchfake.views.index import Index, TreeDefinition, shared_index
+
+if TYPE_CHECKING:
+    from couchfake.storage.database import Database
+    from couchfake.storage.documents import DocumentEntry
+
+Rows = list[tuple[Any, Any]]
+KeysOf = Callable[["DocumentEntry"], Rows]
+
+
+def index_rows(db: Database, definition: IndexDefinition, collator: Collator) -> Index:
+    """The index of this definition, which follows the database; design documents that define the same share it."""
+    name = "mango", json.dumps(definition.definition), definition.partitioned
+
+    def make() -> Index:
+        tree = TreeDefinition(collator.sort_key, partitioned=definition.partitioned)
+        keys_of = mapper(db, definition, collator)
+        return Index(db, [tree], lambda entries: [[keys_of(entry)] for entry in entries])
+
+    return shared_index(db, name, make)
+
+
+def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> KeysOf:
+    """From a document to its rows in the index: one or none."""
+    paths: Sequence[tuple[str, ...]] | None = None
+    partial_filter = definition.partial_filter
+    wanted = Matcher(normalise(partial_filter), collator).match if partial_filter else None
+    whole = wanted is not None or any(column.startswith("_") for column in definition.columns)
+
+    def keys_of(entry: DocumentEntry) -> Rows:
+        nonlocal paths
+        if paths is None:
+            paths = [parse_field(column) for column in definition.columns]
+        body = entry.winner.body
+        document = db.open_doc(entry) if whole or body is None else body.value
+        if wanted is not None and not wanted(document):
+            return []
+        key = [get_path(document, path) for path in paths]
+        if any(part is NOT_FOUND or part is BAD_PATH for part in key):
+            return []
+        return [(key, None)]
+
+    return keys_of

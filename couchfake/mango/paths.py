@@ -1,0 +1,76 @@
+"""Names of members inside documents: ``a.b`` is member b of member a, ``a.0`` the first element, ``a\\.b`` one name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from couchfake.mango.errors import invalid_field_name
+
+
+class Absent:
+    """What a path leads to when it leads to no value."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+NOT_FOUND: Final[Any] = Absent("NOT_FOUND")
+"""An object on the way has no such member."""
+
+BAD_PATH: Final[Any] = Absent("BAD_PATH")
+"""The way leads into something that has no members, or past the end of an array."""
+
+_DOT = re.compile(r"(?<!\\)\.")
+_POSITION = re.compile(r"[+-]?[0-9]+\Z")
+
+
+def parse_field(field: str) -> tuple[str, ...]:
+    """The names on the way. A backslash keeps a dot from parting; all backslashes are dropped then."""
+    parts = _DOT.split(field) if "\\" in field else field.split(".")
+    if not all(parts):
+        raise invalid_field_name(field)
+    return tuple(part.replace("\\", "") for part in parts)
+
+
+def get_path(value: Any, path: tuple[str, ...]) -> Any:
+    """The value at the end of a path, or ``NOT_FOUND``, or ``BAD_PATH``."""
+    for name in path:
+        if isinstance(value, dict):
+            value = value.get(name, NOT_FOUND)
+            if value is NOT_FOUND:
+                return NOT_FOUND
+        elif isinstance(value, list):
+            position = _position(name, len(value))
+            if position is None:
+                return BAD_PATH
+            value = value[position]
+        else:
+            return BAD_PATH
+    return value
+
+
+def _position(name: str, length: int) -> int | None:
+    if not _POSITION.match(name):
+        return None
+    position = int(name)
+    return position if 0 <= position < length else None
+
+
+def set_path(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Put a value where a path leads, making the objects on the way; objects that are there already are copied.
+
+    An array on the way is left alone: it came as a whole.
+    """
+    *way, last = path
+    for name in way:
+        inner = document.get(name)
+        if isinstance(inner, list):
+            return
+        inner = dict(inner) if isinstance(inner, dict) else {}
+        document[name] = inner
+        document = inner
+    document[last] = value

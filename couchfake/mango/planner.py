@@ -1,0 +1,205 @@
+"""Which index answers a query.
+
+Of the indexes that hold every document the query may find, and in the order that it asks for, the one is taken whose
+first columns are narrowed by most of the selector's fields; then the one with fewest columns; then the first by name.
+Nothing is known of how many rows a range holds. Where no index serves, all documents are looked at.
+
+What was considered, and why it was not taken, is kept for ``_explain``.
+Source: the server's ``mango_idx``, ``mango_idx_view`` and ``mango_cursor``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from couchfake.mango import errors
+from couchfake.mango.definition import ALL_DOCS_COLUMN, IndexDefinition
+from couchfake.mango.errors import crash
+from couchfake.mango.options import FindOptions
+from couchfake.mango.ranges import MAX, Range, SortKey, field_ranges, indexable_fields
+from couchfake.mango.selector import Selector, field_names, is_constant, unrequired
+
+EVERY_ID = Range("$gt", None, "$lt", MAX)
+"""The range over all documents where the selector says nothing of ``_id``."""
+
+
+@dataclass
+class Ranked:
+    """An index with the ranges of its first columns; ``missed`` counts the narrowed fields that it has no use for."""
+
+    index: IndexDefinition
+    ranges: list[Range | None]
+    missed: int
+
+    @property
+    def merit(self) -> tuple[int, int, tuple[bool, str, str]]:
+        return self.missed, len(self.index.columns), self.index.place
+
+
+@dataclass
+class Trace:
+    """What became of the indexes: each list a part of the one before."""
+
+    all: list[IndexDefinition]
+    considered: list[IndexDefinition]  # without partial indexes that were not asked for
+    in_scope: list[IndexDefinition]  # of the query's partition, or of the whole database
+    usable: list[IndexDefinition]
+    unusable: dict[tuple[bool, str, str], str]  # place of an index in scope → why it cannot serve
+    allowed: list[IndexDefinition] = field(default_factory=list)  # by use_index
+    of_type: list[IndexDefinition] = field(default_factory=list)
+    ranked: list[Ranked] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """How a query runs. ``index`` None: it cannot. ``ranges`` None: nothing can match, so nothing is looked at."""
+
+    options: FindOptions
+    index: IndexDefinition | None
+    ranges: list[Range] | None
+    trace: Trace
+
+    @property
+    def descending(self) -> bool:
+        return bool(self.options.sort) and self.options.sort[0][1] == "desc"
+
+    @property
+    def covering(self) -> bool:
+        """Whether the index holds all that is asked, so that documents are not read."""
+        fields = self.options.fields
+        if self.index is None or fields is None:
+            return False
+        return self.index.covers([*fields, *field_names(self.options.selector)])
+
+    @property
+    def include_docs(self) -> bool:
+        return self.options.r == 1 and not self.covering
+
+
+def plan(
+    options: FindOptions,
+    indexes: Sequence[IndexDefinition],
+    sort_key: SortKey,
+    *,
+    partitioned: bool = False,
+    explain: bool = False,
+) -> Plan:
+    """Choose. ``explain``: answer even where the query cannot run. A CouchError otherwise."""
+    trace = _usable_indexes(options, indexes)
+    if not trace.usable and not explain:
+        raise errors.no_usable_index("" if not partitioned else "partitioned " if options.partition else "global ")
+    allowed = named_by(options.use_index, trace.usable)
+    if not allowed:
+        if options.use_index and not options.allow_fallback:
+            ddoc, name = [*options.use_index, None][:2]
+            raise errors.invalid_index(f"_design/{_bare(str(ddoc))}", name)
+        allowed = trace.usable
+    if not allowed:
+        return Plan(options, None, [], trace)
+    trace.allowed = allowed
+    trace.of_type = [index for index in allowed if not index.special] or allowed
+    return _with_best_index(options, trace, sort_key)
+
+
+def _usable_indexes(options: FindOptions, indexes: Sequence[IndexDefinition]) -> Trace:
+    named = {index.place for index in named_by(options.use_index, indexes)}
+    considered = [index for index in indexes if index.partial_filter is None or index.place in named]
+    in_scope = [index for index in considered if index.special or index.partitioned == bool(options.partition)]
+    sort_fields = [name for name, _ in options.sort]
+    reasons = {index.place: _why_unusable(index, options.selector, sort_fields) for index in in_scope}
+    usable = [index for index in in_scope if reasons[index.place] is None]
+    unusable = {place: reason for place, reason in reasons.items() if reason is not None}
+    return Trace(list(indexes), considered, in_scope, usable, unusable)
+
+
+def _with_best_index(options: FindOptions, trace: Trace, sort_key: SortKey) -> Plan:
+    narrowed = field_ranges(options.selector, sort_key)
+    width = len(narrowed)
+    if trace.of_type[0].special:
+        width += 1  # the range over everything counts as one, even where there is a better one
+        narrowed.setdefault(ALL_DOCS_COLUMN, EVERY_ID)
+    for index in trace.of_type:
+        prefix = _prefix(index.columns, narrowed)
+        trace.ranked.append(Ranked(index, prefix, width - len(prefix)))
+    trace.ranked.sort(key=lambda ranked: ranked.merit)
+    best = trace.ranked[0]
+    ranges: list[Range] | None = [span for span in best.ranges if span is not None]
+    if None in best.ranges or options.selector in ({"$and": []}, {"$or": []}):
+        ranges = None
+    return Plan(options, best.index, ranges, trace)
+
+
+def _prefix(columns: list[str], narrowed: dict[str, Range | None]) -> list[Range | None]:
+    """The ranges of an index's first columns, up to the first that has none."""
+    prefix = []
+    for column in columns:
+        if column not in narrowed:
+            break
+        prefix.append(narrowed[column])
+    return prefix
+
+
+def named_by(use_index: list[str], indexes: Sequence[IndexDefinition]) -> list[IndexDefinition]:
+    """The indexes that ``use_index`` means: one, or all of a design document."""
+    if not use_index:
+        return []
+    ddoc = f"_design/{_bare(use_index[0])}"
+    return [index for index in indexes if index.ddoc == ddoc and use_index[1:] in ([], [index.name])]
+
+
+def _bare(ddoc: str) -> str:
+    return ddoc.removeprefix("_design/")
+
+
+# ---- usability
+
+
+def _why_unusable(index: IndexDefinition, selector: Selector, sort_fields: list[str]) -> str | None:
+    if index.special:
+        if not sort_fields:
+            return None
+        if ALL_DOCS_COLUMN not in indexable_fields(selector):
+            return "field_mismatch"
+        return None if sort_fields == [ALL_DOCS_COLUMN] else "sort_order_mismatch"
+    if _is_text_search(selector):
+        return "needs_text_search"
+    columns = index.columns
+    # Documents that lack a column are not in the index. The selector, or the sort, must ask for the column.
+    needed = sorted(set(columns) - set(sort_fields) - {"_id", "_rev"})
+    if unrequired([selector], needed):
+        return "field_mismatch"
+    return None if _serves_sort(columns, sort_fields, selector) else "sort_order_mismatch"
+
+
+def _serves_sort(columns: list[str], sort_fields: list[str], selector: Selector) -> bool:
+    """Whether rows come in this order: the columns begin with the sort's, after any that have one value only."""
+    if not sort_fields:
+        return True
+    for n, column in enumerate(columns):
+        if column == sort_fields[0]:
+            return columns[n : n + len(sort_fields)] == sort_fields
+        if not is_constant(selector, column):
+            return False
+    return False
+
+
+def _is_text_search(selector: Any) -> bool:
+    """Whether ``$text`` is asked for.
+
+    The server looks for it in the arguments of conditions, too, and breaks on what it does not expect to find there:
+    null and arrays inside of arrays, objects of several members. It does so wherever there is an index to consider.
+    """
+    if isinstance(selector, (str, int, float)):
+        return False
+    if not isinstance(selector, dict) or len(selector) > 1:
+        raise crash("function_clause")
+    for name, condition in selector.items():
+        if name == "$default":
+            return True
+        if isinstance(condition, list):
+            return any(_is_text_search(each) for each in condition)
+        if isinstance(condition, dict):
+            return _is_text_search(condition)
+    return False

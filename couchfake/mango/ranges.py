@@ -1,0 +1,180 @@
+"""Which part of an index a selector needs.
+
+For each field that the selector narrows by comparisons one range is found; the ranges of an index's first columns,
+as far as there are any, make its start key and end key. What is found is a superset: every row is tested again.
+
+Source: the server's ``mango_idx_view``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from couchfake.mango.selector import Selector
+from couchfake.values.collation import HIGHEST
+
+INDEXABLE = frozenset({"$lt", "$lte", "$eq", "$gt", "$gte", "$beginsWith", "$exists"})
+
+
+class _Edge:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+MIN: Final[Any] = _Edge("MIN")
+MAX: Final[Any] = _Edge("MAX")
+HIGHEST_KEY: Final = HIGHEST
+"""In the place of a key, or of an array key's last element: above every value."""
+
+SortKey = Callable[[Any], bytes]
+
+
+class Range(NamedTuple):
+    """``{"$gte": low, "$lt": high}``, with the two operators written out; ``$eq`` twice for one value."""
+
+    low_operator: str
+    low: Any
+    high_operator: str
+    high: Any
+
+
+UNLIMITED = Range("$gt", MIN, "$lt", MAX)
+EMPTY: Final = None
+"""No value can fulfil the conditions."""
+
+
+def indexable_fields(selector: Selector) -> list[str]:
+    """The fields, sorted, whose conditions an index could serve: those that stand below ``$and`` only."""
+    return sorted(_indexable(selector))
+
+
+def _indexable(selector: Selector) -> set[str]:
+    if not selector:
+        return set()
+    ((name, argument),) = selector.items()
+    if name == "$and":
+        return {field for each in argument for field in _indexable(each)}
+    if name.startswith("$"):
+        return set()
+    return {name} if INDEXABLE.issuperset(argument) else set()
+
+
+def field_ranges(selector: Selector, sort_key: SortKey) -> dict[str, Range | None]:
+    """The range of each indexable field. One empty range makes the others pointless and stands alone."""
+    ranges: dict[str, Range | None] = {}
+    for field in indexable_fields(selector):
+        found = _narrowed(selector, field, UNLIMITED, sort_key)
+        if found is EMPTY:
+            return {field: EMPTY}
+        ranges[field] = found
+    return ranges
+
+
+def _narrowed(selector: Selector, field: str, span: Range | None, sort_key: SortKey) -> Range | None:
+    ((name, argument),) = selector.items()
+    if name == "$and":
+        for each in argument:
+            if span is not EMPTY:
+                span = _narrowed(each, field, span, sort_key)
+        return span
+    if name != field or span is EMPTY:
+        return span
+    ((operator, value),) = argument.items()
+    if operator == "$beginsWith":
+        span = _NARROW["$gte"](span, value, _position(span, value, sort_key))
+        if span is EMPTY:
+            return EMPTY
+        operator, value = "$lte", f"{value}\uffff"
+    narrow = _NARROW.get(operator)
+    return narrow(span, value, _position(span, value, sort_key)) if narrow else span
+
+
+def _position(span: Range, value: Any, sort_key: SortKey) -> str:
+    """Where a value lies: below the range, on its low end, within, on its high end, above."""
+    key = sort_key(value)
+    if span.low is not MIN:
+        low = sort_key(span.low)
+        if key <= low:
+            return "low" if key == low else "below"
+    if span.high is not MAX:
+        high = sort_key(span.high)
+        if key >= high:
+            return "high" if key == high else "above"
+    return "within"
+
+
+def _equal(value: Any) -> Range:
+    return Range("$eq", value, "$eq", value)
+
+
+def _narrow_lt(span: Range, value: Any, position: str) -> Range | None:
+    if position in ("below", "low"):
+        return EMPTY
+    return span if position == "above" else Range(span.low_operator, span.low, "$lt", value)
+
+
+def _narrow_lte(span: Range, value: Any, position: str) -> Range | None:
+    if position == "low":
+        return _equal(value) if span.low_operator in ("$gte", "$eq") else EMPTY
+    if position == "within":
+        return Range(span.low_operator, span.low, "$lte", value)
+    return EMPTY if position == "below" else span
+
+
+def _narrow_eq(span: Range, value: Any, position: str) -> Range | None:
+    fits = (
+        position == "within"
+        or (position == "low" and span.low_operator in ("$gte", "$eq"))
+        or (position == "high" and span.high_operator in ("$lte", "$eq"))
+    )
+    return _equal(value) if fits else EMPTY
+
+
+def _narrow_gte(span: Range, value: Any, position: str) -> Range | None:
+    if position == "high":
+        return _equal(value) if span.high_operator in ("$lte", "$eq") else EMPTY
+    if position == "within":
+        return Range("$gte", value, span.high_operator, span.high)
+    return EMPTY if position == "above" else span
+
+
+def _narrow_gt(span: Range, value: Any, position: str) -> Range | None:
+    if position in ("high", "above"):
+        return EMPTY
+    return span if position == "below" else Range("$gt", value, span.high_operator, span.high)
+
+
+_NARROW: dict[str, Callable[[Range, Any, str], Range | None]] = {
+    "$lt": _narrow_lt,
+    "$lte": _narrow_lte,
+    "$eq": _narrow_eq,
+    "$gte": _narrow_gte,
+    "$gt": _narrow_gt,
+}
+
+
+# ---- keys
+
+
+def start_key(ranges: list[Range]) -> list[Any]:
+    """The lowest key of an index over several columns."""
+    key = []
+    for span in ranges:
+        if span.low is MIN:
+            break
+        key.append(span.low)
+    return key
+
+
+def end_key(ranges: list[Range]) -> list[Any]:
+    """The highest key, with ``HIGHEST_KEY`` behind it."""
+    key = []
+    for span in ranges:
+        if span.high is MAX:
+            break
+        key.append(span.high)
+    return [*key, HIGHEST_KEY]
