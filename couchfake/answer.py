@@ -78,6 +78,8 @@ class AnswerWriter:
             return
         for chunk in iterable:
             self._write_chunk(chunk)
+            if self._without_body:  # the head is all there is to say, and a feed would go on for ever
+                return
         if not self.head_sent:
             self._write_whole(b"")
         else:

@@ -86,6 +86,7 @@ class Server:
         self._acceptor: threading.Thread | None = None
         self._wake_receiver: socket.socket | None = None
         self._wake_sender: socket.socket | None = None
+        self._selector: selectors.BaseSelector | None = None
         self._orders: deque[Callable[[selectors.BaseSelector], None]] = deque()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -100,6 +101,7 @@ class Server:
         self._listener = listen(self.host, self.port)
         self.port = self._listener.getsockname()[1]
         self.stopping = False
+        self._selector = selectors.DefaultSelector()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._acceptor = threading.Thread(target=self._accept, name=f"couchfake:{self.port}", daemon=True)
@@ -120,10 +122,11 @@ class Server:
         for thread in (self._acceptor, *(connection.thread for connection in connections)):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        for sock in (self._listener, self._wake_sender, self._wake_receiver):
-            if sock is not None:
-                sock.close()
-        self._listener = self._acceptor = self._wake_sender = self._wake_receiver = None
+        self._obey()  # what came too late for the accepting thread
+        for resource in (self._selector, self._listener, self._wake_sender, self._wake_receiver):
+            if resource is not None:
+                resource.close()
+        self._selector = self._listener = self._acceptor = self._wake_sender = self._wake_receiver = None
 
     def __enter__(self) -> Server:
         return self.start()
@@ -146,17 +149,19 @@ class Server:
     # --- the accepting thread ---------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        assert self._listener is not None and self._wake_receiver is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ, self._accept_one)
-            selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
-            while not self.stopping:
-                for key, _ in selector.select():
-                    key.data()
-                while self._orders:
-                    self._orders.popleft()(selector)
-            while self._orders:
-                self._orders.popleft()(selector)
+        assert self._listener is not None and self._wake_receiver is not None and self._selector is not None
+        selector = self._selector
+        selector.register(self._listener, selectors.EVENT_READ, self._accept_one)
+        selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
+        while not self.stopping:
+            for key, _ in selector.select():
+                key.data()
+            self._obey()
+
+    def _obey(self) -> None:
+        assert self._selector is not None
+        while self._orders:
+            self._orders.popleft()(self._selector)
 
     def _accept_one(self) -> None:
         assert self._listener is not None
@@ -217,6 +222,8 @@ class Server:
 def listen(host: str, port: int) -> socket.socket:
     """A listening, non-blocking socket. Raises OSError whose message names the address."""
     try:
+        if not 0 <= port <= 65535:  # some resolvers take it modulo 65536
+            raise OverflowError("a port is a number from 0 to 65535")
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
@@ -372,7 +379,7 @@ class Connection:
 
     def _begin_watch(self, selector: selectors.BaseSelector, peer: Peer) -> None:
         """In the accepting thread: have it call when the client's side becomes readable (sent more, or closed)."""
-        if self._socket.fileno() < 0 or peer is not self._peer:
+        if self._server.stopping or self._socket.fileno() < 0 or peer is not self._peer:
             return
         with contextlib.suppress(KeyError):
             selector.unregister(self._socket)
@@ -394,7 +401,7 @@ class Connection:
         """Close the socket; a watched one in the thread that watches it, before its number is used again."""
 
         def end_watch(selector: selectors.BaseSelector) -> None:
-            with contextlib.suppress(KeyError):
+            with contextlib.suppress(KeyError, ValueError):  # not watched any more; closed already
                 selector.unregister(self._socket)
             self._socket.close()
 
