@@ -95,8 +95,6 @@ def meta_members(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int)
     meta: dict[str, Any] = {}
     if shown.revs_info:
         meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, limit)]
-    if shown.local_seq:
-        meta["_local_seq"] = entry.seq
     if shown.conflicts:
         revs = [each.rev for each in entry.leaves() if each is not entry.winner and not each.deleted]
         if revs:
@@ -105,6 +103,8 @@ def meta_members(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int)
         revs = [each.rev for each in entry.leaves() if each is not entry.winner and each.deleted]
         if revs:
             meta["_deleted_conflicts"] = revs
+    if shown.local_seq:
+        meta["_local_seq"] = entry.seq
     return meta
 
 
