@@ -1,0 +1,72 @@
+"""URLs: joining and quoting their parts, and the credentials in them."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote as _quote
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlencode as _urlencode
+
+__all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "urlencode", "urljoin"]
+
+#: Where `couchdb_client.Server()` connects to: the environment's COUCHDB_URL, read once, else the local server.
+DEFAULT_BASE_URL = os.environ.get("COUCHDB_URL", "http://localhost:5984/")
+
+
+def quote(text: str | bytes, safe: str = "") -> str:
+    """``text`` as one segment of a path: slashes, plus and percent signs and everything beyond ASCII are escaped.
+
+    Segments of dots alone are escaped too, for else a client or a proxy on the way would take them for directories.
+    """
+    quoted = _quote(text, safe)
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
+
+
+def urlencode(data: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
+    """``data`` as a query string."""
+    return _urlencode(list(data.items()) if isinstance(data, Mapping) else list(data))
+
+
+def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
+    """``base`` with segments of a path, each quoted, and parameters.
+
+    A parameter that is a list or tuple is repeated, one that is None left out; True and False become ``true`` and
+    ``false``.
+
+    >>> urljoin('http://example.org/', 'foo', 'a/b', rev='1-x', deleted=True)
+    'http://example.org/foo/a%2Fb?rev=1-x&deleted=true'
+    """
+    url = base.removesuffix("/") + "".join("/" + quote(segment) for segment in path)
+    parameters = []
+    for name, value in query.items():
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if item is not None:
+                parameters.append((name, str(item).lower() if isinstance(item, bool) else item))
+    return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
+    """``url`` without its user information, and that information as ``(name, password)`` or None.
+
+    >>> extract_credentials('http://joe%40example.com:secret@localhost:5984/_config/')
+    ('http://localhost:5984/_config/', ('joe@example.com', 'secret'))
+    """
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url, None
+    userinfo, _, host = parts.netloc.rpartition("@")
+    name, _, password = userinfo.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
+
+
+def basic_auth(credentials: tuple[str, str]) -> str:
+    """The value of an Authorization header for ``(name, password)``. CouchDB reads both as UTF-8.
+
+    >>> basic_auth(('root', 'relax'))
+    'Basic cm9vdDpyZWxheA=='
+    """
+    name, password = credentials
+    return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")

@@ -1,0 +1,387 @@
+"""The client on a socket: retries, stale connections, time-outs, streams."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import io
+import socket
+import threading
+from typing import Any
+
+import pytest
+import requests
+
+from couchdb_client import Database, Server, Session
+from couchdb_client.http import ConnectionFailed, RedirectLimit, TimedOut
+
+
+def answers(*bodies: bytes) -> Any:
+    """A script: answer that many requests, then wait for the client to leave."""
+
+    def play(connection: Any) -> None:
+        for body in bodies:
+            connection.request()
+            connection.answer(body)
+        connection.is_left()
+
+    return play
+
+
+def breaks_off(connection: Any) -> None:
+    """A script: take a request and close without an answer."""
+    connection.request()
+
+
+def is_silent(connection: Any) -> None:
+    """A script: take a request and never answer."""
+    connection.request()
+    connection.is_left()
+
+
+def test_a_request_whose_connection_broke_is_repeated(serve: Any) -> None:
+    played = serve(breaks_off, answers(b'{"version":"3.5.0"}'))
+    assert Server(played.url).version() == "3.5.0"
+    assert played.connections == 2
+
+
+def test_a_post_is_never_repeated(serve: Any) -> None:
+    played = serve(breaks_off, answers(b'{"id":"a","rev":"1-a"}'))
+    with pytest.raises(ConnectionFailed) as caught:
+        Database(played.url + "db").save({"type": "person"})
+    assert caught.value.errno == errno.ECONNRESET
+    assert played.connections == 1
+
+
+def test_an_update_function_is_never_called_twice(serve: Any) -> None:
+    played = serve(breaks_off, answers(b"done"))
+    with pytest.raises(ConnectionFailed):
+        Database(played.url + "db").update_doc("app/count", "counter")
+    assert played.connections == 1
+
+
+def test_a_request_is_repeated_as_often_as_the_session_has_delays(serve: Any) -> None:
+    played = serve(breaks_off, breaks_off, breaks_off, answers(b"{}"))
+    with pytest.raises(ConnectionFailed):
+        Server(played.url, session=Session(retry_delays=[0, 0])).version()
+    assert played.connections == 3
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_noticed_even_by_a_post(serve: Any) -> None:
+    left = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.answer(b'{"db_name":"db"}')
+        connection.close()
+        left.set()
+
+    played = serve(play, answers(b'{"ok":true,"id":"a","rev":"1-a"}'))
+    db = Database(played.url + "db", session=Session(retry_delays=[]))
+    db.info()
+    left.wait(20)
+    assert db.save({"n": 1}) == ("a", "1-a")
+    assert played.connections == 2
+
+
+def test_requests_share_a_connection(serve: Any) -> None:
+    played = serve(answers(b'{"version":"3.5.0"}', b'{"uuids":["u"]}', b'["a","b"]'))
+    server = Server(played.url)
+    assert (server.version(), server.uuids(), len(server)) == ("3.5.0", ["u"], 2)
+    assert played.connections == 1
+
+
+def test_an_upload_from_a_file_starts_again_when_it_is_repeated(serve: Any) -> None:
+    received = []
+
+    def play(connection: Any) -> None:
+        received.append(connection.request())
+        connection.answer(b'{"rev":"2-b"}', "201 Created")
+        connection.is_left()
+
+    played = serve(breaks_off, play)
+    doc = {"_id": "a", "_rev": "1-a"}
+    file = io.BytesIO(b"skipped" + b"x" * 100_000)
+    file.seek(7)
+    Database(played.url + "db").put_attachment(doc, file, "x.bin")
+    line, headers, body = received[0]
+    assert line == "PUT /db/a/x.bin?rev=1-a HTTP/1.1"
+    assert headers["content-length"] == "100000"
+    assert body == b"x" * 100_000
+    assert doc["_rev"] == "2-b"
+
+
+def test_an_upload_that_cannot_be_read_again_is_not_repeated(serve: Any) -> None:
+    class Pipe:
+        pieces = [b"one", b"two"]
+
+        def read(self, size: int) -> bytes:
+            return self.pieces.pop(0) if self.pieces else b""
+
+    played = serve(breaks_off, answers(b'{"rev":"2-b"}'))
+    with pytest.raises(ConnectionFailed):
+        Database(played.url + "db").put_attachment({"_id": "a", "_rev": "1-a"}, Pipe(), "x.bin")
+    assert played.connections == 1
+
+
+def test_a_stream_of_unknown_length_is_sent_in_chunks(serve: Any) -> None:
+    received = []
+
+    def play(connection: Any) -> None:
+        received.append(connection.request())
+        connection.answer(b'{"rev":"2-b"}', "201 Created")
+
+    class Pipe:
+        pieces = ["héllo ", "world"]
+
+        def read(self, size: int) -> str:
+            return self.pieces.pop(0) if self.pieces else ""
+
+    played = serve(play)
+    Database(played.url + "db").put_attachment({"_id": "a", "_rev": "1-a"}, Pipe(), "x.txt")
+    _, headers, body = received[0]
+    assert headers["transfer-encoding"] == "chunked"
+    assert headers["content-type"] == "text/plain"
+    assert body.decode() == "héllo world"
+
+
+def test_a_server_that_is_not_there_is_false_and_raises_an_error_of_the_network() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    server = Server(f"http://127.0.0.1:{port}/")
+    assert not server
+    assert "db" not in server
+    with pytest.raises(OSError) as caught:
+        server.version()
+    assert caught.value.errno == errno.ECONNREFUSED
+    assert isinstance(caught.value, requests.ConnectionError)
+
+
+def test_a_silent_server_is_given_up_after_the_timeout(serve: Any) -> None:
+    played = serve(is_silent, is_silent)
+    server = Server(played.url, session=Session(timeout=0.05))
+    with pytest.raises(TimeoutError):
+        server.version()
+    with pytest.raises(requests.Timeout):
+        server.version()
+
+
+def test_a_timeout_is_repeated_only_if_it_is_among_the_retryable_errors(serve: Any) -> None:
+    played = serve(is_silent, is_silent, is_silent)
+    with pytest.raises(TimedOut):
+        Server(played.url, session=Session(None, 0.05)).version()
+    assert played.connections == 1
+    with pytest.raises(TimedOut):
+        Server(played.url, session=Session(timeout=0.05, retryable_errors=["timed out"])).version()
+    assert played.connections == 3
+
+
+def test_a_body_that_stops_coming_times_out(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked()
+        connection.chunk(b'{"results":[')
+        connection.is_left()
+
+    played = serve(play)
+    _, _, body = Session(timeout=0.1).request("GET", played.url + "db/_changes?feed=longpoll")
+    assert body.read(12) == b'{"results":['
+    with pytest.raises(TimeoutError):
+        body.read()
+    body.close()
+
+
+def test_a_body_that_breaks_off_is_an_error_and_no_short_answer(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\nhalf")
+
+    played = serve(play)
+    attachment = Database(played.url + "db").get_attachment("a", "x.txt")
+    with pytest.raises(ConnectionFailed):
+        attachment.read()
+
+
+def test_a_large_attachment_is_read_while_it_arrives(serve: Any) -> None:
+    go_on = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 200000\r\n\r\n" + b"a" * 100_000)
+        go_on.wait(20)
+        connection.send(b"b" * 100_000)
+        connection.is_left()
+
+    played = serve(play)
+    with Database(played.url + "db").get_attachment("a", "x.txt") as attachment:
+        assert attachment.read(10) == b"a" * 10
+        go_on.set()
+        assert attachment.read() == b"a" * 99_990 + b"b" * 100_000
+        assert attachment.read() == b""
+
+
+def test_closing_an_attachment_early_closes_its_connection(serve: Any) -> None:
+    left = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked("text/plain")
+        connection.chunk(b"first\nsecond\n")
+        connection.is_left()
+        left.set()
+
+    played = serve(play)
+    attachment = Database(played.url + "db").get_attachment("a", "x.txt")
+    assert next(iter(attachment)) == b"first\n"
+    attachment.close()
+    assert left.wait(20)
+    assert attachment.closed
+
+
+def test_a_forgotten_attachment_leaves_no_open_socket(serve: Any) -> None:
+    left = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked("text/plain")
+        connection.chunk(b"some")
+        connection.is_left()
+        left.set()
+
+    played = serve(play)
+    Database(played.url + "db").get_attachment("a", "x.txt")
+    gc.collect()  # a ResourceWarning here would be an error
+    assert left.wait(20)
+
+
+def test_a_continuous_feed_gives_each_change_as_it_comes(serve: Any) -> None:
+    seen = threading.Event()
+
+    def play(connection: Any) -> None:
+        line, _, _ = connection.request()
+        assert line == "GET /db/_changes?feed=continuous&heartbeat=100&include_docs=true HTTP/1.1"
+        connection.begin_chunked()
+        connection.chunk(b'{"seq":"1-a","id":"a","cha')
+        connection.chunk(b'nges":[]}\n\n')
+        seen.wait(20)
+        connection.chunk(b"\n")
+        connection.chunk(b'{"seq":"2-b","id":"b","changes":[]}\n{"last_seq":"2-b","pending":0}\n')
+        connection.send(b"0\r\n\r\n")
+        assert connection.request()[0] == "GET / HTTP/1.1"  # the connection is used again
+        connection.answer(b'{"version":"3.5.0"}')
+
+    played = serve(play)
+    server = Server(played.url)
+    feed = Database(server.resource("db")).changes(feed="continuous", heartbeat=100, include_docs=True)
+    assert next(feed)["id"] == "a"
+    seen.set()
+    assert next(feed)["id"] == "b"
+    assert next(feed) == {"last_seq": "2-b", "pending": 0}
+    assert server.version() == "3.5.0"
+    assert list(feed) == []
+    assert played.errors == []
+    assert played.connections == 1
+
+
+def test_closing_a_continuous_feed_closes_its_connection(serve: Any) -> None:
+    left = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked()
+        connection.chunk(b'{"seq":"1-a","id":"a","changes":[]}\n')
+        connection.is_left()
+        left.set()
+
+    feed = Database(serve(play).url + "db").changes(feed="continuous")
+    next(feed)
+    feed.close()
+    assert left.wait(20)
+
+
+def test_a_continuous_feed_may_be_silent_for_as_long_as_it_asked_for(serve: Any) -> None:
+    asleep = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked()
+        asleep.wait(0.3)
+        connection.chunk(b'{"last_seq":0}\n')
+        connection.send(b"0\r\n\r\n")
+        connection.is_left()
+
+    db = Database(serve(play).url + "db", session=Session(timeout=0.1))
+    assert list(db.changes(feed="continuous", timeout=5000)) == [{"last_seq": 0}]
+
+
+def test_a_feed_whose_end_is_the_end_of_the_connection_is_read_as_it_comes(serve: Any) -> None:
+    seen = threading.Event()
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.send(b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{"seq":1,"id":"a"}\n')
+        seen.wait(20)
+        connection.send(b'{"last_seq":1}\n')
+
+    feed = Database(serve(play).url + "db").changes(feed="continuous")
+    assert next(feed)["id"] == "a"
+    seen.set()
+    assert list(feed) == [{"last_seq": 1}]
+
+
+def test_a_feed_that_breaks_off_raises_an_error_of_the_network(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked()
+        connection.chunk(b'{"seq":"1-a","id":"a","changes":[]}\n')
+
+    feed = Database(serve(play).url + "db").changes(feed="continuous")
+    assert next(feed)["id"] == "a"
+    with pytest.raises(ConnectionFailed):
+        next(feed)
+
+
+def test_an_eventsource_feed_gives_the_changes_of_its_events(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked("text/event-stream")
+        connection.chunk(b'data: {"seq":"1-a","id":"a"}\nid: 1-a\n\n')
+        connection.chunk(b"event: heartbeat\ndata: \n\n")
+        connection.chunk(b'data: {"seq":"2-b","id":"b"}\nid: 2-b\n\n')
+        connection.send(b"0\r\n\r\n")
+
+    feed = Database(serve(play).url + "db").changes(feed="eventsource")
+    assert [change["id"] for change in feed] == ["a", "b"]
+
+
+def test_a_redirected_read_is_followed_as_often_as_the_session_allows(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        while connection.request()[0]:
+            connection.answer(b"", "302 Found", "Location: /again\r\n")
+
+    played = serve(play)
+    with pytest.raises(RedirectLimit):
+        Server(played.url, session=Session(max_redirects=3)).version()
+
+
+def test_a_redirect_to_see_other_is_read(serve: Any) -> None:
+    lines = []
+
+    def play(connection: Any) -> None:
+        lines.append(connection.request()[0])
+        connection.answer(b"", "303 See Other", "Location: /db/_design/app/_show/done\r\n")
+        lines.append(connection.request()[0])
+        connection.answer(b"done", headers="Content-Type: text/plain\r\n")
+
+    _, body = Database(serve(play).url + "db").update_doc("app/form", body="x=1")
+    assert body.read() == b"done"
+    assert lines == ["POST /db/_design/app/_update/form HTTP/1.1", "GET /db/_design/app/_show/done HTTP/1.1"]
+
+
+def test_any_other_redirect_of_a_write_is_its_answer(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.answer(b"moved", "302 Found", "Content-Type: text/plain\r\nLocation: /elsewhere\r\n")
+
+    headers, body = Database(serve(play).url + "db").update_doc("app/form", body="x=1")
+    assert (headers["location"], body.read()) == ("/elsewhere", b"moved")
