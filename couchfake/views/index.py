@@ -44,7 +44,11 @@ class TreeDefinition:
 
     def prefix(self, docid: str) -> bytes:
         """What the positions of a document's rows begin with: its partition's name, or nothing."""
-        return self.collate(docid.partition(":")[0]) if self.partitioned else b""
+        return self.partition_prefix(docid.partition(":")[0]) if self.partitioned else b""
+
+    def partition_prefix(self, partition: str) -> bytes:
+        """What the positions of all rows of a partition begin with."""
+        return self.collate(partition)
 
 
 class Snapshot(NamedTuple):
@@ -173,8 +177,7 @@ def _placed(definition: TreeDefinition, docid: str, emitted: Emitted) -> Iterabl
 def _placed_apart(docid: str, keys: list[bytes], emitted: Emitted) -> Iterable[tuple[bytes, Row]]:
     """The same where keys of one document are equal: among those, by key and then value in Erlang's order."""
     entries = [
-        (at, raw_sort_key(key), raw_sort_key(value), key, value)
-        for at, (key, value) in zip(keys, emitted, strict=True)
+        (at, raw_sort_key(key), raw_sort_key(value), key, value) for at, (key, value) in zip(keys, emitted, strict=True)
     ]
     entries.sort(key=lambda entry: entry[:3])
     nth_key = nth_value = 0

@@ -8,7 +8,7 @@ range touch O(log n) nodes; of a reduced range only the rows of the two leaves a
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
@@ -46,9 +46,9 @@ class _Leaf:
     def __init__(self, positions: list[bytes], rows: list[Row], reducers: Sequence[Reducer]) -> None:
         self.positions = positions
         self.rows = rows
-        self.first = positions[0]
+        self.first: bytes = positions[0]
         self.count = len(rows)
-        self.reductions = [reducer.reduce(rows) for reducer in reducers]
+        self.reductions: list[Any] = [reducer.reduce(rows) for reducer in reducers]
 
 
 class _Inner:
@@ -56,14 +56,14 @@ class _Inner:
 
     def __init__(self, children: list[_Node], reducers: Sequence[Reducer]) -> None:
         self.children = children
-        self.firsts = [child.first for child in children]
-        self.first = self.firsts[0]
+        self.firsts: list[bytes] = [child.first for child in children]
+        self.first: bytes = self.firsts[0]
         self.offsets: list[int] = []
         self.count = 0
         for child in children:
             self.offsets.append(self.count)
             self.count += child.count
-        self.reductions = [
+        self.reductions: list[Any] = [
             reducer.rereduce([child.reductions[n] for child in children]) for n, reducer in enumerate(reducers)
         ]
 
@@ -74,16 +74,16 @@ _Node: TypeAlias = _Leaf | _Inner
 class RowTree:
     """The rows of one index in order, with their reductions. Immutable: ``apply`` gives another one."""
 
-    __slots__ = ("_reducers", "_root")
+    __slots__ = ("_root", "reducers")
 
     def __init__(self, reducers: Sequence[Reducer] = ()) -> None:
-        self._reducers = tuple(reducers)
+        self.reducers = tuple(reducers)
         self._root: _Node | None = None
 
     def __len__(self) -> int:
         return self._root.count if self._root else 0
 
-    def apply(self, removals: Iterable[bytes], additions: Iterable[tuple[bytes, Row]]) -> RowTree:
+    def apply(self, removals: Iterable[bytes], additions: Mapping[bytes, Row] | Iterable[tuple[bytes, Row]]) -> RowTree:
         """A tree without the rows at the positions ``removals`` and with ``additions``.
 
         A position that is removed and added has the added row afterwards. The reducers run for what is new; what
@@ -95,8 +95,8 @@ class RowTree:
             return self
         ordered = sorted(changes)
         rows = [changes[position] for position in ordered]
-        changed = _Change(self._reducers, ordered, rows)
-        tree = RowTree(self._reducers)
+        changed = _Change(self.reducers, ordered, rows)
+        tree = RowTree(self.reducers)
         tree._root = changed.root(self._root)
         return tree
 
@@ -193,7 +193,7 @@ class RowTree:
     def _reduced(self, low: int, high: int, nth: int, descending: bool) -> Any:
         """The server's way: rows at the borders in one call, latest first, then a rereduce with the nodes between."""
         assert self._root is not None
-        reducer = self._reducers[nth]
+        reducer = self.reducers[nth]
         rows: list[Row] = []
         values: list[Any] = []
         if isinstance(self._root, _Leaf):

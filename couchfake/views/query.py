@@ -1,0 +1,132 @@
+"""Answering a query from a snapshot of an index.
+
+What the real server's coordinator adds to the answer of its one shard is added here: a reduced value goes through one
+more rereduce, ``skip`` is counted again, keys come in the order in which they were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from couchfake.errors import Crash
+from couchfake.views.index import TreeDefinition
+from couchfake.views.keys import MISSING, KeyRange, group_prefix, key_range
+from couchfake.views.options import ViewOptions, group_level
+from couchfake.views.tree import Row, RowTree
+
+_REVERSED = "No rows can match your key range, reverse your start_key and end_key or set descending="
+_REVERSED_REFS = {True: 1505073861, False: 72864418}
+"""The crash references of the two: they follow from where in the server's code it gives up."""
+
+
+@dataclass(frozen=True)
+class MapAnswer:
+    """The rows of a map query, with the size of the whole view and the place of the first row in it."""
+
+    total_rows: int
+    offset: int
+    rows: Iterator[Row]
+
+
+class ViewQuery:
+    """One query of one tree. ``options`` have been checked."""
+
+    def __init__(self, tree: RowTree, definition: TreeDefinition, options: ViewOptions) -> None:
+        self._tree = tree
+        self._collate = definition.collate
+        self._options = options
+        self._prefix = b""
+        if definition.partitioned and options.partition is not None:
+            self._prefix = definition.partition_prefix(options.partition)
+        self._check_range()
+
+    def rows(self) -> MapAnswer:
+        """Answer as a map query."""
+        options, tree = self._options, self._tree
+        spans = self._spans()
+        if options.keys is not None and options.descending:
+            spans.reverse()
+        offset = self._offset(spans, options.skip if self._prefix else 0)
+        if not self._prefix:
+            offset = min(len(tree), offset + options.skip)
+        if len(spans) == 1:
+            rows = tree.rows(spans[0], options.descending, options.skip)
+        else:
+            every = chain.from_iterable(tree.rows(span, options.descending) for span in spans)
+            rows = islice(every, options.skip, None)
+        return MapAnswer(len(tree), offset, islice(rows, options.limit))
+
+    def reduced(self, nth: int) -> Iterator[tuple[Any, Any]]:
+        """Answer by the tree's ``nth`` reducer: keys of groups (None where all is one) and values."""
+        options = self._options
+        reducer = self._tree.reducers[nth]
+        stop = None if options.limit is None else options.skip + options.limit
+        for key, value in islice(self._groups(nth), options.skip, stop):
+            yield key, reducer.finish(reducer.rereduce([value]))
+
+    def _groups(self, nth: int) -> Iterable[tuple[Any, Any]]:
+        options, tree = self._options, self._tree
+        level = group_level(options)
+        if options.keys is not None:
+            for key, span in zip(options.keys, self._spans(), strict=True):
+                whole = tree.reduce(span, nth, options.descending)
+                if whole is not None:
+                    yield key, whole[0]
+        elif level == 0:
+            whole = tree.reduce(self._spans()[0], nth, options.descending)
+            if whole is not None:
+                yield None, whole[0]
+        else:
+
+            def prefix_of(key: Any) -> bytes:
+                return self._prefix + group_prefix(self._collate, key, level)
+
+            for key, value in tree.groups(self._spans()[0], prefix_of, nth, options.descending):
+                yield (key[:level] if isinstance(key, list) else key), value
+
+    def _spans(self) -> list[KeyRange]:
+        options = self._options
+        ends = [(options.start_key, options.end_key)] if options.keys is None else [(key, key) for key in options.keys]
+        return [
+            key_range(
+                self._collate,
+                start,
+                end,
+                options.start_key_docid,
+                options.end_key_docid,
+                options.inclusive_end,
+                options.descending,
+                self._prefix,
+            )
+            for start, end in ends
+        ]
+
+    def _offset(self, spans: list[KeyRange], skip: int) -> int:
+        """The place of the first row that is neither skipped nor missing; of none, where the last range ends."""
+        offset = 0
+        for span in spans:
+            rows = self._tree.count(span)
+            offset = (
+                len(self._tree) - self._tree.rank(span.upper)
+                if self._options.descending
+                else (self._tree.rank(span.lower))
+            )
+            if rows > skip:
+                return offset + skip
+            offset += rows
+            skip -= rows
+        return offset
+
+    def _check_range(self) -> None:
+        """A range whose start lies behind its end is an error, found where the index is read."""
+        start, end = self._options.start_key, self._options.end_key
+        if start is MISSING or end is MISSING:
+            return
+        low, high = self._collate(start), self._collate(end)
+        descending = self._options.descending
+        if low < high if descending else low > high:
+            other = "false" if descending else "true"
+            raise Crash("query_parse_error", _REVERSED + other, status=400, ref=_REVERSED_REFS[descending])

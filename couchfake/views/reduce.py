@@ -1,0 +1,121 @@
+"""The built-in reduce functions: which one a name means, and those that look at keys or ranks.
+
+Which one is meant is told by how its name begins (``_summary`` is ``_sum``). They give what the server's Erlang gives,
+its errors too. Source: CouchDB documentation, "Guide to Views: Reduce/Rereduce", and ``couch_query_servers``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from couchfake.errors import CouchError
+from couchfake.views import hyperloglog
+from couchfake.views.keys import Collate
+from couchfake.views.sums import Stats, Sum, SumOverflow
+from couchfake.views.tree import Reducer, Row
+
+
+def check_builtin(source: str) -> None:
+    """Refuse (400 ``invalid_design_doc``) a reduce source that begins like a built-in and is none."""
+    rank = _RANK.match(source)
+    if rank:
+        if not re.fullmatch(r"[+-]?[0-9]+", rank[2]):
+            raise CouchError(400, "invalid_design_doc", "invalid rank reducer")
+        if not 1 <= int(rank[2]) <= 100:
+            raise CouchError(400, "invalid_design_doc", "rank value must be between 1 and 100")
+    elif not any(source.startswith(name) for name in _PLAIN):
+        raise CouchError(400, "invalid_design_doc", f"`{source}` is not a supported reduce function.")
+
+
+def builtin_reducer(source: str, collate: Collate, overflow: SumOverflow | None = None) -> Reducer | None:
+    """The reducer of a source that names a built-in one, or None. ``collate`` is the order of views (ICU)."""
+    rank = _RANK.match(source)
+    if rank:
+        return Rank(collate, int(rank[2]), highest=rank[1] == "top")
+    if source.startswith("_sum"):
+        return Sum(overflow or SumOverflow())
+    if source.startswith("_first"):
+        return Outermost(collate, last=False)
+    if source.startswith("_last"):
+        return Outermost(collate, last=True)
+    for name, made in (("_count", Count()), ("_stats", Stats()), ("_approx_count_distinct", ApproxCountDistinct())):
+        if source.startswith(name):
+            return made
+    return None
+
+
+_RANK = re.compile(r"_(top|bottom)_(.*)", re.DOTALL)
+_PLAIN = ("_sum", "_count", "_stats", "_approx_count_distinct", "_first", "_last")
+
+
+class Count:
+    """How many rows."""
+
+    def reduce(self, rows: Sequence[Row]) -> int:
+        return len(rows)
+
+    def rereduce(self, values: Sequence[int]) -> int:
+        return sum(values)
+
+    def finish(self, value: int) -> int:
+        return value
+
+
+class ApproxCountDistinct:
+    """How many different keys, estimated."""
+
+    def reduce(self, rows: Sequence[Row]) -> hyperloglog.Registers:
+        return hyperloglog.registers_of(key for key, _, _ in rows)
+
+    def rereduce(self, values: Sequence[hyperloglog.Registers]) -> hyperloglog.Registers:
+        return hyperloglog.union(values) if len(values) > 1 else values[0]
+
+    def finish(self, value: hyperloglog.Registers) -> int:
+        return hyperloglog.estimate(value)
+
+
+class Outermost:
+    """The value of the row with the lowest (``_first``) or highest (``_last``) key, then id."""
+
+    def __init__(self, collate: Collate, last: bool) -> None:
+        self._collate = collate
+        self._last = last
+
+    def reduce(self, rows: Sequence[Row]) -> Any:
+        return self.rereduce([(self._collate(key), docid, value) for key, docid, value in rows])
+
+    def rereduce(self, values: Sequence[Any]) -> Any:
+        outermost = values[0]
+        for each in values[1:]:
+            if each[:2] >= outermost[:2] if self._last else each[:2] < outermost[:2]:
+                outermost = each
+        return outermost
+
+    def finish(self, value: Any) -> Any:
+        return value[2]
+
+
+class Rank:
+    """The N highest (``_top_N``) or lowest (``_bottom_N``) values in the order of views, equal ones once."""
+
+    def __init__(self, collate: Collate, number: int, highest: bool) -> None:
+        self._collate = collate
+        self._number = number
+        self._highest = highest
+
+    def reduce(self, rows: Sequence[Row]) -> Any:
+        return self._ranked([(self._collate(value), value) for _, _, value in rows])
+
+    def rereduce(self, values: Sequence[Any]) -> Any:
+        return self._ranked([each for ranked in values for each in ranked])
+
+    def _ranked(self, values: Sequence[tuple[bytes, Any]]) -> list[tuple[bytes, Any]]:
+        different: dict[bytes, Any] = {}
+        for key, value in values:
+            different.setdefault(key, value)
+        return sorted(different.items(), key=lambda each: each[0], reverse=self._highest)[: self._number]
+
+    def finish(self, value: Any) -> Any:
+        return [each for _, each in value]

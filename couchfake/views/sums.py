@@ -1,0 +1,217 @@
+"""``_sum`` and ``_stats``.
+
+A value that ``_sum`` cannot add becomes an error object, the partial value of its group; one that ``_stats`` cannot take
+fails the index. Additions run in the order of the rows, one after the other, as they do in Erlang.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add, mul
+from typing import Any, NoReturn
+
+from couchfake.errors import Crash
+from couchfake.values.erlang import format_term, term_to_binary, write_term
+from couchfake.views.tree import Row
+
+_NUMBERS = frozenset((int, float))
+
+SUM_ERROR = (
+    "The _sum function requires that map values be numbers, arrays of numbers, or objects. Objects cannot be mixed"
+    " with other data structures. Objects can be arbitrarily nested, provided that the values for all fields are"
+    " themselves numbers, arrays of numbers, or objects."
+)
+
+
+@dataclass(frozen=True)
+class SumOverflow:
+    """When a sum has grown too much: larger than ``threshold`` bytes and than its input over ``ratio``.
+
+    ``enabled`` is asked each time, since the configuration is live (``query_server_config/reduce_limit``).
+    """
+
+    enabled: Callable[[], bool] = lambda: True
+    threshold: int = 4906
+    ratio: float = 2.0
+
+    def check(self, sum_: Any, values: Sequence[Any]) -> Any:
+        if type(sum_) is float or (type(sum_) is int and sum_.bit_length() < 8 * self.threshold):
+            return sum_
+        size = len(term_to_binary(sum_))
+        if size > self.threshold and self.enabled():
+            given = sum(len(term_to_binary(value)) for value in values)
+            if size * self.ratio > given:
+                reason = f"Reduce output must shrink more rapidly: input size: {given} output size: {size}"
+                return {"error": "builtin_reduce_error", "reason": reason}
+        return sum_
+
+
+class Sum:
+    """Numbers; arrays, element by element; objects, member by member."""
+
+    def __init__(self, overflow: SumOverflow) -> None:
+        self._overflow = overflow
+
+    def reduce(self, rows: Sequence[Row]) -> Any:
+        return self._sum([value for _, _, value in rows], [[[key, docid], value] for key, docid, value in rows])
+
+    def rereduce(self, values: Sequence[Any]) -> Any:
+        return self._sum(values, values)
+
+    def finish(self, value: Any) -> Any:
+        return value
+
+    def _sum(self, values: Sequence[Any], given: Sequence[Any]) -> Any:
+        if _NUMBERS.issuperset(map(type, values)):
+            return _finite(_added(values))
+        total: Any = 0
+        for value in values:
+            try:
+                total = _sum_values(value, total)
+            except _SumError as error:
+                total = error.row
+                break
+        return self._overflow.check(total, given)
+
+
+class _SumError(Exception):
+    def __init__(self, row: Any) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+def _not_summable(value: Any) -> NoReturn:
+    raise _SumError({"error": "builtin_reduce_error", "reason": SUM_ERROR, "caused_by": value})
+
+
+def _sum_values(value: Any, total: Any) -> Any:
+    if type(value) in _NUMBERS and type(total) in _NUMBERS:
+        return _finite(total + value)
+    if isinstance(value, dict):
+        return _sum_object(value, total)
+    values = [value] if type(value) in _NUMBERS else value
+    totals = [total] if type(total) in _NUMBERS else total
+    if isinstance(values, list) and isinstance(totals, list):
+        return _sum_arrays(totals, values)
+    _not_summable(value)
+
+
+def _sum_arrays(totals: list[Any], values: list[Any]) -> list[Any]:
+    summed = []
+    for n in range(min(len(totals), len(values))):
+        if type(totals[n]) not in _NUMBERS or type(values[n]) not in _NUMBERS:
+            _not_summable(totals[n:])
+        summed.append(_finite(totals[n] + values[n]))
+    return summed + totals[len(summed) :] + values[len(summed) :]
+
+
+def _sum_object(value: dict[str, Any], total: Any) -> Any:
+    if "error" in value:
+        if value["error"] == "builtin_reduce_error":
+            raise _SumError(value)
+        raise Crash("case_clause", f'{{<<"error">>,{format_term(value["error"])}}}')
+    if type(total) is int and total == 0:
+        return value
+    if not isinstance(total, dict):
+        raise Crash("case_clause", format_term(total))
+    summed = {}
+    for name in sorted(value.keys() | total.keys()):
+        if name in value and name in total:
+            summed[name] = _sum_values(value[name], total[name])
+        else:
+            summed[name] = value[name] if name in value else total[name]
+    return summed
+
+
+def _added(numbers: Sequence[float]) -> float:
+    """One after the other from the first on: ``sum`` compensates for rounding in newer Pythons."""
+    return reduce(add, numbers)
+
+
+def _finite(number: float) -> float:
+    if type(number) is float and not math.isfinite(number):
+        raise Crash("badarith", "badarith")
+    return number
+
+
+_Stats = tuple[float, float, float, float, float]
+"""sum, count, min, max, sumsqr: the partial value of numbers. Arrays have a list of them."""
+
+_MEMBERS = ("sum", "count", "min", "max", "sumsqr")
+
+
+class Stats:
+    """Sum, count, minimum, maximum and sum of squares of numbers, or of the elements of arrays of one length."""
+
+    def reduce(self, rows: Sequence[Row]) -> Any:
+        values = [value for _, _, value in rows]
+        if _NUMBERS.issuperset(map(type, values)):
+            squares = _added(list(map(mul, values, values)))
+            return _finite(_added(values)), len(values), min(values), max(values), _finite(squares)
+        return self.rereduce(values)
+
+    def rereduce(self, values: Sequence[Any]) -> Any:
+        total = _initial_stats(values[0])
+        for value in values[1:]:
+            total = _stats_values(value, total)
+        return total
+
+    def finish(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.finish(each) for each in value]
+        return dict(zip(_MEMBERS, value, strict=True))
+
+
+def _initial_stats(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_initial_stats(each) for each in value]
+    if type(value) in _NUMBERS:
+        return _stats_of(value)
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, dict):
+        return _unpacked_stats(value)
+    raise Crash("invalid_value", f"non-numeric _stats input: {write_term(value)}")
+
+
+def _stats_values(value: Any, total: Any) -> Any:
+    if isinstance(value, list) and isinstance(total, list):
+        if len(value) != len(total):
+            raise Crash("function_clause", "lists:zipwith/3")
+        return [_stats_values(each, sums) for each, sums in zip(value, total, strict=True)]
+    if isinstance(value, dict):
+        return _stats_values(_unpacked_stats(value), total)
+    if type(value) in _NUMBERS:
+        return _stats_values(_stats_of(value), total)
+    if isinstance(value, tuple) and isinstance(total, tuple):
+        return (
+            _finite(value[0] + total[0]),
+            value[1] + total[1],
+            min(value[2], total[2]),
+            max(value[3], total[3]),
+            _finite(value[4] + total[4]),
+        )
+    shown = "{" + ",".join(map(format_term, value)) + "}" if isinstance(value, tuple) else format_term(value)
+    raise Crash(
+        "invalid_value",
+        f"The _stats function requires that map values be numbers or arrays of numbers, not '{shown}'",
+    )
+
+
+def _stats_of(number: float) -> _Stats:
+    return number, 1, number, number, _finite(number * number)
+
+
+def _unpacked_stats(members: dict[str, Any]) -> _Stats:
+    """Statistics that somebody else has gathered: an object with all five members."""
+    for name in _MEMBERS:
+        if name not in members:
+            pairs = ",".join(f'{{<<"{each}">>,{format_term(value)}}}' for each, value in members.items())
+            raise Crash("invalid_value", f"user _stats input missing required field {name} ([{pairs}])")
+        if type(members[name]) not in _NUMBERS:
+            shown = write_term(members[name])
+            raise Crash("invalid_value", f"non-numeric _stats input received for {name}: {shown}")
+    return tuple(members[name] for name in _MEMBERS)
