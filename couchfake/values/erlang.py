@@ -7,11 +7,13 @@ The real server holds JSON as Erlang terms: an object is ``{[{Name, Value}, …]
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
-_pack_double = struct.Struct(">d").pack
+_pack_float = struct.Struct(">cd").pack
 _pack_int = struct.Struct(">i").pack
 _pack_length = struct.Struct(">I").pack
+_TEXT_HEADS = tuple(b"m" + _pack_length(size) for size in range(256))
 _SMALL = tuple(b"a" + bytes([n]) for n in range(256))
 _pack_short = struct.Struct(">H").pack
 _ATOMS = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x04null"}
@@ -23,40 +25,80 @@ def term_to_binary(value: Any) -> bytes:
 
 
 def external(value: Any) -> bytes:
-    """The external form without the version byte. A loop with a stack, since documents may nest very deeply."""
-    out: list[bytes] = []
+    """The external form without the version byte."""
+    try:
+        return _external(value)
+    except RecursionError:
+        return _external_of_deep(value)
+
+
+def _external(value: Any) -> bytes:
+    kind = type(value)
+    if kind is str:
+        return _external_text(value)
+    if kind is int:
+        return _SMALL[value] if 0 <= value < 256 else external_integer(value)
+    if kind is dict:
+        return _external_object(value)
+    if kind is list:
+        head = _list_head(value)
+        return b"".join([head, *map(_external, value), b"j"]) if head[:1] == b"l" else head
+    return _pack_float(b"F", value) if kind is float else _ATOMS[value]
+
+
+def _external_text(text: str) -> bytes:
+    data = text.encode("utf-8")
+    size = len(data)
+    return (_TEXT_HEADS[size] if size < 256 else b"m" + _pack_length(size)) + data
+
+
+def _external_object(value: dict[str, Any]) -> bytes:
+    if not value:
+        return b"h\x01j"
+    out = [b"h\x01l", _pack_length(len(value))]
     put = out.append
-    todo: list[Any] = [value]  # what is still to be written, last first; bytes are written as they are
-    pop, push = todo.pop, todo.append
-    while todo:
-        value = pop()
-        kind = type(value)
-        if kind is bytes:
-            put(value)
-        elif kind is str:
-            data = value.encode("utf-8")
-            put(b"m" + _pack_length(len(data)) + data)
-        elif kind is int:
-            put(_SMALL[value] if 0 <= value < 256 else external_integer(value))
+    for name, member in value.items():
+        put(_external_name(name))
+        kind = type(member)
+        if kind is str:  # written out for the two commonest kinds: every document that is written comes through here
+            data = member.encode("utf-8")
+            size = len(data)
+            put(_TEXT_HEADS[size] if size < 256 else b"m" + _pack_length(size))
+            put(data)
         elif kind is float:
-            put(b"F" + _pack_double(value))
-        elif kind is list:
-            put(_list_head(value))
-            if not out[-1].startswith((b"j", b"k")):
-                push(b"j")
-                todo.extend(reversed(value))
-        elif kind is bool or value is None:
-            put(_ATOMS[value])
-        elif not value:
-            put(b"h\x01j")
+            put(_pack_float(b"F", member))
         else:
-            members = list(value.items())
-            put(b"h\x01l" + _pack_length(len(members)))
-            push(b"j")
-            for name, member in reversed(members):
-                data = name.encode("utf-8")
-                push(member)
-                push(b"h\x02m" + _pack_length(len(data)) + data)
+            put(_external(member))
+    put(b"j")
+    return b"".join(out)
+
+
+@lru_cache(4096)
+def _external_name(name: str) -> bytes:
+    """The head of a pair and its name; documents repeat their names."""
+    return b"h\x02" + _external_text(name)
+
+
+def _external_of_deep(value: Any) -> bytes:
+    """The same with a stack of our own, for documents that nest more deeply than Python recurses."""
+    out: list[bytes] = []
+    todo: list[Any] = [value]  # what is still to be written, last first; bytes are written as they are
+    while todo:
+        value = todo.pop()
+        if isinstance(value, bytes):
+            out.append(value)
+        elif isinstance(value, list):
+            head = _list_head(value)
+            out.append(head)
+            if head[:1] == b"l":
+                todo += [b"j", *reversed(value)]
+        elif isinstance(value, dict) and value:
+            out.append(b"h\x01l" + _pack_length(len(value)))
+            todo.append(b"j")
+            for name, member in reversed(value.items()):
+                todo += [member, _external_name(name)]
+        else:
+            out.append(_external(value))
     return b"".join(out)
 
 

@@ -12,6 +12,8 @@ import json
 import re
 from typing import Any, NoReturn
 
+from couchfake.values import deep_json
+
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
@@ -50,7 +52,7 @@ def loads(data: bytes | bytearray | str) -> Any:
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        value = deep_json.loads(text, _DECODER, _object)
     if "\\u" in text:
         _refuse_lone_surrogates(text)
     return value
@@ -65,7 +67,6 @@ def _refuse_lone_surrogates(text: str) -> None:
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
 _ODD_NUMBER = re.compile(r"(?:^|[:,\[])-?(?:\d(?:\.\d+)?e[+-]\d|0\.0(?!\d))")
-_quote = json.encoder.encode_basestring
 
 
 def dumps(value: Any) -> str:
@@ -73,10 +74,10 @@ def dumps(value: Any) -> str:
     try:
         text = _ENCODER.encode(value)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        return "".join(deep_json.pieces(value, _scalar))
     # Python and the server write most floats alike. Where a text may hold one of the others, write it anew.
     if ("e+" in text or "e-" in text or "-0.0" in text) and _ODD_NUMBER.search(text):
-        return "".join(_pieces(value))
+        return "".join(deep_json.pieces(value, _scalar))
     return text
 
 
@@ -85,20 +86,8 @@ def encode(value: Any) -> bytes:
     return dumps(value).encode("utf-8")
 
 
-def _pieces(value: Any) -> list[str]:
-    if isinstance(value, float):
-        return [format_float(value)]
-    if isinstance(value, dict):
-        out = ["{"]
-        for key, member in value.items():
-            out += [_quote(key), ":", *_pieces(member), ","]
-        return [*out[:-1], "}"] if value else ["{}"]
-    if isinstance(value, (list, tuple)):
-        out = ["["]
-        for item in value:
-            out += [*_pieces(item), ","]
-        return [*out[:-1], "]"] if value else ["[]"]
-    return [_ENCODER.encode(value)]
+def _scalar(value: Any) -> str:
+    return format_float(value) if isinstance(value, float) else _ENCODER.encode(value)
 
 
 def format_float(number: float) -> str:
