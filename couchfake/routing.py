@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.endpoints import attachments, bulk, changes, databases, documents, lists_of_documents, revisions
+from couchfake.endpoints import attachments, bulk, changes, databases, documents, find, lists_of_documents, revisions
 from couchfake.http.responses import Response
 
 Endpoint = Callable[..., Response]
@@ -56,6 +56,10 @@ ROUTES = [
     route("/{db}/_purged_infos_limit", "GET,PUT", GET=revisions.get_purged_infos_limit,
           PUT=revisions.put_purged_infos_limit),
     route("/{db}/_temp_view", "", ANY=databases.temp_view),
+    # queries
+    route("/{db}/_find/{rest...}", "POST", POST=find.find),
+    route("/{db}/_explain/{rest...}", "POST", POST=find.explain),
+    route("/{db}/_index/{rest...}", "GET,POST", ANY=find.index_path),
     # documents
     route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.local_document),
     route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),

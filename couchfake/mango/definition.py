@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, Crash
 from couchfake.mango.errors import bad_request
 from couchfake.mango.options import Auto, IndexOptions, parse_definition
 from couchfake.mango.selector import Selector
@@ -54,7 +54,7 @@ class IndexDefinition:
         if self.special:
             return [ALL_DOCS_COLUMN]
         if "fields" not in self.definition:
-            raise CouchError(500, "badmatch", "false")
+            raise Crash("badmatch", "false")
         return list(self.definition["fields"])
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, Crash, ServerError
 from couchfake.values import json
 from couchfake.values.erlang import format_term, write_term
 
@@ -19,12 +19,12 @@ def bad_request(error: str, reason: str) -> CouchError:
 
 def unknown_error(module: str, name: str, value: Any) -> CouchError:
     """A refusal that the server has no words for."""
-    return CouchError(500, "unknown_error", f"Unknown Error: {module} :: {{{name},{write_term(value)}}}")
+    return ServerError(f"Unknown Error: {module} :: {{{name},{write_term(value)}}}")
 
 
 def crash(reason: str) -> CouchError:
     """A defect of the server's own that ordinary queries meet."""
-    return CouchError(500, "unknown_error", reason)
+    return ServerError(reason)
 
 
 def bad_arg(operator: str, argument: Any) -> CouchError:
@@ -79,4 +79,4 @@ def invalid_index(ddoc: str, name: str | None) -> CouchError:
 
 def no_rows_in_range() -> CouchError:
     reason = "No rows can match your key range, reverse your start_key and end_key or set descending=true"
-    return bad_request("query_parse_error", reason)
+    return Crash("query_parse_error", reason, 400)
