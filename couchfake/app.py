@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
 from couchfake.dispatch import Dispatcher
 from couchfake.node import SYSTEM_DATABASES, Node
@@ -44,7 +45,7 @@ class CouchFake:
         self._server: Server | None = None
 
     def _make_node(self) -> Node:
-        config = Config(self._settings)
+        config = Config(self._settings, hash_admin=hash_admin)
         rules = Rules()
         node = Node(config, self._clock, Uuids(config, self._clock, self._uuids), rules)
         rules.node = node

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import Any
 
-from couchfake.auth.context import SERVER
 from couchfake.auth.permissions import authorize
 from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
+from couchfake.http.finishing import finish, preflight, refusal
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, error_response
 from couchfake.node import Node
@@ -25,20 +26,25 @@ class Dispatcher:
         self._table = Table(ROUTES)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        started = perf_counter()
         request = Request(environ)
         request.node = self.node
         try:
             response = self.answer(request)
         except CouchError as error:
-            response = error_response(error)
+            response = refusal(request, error)
         except Exception:  # the last line of defence: no traceback ever reaches a client
             logger.exception("%s %s failed", request.method, request.target[0])
             response = error_response(ServerError("internal error of couchfake"))
-        response.headers.setdefault("Server", "CouchDB/3.5.0 (couchfake)")
+        finish(request, response, started)
+        self.node.stats.request(request.method, response.status_code, (perf_counter() - started) * 1000)
         return response(environ, start_response)
 
     def answer(self, request: Request) -> Response:
-        request.user = SERVER
+        leave = preflight(request)
+        if leave is not None:
+            return leave
+        request.user = self.node.authenticator.user_context(request.presented)
         segments = request.segments
         authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
         found = self._table.match(segments)

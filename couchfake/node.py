@@ -9,13 +9,17 @@ from typing import Any
 
 from sortedcontainers import SortedDict
 
+from couchfake.auth.authenticate import Authenticator
 from couchfake.auth.permissions import default_security
+from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, WriteRules
+from couchfake.stats import Stats
 from couchfake.uuids import Uuids
+from couchfake.values.collation import Collator
 
 SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*")
@@ -35,10 +39,15 @@ class Node:
         self.rules = rules
         self.uuid = uuids.random()
         self.parsed = ParsedBodies()
+        self.collator = Collator()
         self.lock = threading.RLock()
         self.databases: SortedDict[str, Database] = SortedDict()
         self.listeners: list[Callable[[str, str], None]] = []  # told (database name, created|updated|deleted)
         self.started = clock()
+        self.authenticator = Authenticator(config, Users(config, self.databases), clock)
+        self.stats = Stats()
+        self.task_sources: list[Callable[[], list[dict[str, Any]]]] = []  # what _active_tasks lists
+        self.reshard_state: tuple[str, str | None] = ("running", None)
 
     def attachment_settings(self) -> AttachmentSettings:
         return AttachmentSettings.from_config(self.config)

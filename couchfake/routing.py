@@ -11,7 +11,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.endpoints import attachments, bulk, changes, databases, documents, find, lists_of_documents, revisions
+from couchfake.endpoints import (
+    attachments,
+    bulk,
+    changes,
+    databases,
+    documents,
+    find,
+    lists_of_documents,
+    node,
+    reshard,
+    revisions,
+    security,
+    server,
+    session,
+    shards,
+)
 from couchfake.http.responses import Response
 
 Endpoint = Callable[..., Response]
@@ -34,6 +49,23 @@ def route(path: str, allow: str, **handlers: Endpoint) -> Route:
 
 
 ROUTES = [
+    # server
+    route("/", "GET,HEAD", GET=server.welcome),
+    route("/favicon.ico/{rest...}", "GET,HEAD", ANY=server.favicon),
+    route("/_active_tasks", "GET,HEAD", GET=server.active_tasks),
+    route("/_all_dbs", "GET,HEAD", GET=server.all_dbs),
+    route("/_cluster_setup", "GET,POST", GET=server.get_cluster_setup, POST=server.post_cluster_setup),
+    route("/_dbs_info", "GET,HEAD,POST", GET=server.dbs_info, POST=server.dbs_info_by_keys),
+    route("/_membership", "GET", GET=server.membership),
+    route("/_node/{rest...}", "GET", ANY=node.node),
+    route("/_nouveau_analyze", "POST", POST=server.nouveau_analyze),
+    route("/_reload_query_servers", "POST", POST=server.reload_query_servers),
+    route("/_reshard/{rest...}", "GET,HEAD", ANY=reshard.reshard),
+    route("/_search_analyze", "GET,POST", ANY=server.search_is_absent),
+    route("/_session/{rest...}", "GET,HEAD,POST,DELETE", ANY=session.session),
+    route("/_up", "GET,HEAD", GET=server.up),
+    route("/_utils/{rest...}", "GET,HEAD", ANY=server.utils),
+    route("/_uuids", "GET", GET=server.uuids),
     # databases
     route("/{db}", "DELETE,GET,HEAD,POST", GET=databases.info, PUT=databases.create, DELETE=databases.delete,
           POST=documents.post),
@@ -55,11 +87,19 @@ ROUTES = [
     route("/{db}/_purged_infos", "GET", GET=revisions.purged_infos),
     route("/{db}/_purged_infos_limit", "GET,PUT", GET=revisions.get_purged_infos_limit,
           PUT=revisions.put_purged_infos_limit),
+    route("/{db}/_security", "PUT,GET", GET=security.get_security, PUT=security.put_security),
+    route("/{db}/_shards/{rest...}", "GET", ANY=shards.shards),
+    route("/{db}/_sync_shards", "POST", POST=shards.sync_shards),
     route("/{db}/_temp_view", "", ANY=databases.temp_view),
     # queries
     route("/{db}/_find/{rest...}", "POST", POST=find.find),
     route("/{db}/_explain/{rest...}", "POST", POST=find.explain),
     route("/{db}/_index/{rest...}", "GET,POST", ANY=find.index_path),
+    # design documents: what a server without the plugins says
+    route("/{db}/_design/{ddoc}/_search/{index}", "GET,POST", ANY=server.search_is_absent),
+    route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),
+    route("/{db}/_design/{ddoc}/_nouveau/{index}", "GET,POST", ANY=server.nouveau_is_absent),
+    route("/{db}/_design/{ddoc}/_nouveau_info/{index}", "GET", ANY=server.nouveau_is_absent),
     # documents
     route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.local_document),
     route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),

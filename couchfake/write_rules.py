@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from couchfake.auth import users
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
@@ -19,7 +20,8 @@ class Rules:
     node: Node
 
     def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
-        return
+        if database.name == users.db_name(self.node.config):
+            users.before_write(self.node.config, database, edit, user)
 
     def has_validators(self, database: Database) -> bool:
         return False
@@ -27,8 +29,11 @@ class Rules:
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         return
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> None:
-        """May refuse to show a document (those of ``_users`` are their owner's)."""
+    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+        """May refuse to show a document, or give a revision that shows less (those of ``_users`` are their owner's)."""
+        if database.name == users.db_name(self.node.config):
+            return users.visible(self.node.config, database, entry.id, leaf, user)
+        return leaf
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         self.node.tell_updated(database.name)

@@ -6,6 +6,7 @@ Source: CouchDB documentation, "Intro: Security: Authentication Database".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from couchfake.auth import passwords
@@ -14,9 +15,12 @@ from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden, NotFound, Unauthorized
+from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
+from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
+from couchfake.values import json
 
 DB_NAME = "_users"
 DOCID_PREFIX = "org.couchdb.user:"
@@ -75,22 +79,25 @@ def add_auth_ddoc(database: Database) -> None:
 # Reading
 
 
-def visible(config: Config, database: Database, document: dict[str, Any], user: UserContext) -> dict[str, Any]:
+def visible(config: Config, database: Database, docid: str, leaf: Revision, user: UserContext) -> Revision:
     """What a user sees of a document of the users' database: all, the public fields, or NotFound.
 
-    ``document``: as clients get it, ``_id`` included. Design documents are for admins only (Forbidden).
+    Gives the revision itself, or a copy that has only the public members in its body. Design documents are for
+    admins only (Forbidden).
     """
     if is_database_admin(user, database.security):
-        return document
-    docid = document["_id"]
+        return leaf
     if docid.startswith("_design/"):
         raise Forbidden("Only administrators can view design docs in the users database.")
     if user.name is not None and user.name == user_name(docid):
-        return document
+        return leaf
     public = config.items("chttpd_auth", "public_fields")
-    shown = {name: value for name, value in document.items() if name.startswith("_") or name in public}
-    if not any(name in shown for name in public):
+    members = leaf.body.value if leaf.body is not None else {}
+    body = {name: value for name, value in members.items() if name in public}
+    if not body:
         raise NotFound("missing")
+    shown = copy(leaf)
+    shown.body = Body(body, json.encode(body), database.parsed)
     return shown
 
 

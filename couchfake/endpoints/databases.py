@@ -18,7 +18,9 @@ def create(request: Request) -> Response:
     require_server_admin(request.user)
     [name] = request.segments
     props = _creation_options(request)
-    request.node.create_database(name, props)
+    database = request.node.create_database(name, props)
+    config = request.node.config
+    database.q = int(request.parameters.get("q") or config.integer("cluster", "q", 1))
     return json_response({"ok": True}, 201, {"Location": f"{request.base_uri}/{quote(name)}"})
 
 
@@ -70,7 +72,7 @@ def database_info(database: Database) -> dict[str, Any]:
             "doc_count": database.doc_count,
             "disk_format_version": 8,
             "compact_running": False,
-            "cluster": {"q": 1, "n": 1, "w": 1, "r": 1},
+            "cluster": {"q": database.q, "n": 1, "w": 1, "r": 1},
         }
 
 

@@ -103,8 +103,7 @@ def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEn
         raise NotFound("missing")
     if rev is None and found[1].deleted and not query.deleted:
         raise NotFound("deleted")
-    request.node.rules.after_read(request.db, found[0], found[1], request.user)
-    return found
+    return found[0], request.node.rules.after_read(request.db, found[0], found[1], request.user)
 
 
 def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[tuple[RevisionId, Revision | None]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import werkzeug
 from werkzeug.exceptions import ClientDisconnected
 
+from couchfake.auth.authenticate import Presented
 from couchfake.errors import BadContentType, BadRequest, TooLarge
 from couchfake.http.parameters import Parameters, unquote
 from couchfake.values import json
@@ -46,6 +47,18 @@ class Request(werkzeug.Request):
     def segments(self) -> list[str]:
         """The parts of the path, unescaped; doubled and trailing slashes count for nothing."""
         return [unquote(part) for part in self.target[0].split("/") if part]
+
+    @cached_property
+    def presented(self) -> Presented:
+        """What tells who makes the request."""
+        environ = self.environ
+        return Presented(
+            environ["REQUEST_METHOD"],
+            self.segments,
+            lambda name: environ.get("HTTP_" + name.upper().replace("-", "_")),
+            environ.get("REMOTE_ADDR", ""),
+            self.base_uri.startswith("https:"),
+        )
 
     @cached_property
     def parameters(self) -> Parameters:

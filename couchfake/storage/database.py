@@ -36,8 +36,8 @@ class WriteRules(Protocol):
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         """Run the validation functions, or the checks of a design document."""
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> None:
-        """Told of a document before it is shown; may refuse it with a CouchError."""
+    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+        """Asked before a document is shown: the revision to show, or a CouchError."""
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         """Told of what was written, under the lock (design documents: caches to drop)."""
@@ -73,6 +73,7 @@ class Database:
         self.doc_del_count = 0
         self.purges = PurgeHistory()
         self.revs_limit = 1000
+        self.q = 1  # the shards that the database was made with, by name only
         self.security: dict[str, Any] = {}
         self.indexes: dict[Hashable, Any] = {}
         self._sequences = SequenceFormat(uuid)

@@ -15,6 +15,7 @@ from couchfake.auth.permissions import default_security
 from couchfake.config import Config
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
@@ -35,6 +36,9 @@ class Rules:
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         return
+
+    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+        return leaf
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         return
@@ -61,6 +65,13 @@ class Server:
         entry = self.database.entry(users.DOCID_PREFIX + name)
         assert entry is not None
         return self.database.open_doc(entry)
+
+    def seen(self, docid: str, user: UserContext) -> dict[str, Any]:
+        """A document as a user sees it."""
+        entry = self.database.entry(docid)
+        assert entry is not None
+        leaf = users.visible(self.config, self.database, docid, entry.winner, user)
+        return self.database.open_doc(entry, leaf)
 
     def who(self, method: str = "GET", path: str = "_session", peer: str = "10.0.0.9", **headers: str) -> UserContext:
         lower = {name.lower().replace("_", "-"): value for name, value in headers.items()}

@@ -83,7 +83,7 @@ def test_an_admins_password_survives_its_trip_through_the_configuration() -> Non
         config = Config({"chttpd_auth": {"password_scheme": scheme}})
         members = passwords.admin_members(passwords.hash_admin(config, "pa,ss-word"))
         assert members is not None
-        assert passwords.is_right(config, "pa,ss-word".encode(), members)
+        assert passwords.is_right(config, b"pa,ss-word", members)
         assert not passwords.is_right(config, b"other", members)
 
 

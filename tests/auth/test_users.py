@@ -45,26 +45,27 @@ def test_a_stranger_cannot_write_a_users_document_but_anybody_may_register(serve
     server.put("bob", {"password": "x"}, user=BOB)
 
 
+DOCID = "org.couchdb.user:ann"
+
+
 def test_users_see_their_own_document_and_nothing_of_others(server: Any) -> None:
     server.put("ann", {"password": "x", "nick": "A"})
     document = server.document("ann")
-    see = users.visible
-    assert see(server.config, server.database, document, ANN) == document
-    assert see(server.config, server.database, document, SERVER) == document
+    assert server.seen(DOCID, ANN) == document
+    assert server.seen(DOCID, SERVER) == document
     for stranger in (BOB, ANONYMOUS):
         with pytest.raises(NotFound):
-            see(server.config, server.database, document, stranger)
+            server.seen(DOCID, stranger)
 
 
 def test_public_fields_are_shown_to_all(server: Any) -> None:
     server.put("ann", {"password": "x", "nick": "A", "city": "Oslo"})
-    document = server.document("ann")
     server.config.set("chttpd_auth", "public_fields", "nick, town")
-    shown = users.visible(server.config, server.database, document, BOB)
-    assert list(shown) == ["_id", "_rev", "nick"]
+    assert list(server.seen(DOCID, BOB)) == ["_id", "_rev", "nick"]
+    assert "city" in server.document("ann")
     server.config.set("chttpd_auth", "public_fields", "town")
     with pytest.raises(NotFound):
-        users.visible(server.config, server.database, document, ANONYMOUS)
+        server.seen(DOCID, ANONYMOUS)
 
 
 def test_design_documents_of_the_users_database_are_for_admins(server: Any) -> None:
@@ -72,7 +73,8 @@ def test_design_documents_of_the_users_database_are_for_admins(server: Any) -> N
     users.add_auth_ddoc(server.database)
     assert server.database.doc_count == 1
     with pytest.raises(Forbidden, match="Only administrators can view design docs"):
-        users.visible(server.config, server.database, {"_id": "_design/_auth"}, ANN)
+        server.seen("_design/_auth", ANN)
+    assert server.seen("_design/_auth", SERVER)["language"] == "javascript"
 
 
 def test_an_admins_roles_grow_by_those_of_a_document_of_the_same_name(server: Any) -> None:
