@@ -150,6 +150,8 @@ def _escape(text: str) -> str:
 
 
 def _format_binary(text: str) -> str:
+    if not text:
+        return "<<>>"
     if all(char in "\n\r\t" or " " <= char <= "~" for char in text):
         return f'<<"{_escape(text)}">>'
     if text.isprintable():
