@@ -93,11 +93,13 @@ class _Cursor:
         self.statistics = Statistics()
         self.to_skip = plan.options.skip
         self.left = plan.options.limit
+        self.repeated = 0  # rows to pass over, because the page before ended with them
         self.bookmark: Bookmark | None = None
 
     def run(self, threshold: int) -> Found:
         options = self.plan.options
         begin = unpack(options.bookmark) if options.bookmark is not None else None
+        self.repeated = 0 if begin is None else 1
         if self.index.special:
             self._scan_documents(begin)
         elif self.plan.covering:
@@ -122,26 +124,35 @@ class _Cursor:
             entry = entries.get(docid)
             if entry is None or entry.deleted:  # gone since its id was read
                 continue
-            design = docid.startswith("_design/")
             if quorum:
-                if design:
+                if self._is_repeated() or docid.startswith("_design/"):
                     continue
                 statistics.quorum_docs += 1
             else:
                 statistics.docs += 1
-            if test(entry) and not design and not self._take(entry, docid):
+            if (
+                test(entry)
+                and (quorum or not self._is_repeated())
+                and not docid.startswith("_design/")
+                and not self._take(entry, docid)
+            ):
                 return
+
+    def _is_repeated(self) -> bool:
+        """Whether a row is the one that the page before ended with: the first, whichever it is by now.
+
+        The server counts the rows that match; where documents are read afterwards (``r``) it counts all.
+        """
+        if self.repeated:
+            self.repeated -= 1
+            return True
+        return False
 
     def _ids(self, begin: Bookmark | None) -> Iterator[str]:
         """The live ids of the query's range, in its direction."""
         low, high = keys(self.plan)
-        skip = 0
         if begin is not None:
-            skip = 1
-            if self.plan.descending:
-                high = begin.key
-            else:
-                low = begin.key
+            low, high = (low, begin.key) if self.plan.descending else (begin.key, high)
         lowest, highest = self._id_bounds(low, high)
         if highest is None:
             return
@@ -150,8 +161,7 @@ class _Cursor:
             with self.db.lock:
                 span = self.db.live_ids.irange(lowest, highest or None, inclusive, reverse=self.plan.descending)
                 ids = list(islice(span, AT_A_TIME))
-            yield from ids[skip:] if skip else ids
-            skip = 0
+            yield from ids
             if len(ids) < AT_A_TIME:
                 return
             if self.plan.descending:
@@ -192,7 +202,7 @@ class _Cursor:
             descending=self.plan.descending,
             prefix=self.collator.sort_key(options.partition) if options.partition else b"",
         )
-        return snapshot.trees[0].rows(span, descending=self.plan.descending, skip=1 if begin else 0)
+        return snapshot.trees[0].rows(span, descending=self.plan.descending)
 
     def _check_direction(self, first: Any, last: Any) -> None:
         one, other = self.collator.sort_key(first), self.collator.sort_key(last)
@@ -208,10 +218,12 @@ class _Cursor:
             if entry is None or entry.deleted:
                 continue
             if quorum:
+                if self._is_repeated():
+                    continue
                 statistics.quorum_docs += 1
             else:
                 statistics.docs += 1
-            if test(entry) and not self._take(entry, key):
+            if test(entry) and (quorum or not self._is_repeated()) and not self._take(entry, key):
                 return
 
     def _scan_covering(self, begin: Bookmark | None) -> None:
@@ -223,7 +235,7 @@ class _Cursor:
             document: dict[str, Any] = {"_id": docid}
             for path, value in zip(reversed(paths), reversed(key), strict=True):
                 set_path(document, path, value)
-            if match(document) and not self._take_document(document, Bookmark(docid, key)):
+            if match(document) and not self._is_repeated() and not self._take_document(document, Bookmark(docid, key)):
                 return
 
     # ---- documents
