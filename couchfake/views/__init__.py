@@ -7,7 +7,8 @@ How the rooms meet, from below:
               combination of start key, end key, document ids, direction and inclusive_end is one such pair.
 ``tree``      ``RowTree``: the rows by position, in an immutable B+tree with counts and partial reductions in its
               nodes. ``apply`` gives a new tree; who holds the old one goes on reading it undisturbed.
-``reduce``    The built-in reducers. A ``Reducer`` has ``reduce(rows)``, ``rereduce(values)`` and ``finish(value)``.
+              (``nodes`` are its parts, ``growth`` how it changes.)
+``reduce``    The built-in reducers; ``sums`` has ``_sum`` and ``_stats``, ``hyperloglog`` counts distinct keys.
 ``index``     ``Index``: one or more trees that follow a database. It is told how to order keys and how to map
               documents (``Mapper``), and knows nothing of JavaScript or Mango.
 ``signature`` Design document → its views as definitions, and what two design documents share.
@@ -28,5 +29,5 @@ An index of another kind (Mango's) is made like this::
     tree.count(span), tree.rank(span.lower), len(tree)
 
 Whoever makes an index puts it in ``db.indexes`` under a key of its own (``shared_index`` does both), so that it is
-shared and dies with its database. ``update`` takes the database's lock for short moments: never call it while holding it.
+shared and dies with its database. ``update`` takes the database's lock for short moments: do not hold it meanwhile.
 """

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from couchfake.values.collation import raw_sort_key, text_key
 from couchfake.views.keys import ONLY, Collate, position
-from couchfake.views.tree import Reducer, Row, RowTree
+from couchfake.views.nodes import Reducer, Row
+from couchfake.views.tree import RowTree
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database

@@ -81,7 +81,7 @@ def of_body(members: Mapping[str, Any], base: ViewOptions | None = None) -> View
 
 
 def of_one_query(members: Mapping[str, Any], base: ViewOptions) -> ViewOptions:
-    """One of the ``queries`` of a request whose own query string gave ``base``; grouping and keys are each one's own."""
+    """One of the ``queries`` of a request whose query string gave ``base``; grouping and keys are each one's own."""
     return of_body(members, replace(base, keys=None, all_keys=None, group=None, group_level=None))
 
 

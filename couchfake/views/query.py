@@ -14,8 +14,11 @@ from typing import Any
 from couchfake.errors import Crash
 from couchfake.views.index import TreeDefinition
 from couchfake.views.keys import MISSING, KeyRange, group_prefix, key_range
+from couchfake.views.nodes import Ranks, Row
 from couchfake.views.options import ViewOptions, group_level
-from couchfake.views.tree import Row, RowTree
+from couchfake.views.tree import RowTree
+
+_BATCH = 250
 
 _REVERSED = "No rows can match your key range, reverse your start_key and end_key or set descending="
 _REVERSED_REFS = {True: 1505073861, False: 72864418}
@@ -61,31 +64,33 @@ class ViewQuery:
 
     def reduced(self, nth: int) -> Iterator[tuple[Any, Any]]:
         """Answer by the tree's ``nth`` reducer: keys of groups (None where all is one) and values."""
-        options = self._options
-        reducer = self._tree.reducers[nth]
+        options, tree = self._options, self._tree
+        reducer = tree.reducers[nth]
         stop = None if options.limit is None else options.skip + options.limit
-        for key, value in islice(self._groups(nth), options.skip, stop):
-            yield key, reducer.finish(reducer.rereduce([value]))
+        groups = islice(self._groups(), options.skip, stop)
+        while batch := list(islice(groups, _BATCH)):
+            partial = tree.reduce([ranks for _, ranks in batch], nth, options.descending)
+            values = reducer.rereduce_all([[value] for value in partial])
+            for (key, _), value in zip(batch, values, strict=True):
+                yield key, reducer.finish(value)
 
-    def _groups(self, nth: int) -> Iterable[tuple[Any, Any]]:
+    def _groups(self) -> Iterable[tuple[Any, Ranks]]:
+        """The keys of groups as they are shown, with the rows of each."""
         options, tree = self._options, self._tree
         level = group_level(options)
-        if options.keys is not None:
-            for key, span in zip(options.keys, self._spans(), strict=True):
-                whole = tree.reduce(span, nth, options.descending)
-                if whole is not None:
-                    yield key, whole[0]
-        elif level == 0:
-            whole = tree.reduce(self._spans()[0], nth, options.descending)
-            if whole is not None:
-                yield None, whole[0]
-        else:
+        if options.keys is not None or level == 0:
+            keys = [None] if options.keys is None else options.keys
+            for key, span in zip(keys, self._spans(), strict=True):
+                low, high = tree.ranks(span)
+                if low < high:
+                    yield key, (low, high)
+            return
 
-            def prefix_of(key: Any) -> bytes:
-                return self._prefix + group_prefix(self._collate, key, level)
+        def prefix_of(key: Any) -> bytes:
+            return self._prefix + group_prefix(self._collate, key, level)
 
-            for key, value in tree.groups(self._spans()[0], prefix_of, nth, options.descending):
-                yield (key[:level] if isinstance(key, list) else key), value
+        for key, ranks in tree.groups(self._spans()[0], prefix_of, options.descending):
+            yield (key[:level] if isinstance(key, list) else key), ranks
 
     def _spans(self) -> list[KeyRange]:
         options = self._options

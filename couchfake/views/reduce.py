@@ -13,8 +13,8 @@ from typing import Any
 from couchfake.errors import CouchError
 from couchfake.views import hyperloglog
 from couchfake.views.keys import Collate
-from couchfake.views.sums import Stats, Sum, SumOverflow
-from couchfake.views.tree import Reducer, Row
+from couchfake.views.nodes import Reducer, Row
+from couchfake.views.sums import Builtin, Stats, Sum, SumOverflow
 
 
 def check_builtin(source: str) -> None:
@@ -50,7 +50,7 @@ _RANK = re.compile(r"_(top|bottom)_(.*)", re.DOTALL)
 _PLAIN = ("_sum", "_count", "_stats", "_approx_count_distinct", "_first", "_last")
 
 
-class Count:
+class Count(Builtin):
     """How many rows."""
 
     def reduce(self, rows: Sequence[Row]) -> int:
@@ -59,11 +59,8 @@ class Count:
     def rereduce(self, values: Sequence[int]) -> int:
         return sum(values)
 
-    def finish(self, value: int) -> int:
-        return value
 
-
-class ApproxCountDistinct:
+class ApproxCountDistinct(Builtin):
     """How many different keys, estimated."""
 
     def reduce(self, rows: Sequence[Row]) -> hyperloglog.Registers:
@@ -76,7 +73,7 @@ class ApproxCountDistinct:
         return hyperloglog.estimate(value)
 
 
-class Outermost:
+class Outermost(Builtin):
     """The value of the row with the lowest (``_first``) or highest (``_last``) key, then id."""
 
     def __init__(self, collate: Collate, last: bool) -> None:
@@ -97,7 +94,7 @@ class Outermost:
         return value[2]
 
 
-class Rank:
+class Rank(Builtin):
     """The N highest (``_top_N``) or lowest (``_bottom_N``) values in the order of views, equal ones once."""
 
     def __init__(self, collate: Collate, number: int, highest: bool) -> None:

@@ -1,7 +1,7 @@
 """``_sum`` and ``_stats``.
 
-A value that ``_sum`` cannot add becomes an error object, the partial value of its group; one that ``_stats`` cannot take
-fails the index. Additions run in the order of the rows, one after the other, as they do in Erlang.
+A value that ``_sum`` cannot add becomes an error object, the partial value of its group; one that ``_stats`` cannot
+take fails the index. Additions run in the order of the rows, one after the other, as they do in Erlang.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from couchfake.errors import Crash
 from couchfake.values.erlang import format_term, term_to_binary, write_term
-from couchfake.views.tree import Row
+from couchfake.views.nodes import Row
 
 _NUMBERS = frozenset((int, float))
 
@@ -49,7 +49,26 @@ class SumOverflow:
         return sum_
 
 
-class Sum:
+class Builtin:
+    """What is asked for many values at a time, made of what gives one."""
+
+    def reduce_all(self, calls: Sequence[Sequence[Row]]) -> list[Any]:
+        return [self.reduce(rows) for rows in calls]
+
+    def rereduce_all(self, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        return [self.rereduce(values) for values in calls]
+
+    def finish(self, value: Any) -> Any:
+        return value
+
+    def reduce(self, rows: Sequence[Row]) -> Any:
+        raise NotImplementedError
+
+    def rereduce(self, values: Sequence[Any]) -> Any:
+        raise NotImplementedError
+
+
+class Sum(Builtin):
     """Numbers; arrays, element by element; objects, member by member."""
 
     def __init__(self, overflow: SumOverflow) -> None:
@@ -60,9 +79,6 @@ class Sum:
 
     def rereduce(self, values: Sequence[Any]) -> Any:
         return self._sum(values, values)
-
-    def finish(self, value: Any) -> Any:
-        return value
 
     def _sum(self, values: Sequence[Any], given: Sequence[Any]) -> Any:
         if _NUMBERS.issuperset(map(type, values)):
@@ -143,7 +159,7 @@ _Stats = tuple[float, float, float, float, float]
 _MEMBERS = ("sum", "count", "min", "max", "sumsqr")
 
 
-class Stats:
+class Stats(Builtin):
     """Sum, count, minimum, maximum and sum of squares of numbers, or of the elements of arrays of one length."""
 
     def reduce(self, rows: Sequence[Row]) -> Any:

@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchfake.values.collation import HIGHEST
-from couchfake.views import tree as tree_module
+from couchfake.views import growth
 from couchfake.views.keys import KeyRange, position
-from couchfake.views.tree import Row, RowTree, _Inner, _Leaf
+from couchfake.views.nodes import Inner, Leaf, Row
+from couchfake.views.sums import Builtin
+from couchfake.views.tree import RowTree
 
 
-class Gather:
+class Gather(Builtin):
     """A reducer whose value shows which rows went into it, in no order."""
 
     def reduce(self, rows: Sequence[Row]) -> list[Any]:
@@ -25,17 +27,14 @@ class Gather:
 
     def rereduce(self, values: Sequence[list[Any]]) -> list[Any]:
         assert values
-        return sorted(sum(values, []))
-
-    def finish(self, value: list[Any]) -> list[Any]:
-        return value
+        return sorted(each for value in values for each in value)
 
 
 @pytest.fixture(autouse=True)
 def _small_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree_module, "LEAF_ROWS", 4)
-    monkeypatch.setattr(tree_module, "FANOUT", 4)
-    monkeypatch.setattr(tree_module, "_FEW", 3)
+    monkeypatch.setattr(growth, "LEAF_ROWS", 4)
+    monkeypatch.setattr(growth, "FANOUT", 4)
+    monkeypatch.setattr(growth, "_FEW", 3)
 
 
 names = st.text("ab", max_size=5).map(lambda text: text.encode())
@@ -60,11 +59,11 @@ def check_shape(tree: RowTree) -> None:
     """All leaves at one depth, counts and first positions true, no node too full."""
 
     def depth(node: Any) -> int:
-        if isinstance(node, _Leaf):
-            assert 0 < node.count == len(node.rows) == len(node.positions) <= 2 * tree_module.LEAF_ROWS
+        if isinstance(node, Leaf):
+            assert 0 < node.count == len(node.rows) == len(node.positions) <= 2 * growth.LEAF_ROWS
             assert node.first == node.positions[0]
             return 0
-        assert 0 < len(node.children) <= 2 * tree_module.FANOUT
+        assert 0 < len(node.children) <= 2 * growth.FANOUT
         assert node.count == sum(child.count for child in node.children)
         assert node.firsts == [child.first for child in node.children] == sorted(node.firsts)
         depths = {depth(child) for child in node.children}
@@ -86,7 +85,9 @@ def test_batches_of_changes_leave_the_rows_that_a_dictionary_would_have(batches:
 
 @given(batches, names, names, st.integers(0, 10))
 @settings(max_examples=150, deadline=None)
-def test_ranges_ranks_and_reductions_agree_with_a_sorted_list(batches: Any, lower: bytes, upper: bytes, skip: int) -> None:
+def test_ranges_ranks_and_reductions_agree_with_a_sorted_list(
+    batches: Any, lower: bytes, upper: bytes, skip: int
+) -> None:
     tree, expected = grown(batches)
     ordered = sorted(expected)
     low, high = bisect_left(ordered, lower), bisect_left(ordered, upper)
@@ -95,12 +96,16 @@ def test_ranges_ranks_and_reductions_agree_with_a_sorted_list(batches: Any, lowe
     assert tree.rank(lower) == low
     assert tree.count(span) == len(wanted)
     assert list(tree.rows(span, skip=skip)) == wanted[skip:]
-    assert tree.reduce(span) == ((sorted(value for _, _, value in wanted),) if wanted else None)
+    assert tree.ranks(span) == (low, max(low, high))
+    if wanted:
+        assert tree.reduce([tree.ranks(span)]) == [sorted(value for _, _, value in wanted)]
 
 
 @given(batches, names, names, st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_groups_have_all_rows_of_a_prefix_within_the_range(batches: Any, lower: bytes, upper: bytes, descending: bool) -> None:
+def test_groups_have_all_rows_of_a_prefix_within_the_range(
+    batches: Any, lower: bytes, upper: bytes, descending: bool
+) -> None:
     tree, expected = grown(batches)
     wanted: dict[bytes, list[Any]] = {}
     for name in sorted(expected, reverse=descending):
@@ -109,10 +114,14 @@ def test_groups_have_all_rows_of_a_prefix_within_the_range(batches: Any, lower: 
     if not wanted.pop(b"", True):  # the empty name has no group of its own among prefixes
         return
     groups = list(tree.groups(KeyRange(max(lower, b"\x01"), upper), lambda key: key.encode(), descending=descending))
-    assert [(key.encode(), value) for key, value in groups] == [(key, sorted(v)) for key, v in wanted.items()]
+    assert [key.encode() for key, _ in groups] == list(wanted)
+    assert tree.reduce([ranks for _, ranks in groups]) == [sorted(values) for values in wanted.values()]
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 5)), max_size=40), st.integers(0, 9))
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 5)), max_size=40),
+    st.integers(0, 9),
+)
 @settings(max_examples=150, deadline=None)
 def test_backwards_the_entries_turn_around_but_not_the_rows_within_one(emits: Any, skip: int) -> None:
     entries: dict[tuple[str, str], list[int]] = {}
@@ -124,7 +133,11 @@ def test_backwards_the_entries_turn_around_but_not_the_rows_within_one(emits: An
         for n, value in enumerate(sorted(values))
     ]
     tree = RowTree().apply((), additions)
-    wanted = [(key, docid, value) for (key, docid), values in sorted(entries.items(), reverse=True) for value in sorted(values)]
+    wanted = [
+        (key, docid, value)
+        for (key, docid), values in sorted(entries.items(), reverse=True)
+        for value in sorted(values)
+    ]
     assert list(tree.rows(descending=True, skip=skip)) == wanted[skip:]
 
 
@@ -134,7 +147,7 @@ def test_an_older_tree_is_not_touched_by_later_changes() -> None:
     second = first.apply([b"%03d" % n for n in range(0, 200, 2)], [(b"x", ("k", "x", 1))])
     assert list(first.rows()) == before
     assert len(second) == 101
-    assert first.reduce() == ([*range(200)],)
+    assert first.reduce([(0, 200)]) == [[*range(200)]]
 
 
 def test_a_failing_reducer_leaves_the_tree_as_it_was() -> None:
@@ -147,7 +160,7 @@ def test_a_failing_reducer_leaves_the_tree_as_it_was() -> None:
     tree = RowTree([Refuse()]).apply((), [(b"a", ("a", "1", 1))])
     with pytest.raises(ValueError, match="no number"):
         tree.apply((), [(b"b", ("b", "2", None))])
-    assert tree.reduce() == ([1],)
+    assert tree.reduce([(0, 1)]) == [[1]]
 
 
 def test_a_reduction_over_a_long_range_looks_at_the_rows_of_two_leaves_only() -> None:
@@ -163,8 +176,8 @@ def test_a_reduction_over_a_long_range_looks_at_the_rows_of_two_leaves_only() ->
 
     tree = RowTree([Count()]).apply((), [(b"%05d" % n, ("k", str(n), n)) for n in range(5000)])
     seen.clear()
-    assert tree.reduce(KeyRange(b"00003", b"04998")) == ([4995],)
-    assert sum(seen) < 4 * tree_module.LEAF_ROWS
+    assert tree.reduce([tree.ranks(KeyRange(b"00003", b"04998"))]) == [[4995]]
+    assert sum(seen) < 4 * growth.LEAF_ROWS
 
 
 def test_removing_nearly_all_rows_leaves_a_small_tree() -> None:
@@ -174,7 +187,7 @@ def test_removing_nearly_all_rows_leaves_a_small_tree() -> None:
     check_shape(tree)
 
     def leaves(node: Any) -> int:
-        return sum(leaves(child) for child in node.children) if isinstance(node, _Inner) else 1
+        return sum(leaves(child) for child in node.children) if isinstance(node, Inner) else 1
 
     assert len(tree) == 60
     assert leaves(tree._root) < 60
