@@ -1,0 +1,7 @@
+"""``python -m couchfake`` is ``couchfake``."""
+
+import sys
+
+from couchfake.cli import main
+
+sys.exit(main())

@@ -1,0 +1,115 @@
+"""``couchfake serve``: the fake as a program of its own, for clients in any language."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+from couchfake import CouchFake, __version__
+from couchfake.query_server.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.serving import Access, Server
+
+# user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
+_LOGIN_IN_URL = re.compile(r"((?:/|%2f){2})[^/?#&\s]*?(?:@|%40)", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:password|secret|token|auth)[^=&;]*=)[^&;]*", re.IGNORECASE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Gives the exit status: 0 after a clean end, 1 where serving failed, 2 for a wrong command."""
+    options = _parser().parse_args(arguments)
+    return serve(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="couchfake", description="A CouchDB 3.5 in memory.")
+    parser.add_argument("--version", action="version", version=f"couchfake {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    command = commands.add_parser("serve", help="serve an empty CouchDB until Ctrl-C or SIGTERM")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--port", type=_port, default=5984, help="port, 0 for any free one (default: %(default)s)")
+    command.add_argument(
+        "--admin",
+        type=_admin,
+        action="append",
+        default=[],
+        metavar="NAME:PASSWORD",
+        help="a server admin; may be given several times. Without any, everybody is admin",
+    )
+    command.add_argument("--js-engine", choices=ENGINE_NAMES, help="what runs JavaScript (default: the best there is)")
+    command.add_argument("-v", "--verbose", action="store_true", help="log each request to standard error")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port number")
+    return int(text)
+
+
+def _admin(text: str) -> tuple[str, str]:
+    name, colon, password = text.partition(":")
+    if not name or not colon or not password:
+        raise argparse.ArgumentTypeError("an admin is written NAME:PASSWORD")  # never the text: it may be a password
+    return name, password
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until a signal ends it. Standard output gets one line, the URL, as soon as the server answers there."""
+    try:
+        choose_engine(options.js_engine)
+    except EngineUnavailable as error:
+        return _failed(str(error))
+    fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine)
+    server = Server(fake.wsgi, options.host, options.port, log=log_access if options.verbose else None)
+    with _ended_by_signals() as ended:
+        try:
+            server.start()
+        except OSError as error:
+            return _failed(error.strerror or str(error))
+        print(server.url + "/", flush=True)
+        while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
+            pass
+        server.stop()
+    return 0
+
+
+def _failed(message: str) -> int:
+    print(f"couchfake: {message}", file=sys.stderr)
+    return 1
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; the handlers of before stand again afterwards."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def log_access(access: Access) -> None:
+    """One line for each answer: no header, no body, and no login that stands in the target."""
+    print(
+        f"{access.client} {access.method} {without_secrets(access.target)} {access.status} {access.size}"
+        f" {access.seconds * 1000:.1f}ms",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def without_secrets(target: str) -> str:
+    """A request target with logins in URLs, and values of parameters that sound secret, taken out."""
+    return _SECRET_PARAMETER.sub(r"\1***", _LOGIN_IN_URL.sub(r"\1***@", target))
