@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from couchfake.storage.revision_tree import RevisionTree
+
+
+def graft(tree: RevisionTree, *ids: str, pos: int | None = None, deleted: bool = False) -> str:
+    """Join a history, oldest first (``pos`` is the generation of the newest); how the forest grew."""
+    growth, node = tree.graft(pos or len(ids), [each.encode() for each in reversed(ids)])
+    assert node is not None
+    node.deleted = deleted
+    tree.rank_leaves()
+    return growth
+
+
+def revs(tree: RevisionTree) -> list[str]:
+    return [leaf.rev for leaf in tree.leaves]
+
+
+def history(tree: RevisionTree, rev: str) -> list[str]:
+    leaf = next(leaf for leaf in tree.leaves if leaf.rev == rev)
+    return [node.rev for node in leaf.lineage()]
+
+
+def test_an_edit_of_a_leaf_is_a_new_leaf() -> None:
+    tree = RevisionTree()
+    assert graft(tree, "a") == "new_leaf"
+    assert graft(tree, "a", "b") == "new_leaf"
+    assert revs(tree) == ["2-b"]
+
+
+def test_a_known_revision_changes_nothing() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    assert graft(tree, "a") == "internal_node"
+    assert graft(tree, "a", "b") == "internal_node"
+    assert revs(tree) == ["2-b"]
+
+
+def test_a_second_edit_of_one_revision_is_a_branch() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    assert graft(tree, "a", "c") == "new_branch"
+    assert revs(tree) == ["2-c", "2-b"]
+
+
+def test_the_longer_branch_wins_over_the_higher_hash() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "z")
+    graft(tree, "a", "b", "c")
+    assert tree.winner.rev == "3-c"
+
+
+def test_a_live_branch_wins_over_a_longer_deleted_one() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b", "c", deleted=True)
+    graft(tree, "a", "d")
+    assert tree.winner.rev == "2-d"
+
+
+def test_an_edit_by_a_user_that_does_not_extend_a_leaf_leaves_the_forest_as_it_was() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    assert tree.graft(2, [b"c", b"a"], only_as_new_leaf=True) == ("new_branch", None)
+    assert tree.graft(2, [b"b", b"a"], only_as_new_leaf=True) == ("internal_node", None)
+    assert tree.graft(9, [b"z"], only_as_new_leaf=True) == ("new_branch", None)
+    assert revs(tree) == ["2-b"]
+    assert len(list(tree.nodes())) == 2
+
+
+def test_a_stemmed_history_joins_where_its_oldest_revision_is_known() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b", "c")
+    assert graft(tree, "c", "d", pos=4) == "new_leaf"
+    assert history(tree, "4-d") == ["4-d", "3-c", "2-b", "1-a"]
+
+
+def test_a_fuller_history_lengthens_a_root_that_lacked_its_beginning() -> None:
+    tree = RevisionTree()
+    graft(tree, "c", pos=3)
+    assert graft(tree, "a", "b", "c", "d") == "new_leaf"
+    assert history(tree, "4-d") == ["4-d", "3-c", "2-b", "1-a"]
+    assert len(tree.roots) == 1
+
+
+def test_histories_that_share_nothing_have_roots_of_their_own() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    assert graft(tree, "x", "y") == "new_branch"
+    assert [root.rev for root in tree.roots] == ["1-a", "1-x"]
+
+
+def test_stemming_keeps_the_newest_revisions_of_each_branch() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b", "c", "d")
+    graft(tree, "a", "x")
+    tree.stem(2)
+    assert history(tree, "4-d") == ["4-d", "3-c"]
+    assert history(tree, "2-x") == ["2-x", "1-a"]
+    assert sorted(root.rev for root in tree.roots) == ["1-a", "3-c"]
+
+
+def test_stemming_to_one_leaves_only_leaves() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b", "c")
+    graft(tree, "a", "x")
+    tree.stem(1)
+    assert [node.rev for node in tree.nodes()] == ["2-x", "3-c"]
+
+
+def test_purging_a_leaf_removes_what_only_its_branch_needed() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b", "c")
+    graft(tree, "a", "x")
+    assert tree.remove_leaves([(3, b"c"), (2, b"b")]) == [(3, b"c")]
+    assert [node.rev for node in tree.nodes()] == ["1-a", "2-x"]
+
+
+def test_only_leaves_can_be_purged() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    assert tree.remove_leaves([(1, b"a")]) == []
+    assert revs(tree) == ["2-b"]
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], ["a", "c"]])
+def test_a_revision_is_found_on_any_branch(ids: Sequence[str]) -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    graft(tree, "a", "c")
+    node = tree.find((2, ids[-1].encode()))
+    assert node is not None
+    assert node.rev == f"2-{ids[-1]}"
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), min_size=1, max_size=8))
+def test_after_any_histories_the_leaves_are_the_nodes_without_children_and_parents_know_them(
+    histories: list[list[str]],
+) -> None:
+    tree = RevisionTree()
+    for ids in histories:
+        graft(tree, *ids)
+    nodes = list(tree.nodes())
+    assert sorted(map(id, tree.leaves)) == sorted(id(node) for node in nodes if not node.children)
+    assert all(child.parent is node for node in nodes for child in node.children)
+    assert all(tree.find((len(ids), ids[-1].encode())) is not None for ids in histories)
+    assert tree.winner.rank() == max(leaf.rank() for leaf in tree.leaves)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from couchfake.values import erlang
+from couchfake.values.erlang import external, external_integer
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "term"),
+    [
+        (0, b"a\x00"),
+        (255, b"a\xff"),
+        (256, b"b\x00\x00\x01\x00"),
+        (-1, b"b\xff\xff\xff\xff"),
+        (2**31, b"n\x04\x00\x00\x00\x00\x80"),
+        (-(2**31) - 1, b"n\x04\x01\x01\x00\x00\x80"),
+        (1.5, b"F\x3f\xf8\x00\x00\x00\x00\x00\x00"),
+        (True, b"d\x00\x04true"),
+        (None, b"d\x00\x04null"),
+        ("é", b"m\x00\x00\x00\x02\xc3\xa9"),
+        ([], b"j"),
+        ([1, 2], b"k\x00\x02\x01\x02"),
+        ([1, True], b"l\x00\x00\x00\x02a\x01d\x00\x04truej"),
+        ({}, b"h\x01j"),
+        ({"a": 1}, b"h\x01l\x00\x00\x00\x01h\x02m\x00\x00\x00\x01aa\x01j"),
+    ],
+)
+def test_values_have_the_external_form_that_erlang_gives_them(value: Any, term: bytes) -> None:
+    assert external(value) == term
+
+
+def test_an_integer_of_more_than_255_bytes_is_a_large_one() -> None:
+    assert external_integer(1 << 2048).startswith(b"o\x00\x00\x01\x01\x00")
+
+
+@given(values)
+def test_deep_values_have_the_same_form_as_shallow_ones(value: Any) -> None:
+    assert erlang._external_of_deep(value) == external(value)
+
+
+def test_ten_thousand_levels_are_written() -> None:
+    value: Any = 1
+    for _ in range(10_000):
+        value = {"a": value}
+    assert external(value).endswith(b"a\x01" + b"j" * 10_000)

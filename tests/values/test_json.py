@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json as standard
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from couchfake.values import deep_json, json
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_what_is_written_reads_back_as_it_was(value: Any) -> None:
+    assert json.loads(json.dumps(value)) == value
+
+
+@given(values)
+def test_the_slow_way_for_deep_documents_reads_and_writes_the_same(value: Any) -> None:
+    text = standard.dumps(value)
+    assert deep_json.loads(text, standard.JSONDecoder(), dict) == value
+    assert standard.loads("".join(deep_json.pieces(value, standard.dumps))) == value
+
+
+def test_numbers_of_any_size_and_kind_survive() -> None:
+    text = '{"big":123456789012345678901234567890,"one":1,"one point":1.0}'
+    assert json.dumps(json.loads(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1e3, "1000.0"),
+        (1e16, "10000000000000000.0"),
+        (1.5e16, "15000000000000000.0"),
+        (1e21, "1e+21"),
+        (1.25e-7, "1.25e-7"),
+        (1e-6, "0.000001"),
+        (-1e-8, "-1e-8"),
+        (-0.0, "0.0"),
+        (5e-324, "5e-324"),
+    ],
+)
+def test_floats_are_written_as_the_server_writes_them(number: float, text: str) -> None:
+    assert json.dumps([number]) == f"[{text}]"
+
+
+def test_text_that_looks_like_an_odd_number_is_left_alone() -> None:
+    assert json.dumps({"a": "1e+5", "b": ":1e-5", "c": 1e-5}) == '{"a":"1e+5","b":":1e-5","c":0.00001}'
+
+
+def test_of_a_repeated_member_the_last_counts_where_it_stands_last() -> None:
+    assert list(json.loads('{"a":1,"b":2,"a":3}').items()) == [("b", 2), ("a", 3)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "{", "[1,]", '{"a":1,}', "01", "+1", ".5", "1.", "NaN", "Infinity", "1e400", "'a'", '"\\x"', '"\t"', "1 2"],
+)
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        json.loads(text)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\udc00x"', '"\\ud800\\ud800\\udc00"'])
+def test_half_a_surrogate_pair_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        json.loads(text)
+
+
+def test_a_whole_surrogate_pair_and_an_escaped_backslash_are_no_halves() -> None:
+    assert json.loads('"\\ud83d\\ude00"') == "😀"
+    assert json.loads('"\\\\ud800"') == "\\ud800"
+
+
+@pytest.mark.parametrize("data", [b"\xff", b'"\xed\xa0\x80"', b"\xef\xbb\xbf1"])
+def test_bytes_that_are_no_utf8_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        json.loads(data)
+
+
+def test_a_document_may_nest_ten_thousand_levels_deep() -> None:
+    text = '{"a":[' * 5000 + "1.5" + "]}" * 5000
+    assert json.dumps(json.loads(text)) == text
+
+
+@pytest.mark.parametrize("text", ["[1,", "[1 2]", '{"a" 1}', '{"a":1,}', "[,]", '{"a":1]', "[nul]", "{1:2}"])
+def test_deep_in_a_document_too_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        json.loads("[" * 3000 + text + "]" * 3000)
