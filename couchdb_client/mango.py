@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import requests
+
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
@@ -73,7 +75,7 @@ class Indexes:
     dictionary for each.
     """
 
-    def __init__(self, url: str | Resource, session: SessionLike | None = None) -> None:
+    def __init__(self, url: str | Resource, session: SessionLike | requests.Session | None = None) -> None:
         self.resource = Resource(url, session) if isinstance(url, str) else url
 
     def __setitem__(self, ddoc_name: tuple[str | None, str | None], index: Any) -> None:

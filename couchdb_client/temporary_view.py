@@ -11,6 +11,8 @@ from types import FunctionType
 from typing import Any
 from uuid import uuid4
 
+import requests
+
 from couchdb_client.document import doc_resource
 from couchdb_client.errors import HTTPError, ResourceConflict
 from couchdb_client.resource import Resource
@@ -40,7 +42,7 @@ class TemporaryView(View):
         reduce_fun: str | Callable[..., Any] | None = None,
         language: str = "javascript",
         wrapper: Wrapper | None = None,
-        session: SessionLike | None = None,
+        session: SessionLike | requests.Session | None = None,
     ) -> None:
         super().__init__(uri, wrapper=wrapper, session=session)
         self.map_fun = _source(map_fun)

@@ -39,7 +39,7 @@ def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
     >>> urljoin('http://example.org/', 'foo', 'a/b', rev='1-x', deleted=True)
     'http://example.org/foo/a%2Fb?rev=1-x&deleted=true'
     """
-    url = base.removesuffix("/") + "".join("/" + quote(segment) for segment in path)
+    url = base.removesuffix("/") + "".join("/" + quote(segment) for segment in path) if path else base
     parameters = []
     for name, value in query.items():
         for item in value if isinstance(value, (list, tuple)) else (value,):

@@ -7,6 +7,8 @@ from email.message import Message
 from itertools import takewhile
 from typing import Any
 
+import requests
+
 from couchdb_client import json
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
@@ -58,7 +60,9 @@ class View:
     row (`Row` if None).
     """
 
-    def __init__(self, url: str | Resource, wrapper: Wrapper | None = None, session: SessionLike | None = None) -> None:
+    def __init__(
+        self, url: str | Resource, wrapper: Wrapper | None = None, session: SessionLike | requests.Session | None = None
+    ) -> None:
         self.resource = Resource(url, session) if isinstance(url, str) else url
         self.wrapper = wrapper
 
@@ -77,7 +81,11 @@ class PermanentView(View):
     """A view of a design document, or one of the views that each database has, like ``_all_docs``."""
 
     def __init__(
-        self, uri: str | Resource, name: str, wrapper: Wrapper | None = None, session: SessionLike | None = None
+        self,
+        uri: str | Resource,
+        name: str,
+        wrapper: Wrapper | None = None,
+        session: SessionLike | requests.Session | None = None,
     ) -> None:
         super().__init__(uri, wrapper=wrapper, session=session)
         self.name = name
