@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
 from couchfake.dispatch import Dispatcher
@@ -51,6 +52,8 @@ class CouchFake:
         rules.node = node
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
+        users.add_auth_ddoc(node.database(users.DB_NAME))
+        node.listeners.append(users.AuthDdocs(config, node.databases))
         return node
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from couchfake.auth import users
+from couchfake.auth.permissions import require_database_admin
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
@@ -27,7 +28,8 @@ class Rules:
         return False
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
-        return
+        if edit.id.startswith("_design/"):
+            require_database_admin(user, database.security)
 
     def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         """May refuse to show a document, or give a revision that shows less (those of ``_users`` are their owner's)."""

@@ -5,6 +5,7 @@ Source: CouchDB documentation, "Intro: Security: Authentication Database".
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from copy import copy
 from typing import Any
@@ -179,3 +180,27 @@ class Users:
 def _roles(document: Mapping[str, Any]) -> tuple[str, ...]:
     roles = document.get("roles")
     return tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else ()
+
+
+class AuthDdocs:
+    """Sees to it that a users' database gets its design document, shortly after it was made.
+
+    In the instant after its making a database is empty, as on the real server; who waits for the design document sees
+    it come as a change. To be listed among a node's listeners.
+    """
+
+    DELAY = 0.2  # seconds; the real server looks every five
+
+    def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
+        self._config = config
+        self._databases = databases
+
+    def __call__(self, name: str, what: str) -> None:
+        if what == "created" and name == db_name(self._config):
+            timer = threading.Timer(self.DELAY, self._add, (self._databases[name],))
+            timer.daemon = True
+            timer.start()
+
+    def _add(self, database: Database) -> None:
+        if not database.closed:
+            add_auth_ddoc(database)

@@ -8,7 +8,7 @@ from typing import Any
 
 from couchfake.endpoints import multipart_documents
 from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision
-from couchfake.errors import BadRequest, CouchError, ServerError
+from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
 from couchfake.http import multipart
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response, raw_json_response, stream_response
@@ -150,7 +150,17 @@ def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
         return _failed(answer, error)
     answer.entry = request.db.entry(answer.docid)
     answer.revisions = list(_revisions(answer.entry, rev, query.latest))
+    if answer.entry is not None:
+        try:
+            answer.revisions = [(rev, _visible(request, answer.entry, leaf)) for rev, leaf in answer.revisions]
+        except NotFound as error:
+            answer.rev = "undefined"
+            return _failed(answer, CouchError(500, "internal_fabric_error", error.error))
     return answer
+
+
+def _visible(request: Request, entry: stored.DocumentEntry, leaf: Revision | None) -> Revision | None:
+    return None if leaf is None else request.node.rules.after_read(request.db, entry, leaf, request.user)
 
 
 def _failed(answer: _Answer, error: CouchError) -> _Answer:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from couchfake.auth.permissions import require_database_admin
+from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, require_database_admin
 from couchfake.endpoints.document_queries import read_revs
-from couchfake.errors import BadRequest, ServerError
+from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.storage.database import Database
@@ -73,11 +73,12 @@ def get_revs_limit(request: Request) -> Response:
 
 def put_revs_limit(request: Request) -> Response:
     """``PUT /{db}/_revs_limit``: how many revisions of a branch are remembered."""
-    require_database_admin(request.user, request.db.security)
+    if not is_database_admin(request.user, request.db.security):
+        raise Crash("badmatch", f'{{error,{{forbidden,<<"{NOT_DATABASE_ADMIN}">>}}}}')
     limit = request.json()
     if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
         raise ServerError("function_clause")
-    request.db.revs_limit = limit
+    request.db.change_setting(revs_limit=limit)
     return json_response({"ok": True})
 
 

@@ -26,5 +26,5 @@ def put_security(request: Request) -> Response:
     with request.db.lock:
         if not is_database_admin(request.user, request.db.security) or not is_security_object(security):
             raise CouchError(500, "error", "no_majority")
-        request.db.security = security
+        request.db.change_setting(security=security)
     return json_response({"ok": True})

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 from couchfake.endpoints.node import NODE_NAME
-from couchfake.errors import CouchError, MethodNotAllowed
+from couchfake.errors import MethodNotAllowed, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.storage.database import Database
@@ -33,7 +33,7 @@ def shards(request: Request, rest: list[str]) -> Response:
     """``GET /{db}/_shards`` and ``/{db}/_shards/{docid}``"""
     if len(rest) > 1:
         # A design document's id has a slash, and the real server does not expect one here.
-        raise CouchError(500, "unknown_error", "function_clause")
+        raise ServerError("function_clause")
     if request.verb != "GET":
         raise MethodNotAllowed("GET")
     if not rest:

@@ -83,7 +83,7 @@ class Cors:
     def add_headers(self, response: Response) -> None:
         """Let the page that asked read an answer and its headers."""
         exposed = [header.lower() for header in self._parts("exposed_headers")] or EXPOSED
-        simple = [name.lower() for name in response.headers.keys() if name.lower() in SIMPLE]
+        simple = [name.lower() for name, _ in response.headers if name.lower() in SIMPLE]
         response.headers.update(self._common())
         response.headers["Access-Control-Expose-Headers"] = ", ".join(("content-type", *simple, *exposed))
 

@@ -76,7 +76,7 @@ def preflight(request: Request) -> Response | None:
 
 
 def _leave_out(response: Response, wanted: list[str]) -> None:
-    for name in list(response.headers.keys()):
+    for name, _ in list(response.headers):
         if name.lower() not in wanted and name.lower() not in _FRAMING:
             del response.headers[name]
 

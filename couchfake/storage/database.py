@@ -129,6 +129,13 @@ class Database:
     def local(self, docid: str) -> LocalDocument | None:
         return self.local_documents.get(docid)
 
+    def change_setting(self, **settings: Any) -> None:
+        """Set ``security`` or ``revs_limit``; both are changes of the database, and take a sequence."""
+        with self.lock:
+            for name, value in settings.items():
+                setattr(self, name, value)
+            self.update_seq += 1
+
     def add_entry(self, entry: DocumentEntry) -> None:
         self.entries[entry.id] = entry
 

@@ -205,8 +205,12 @@ class RevisionTree:
         self.rank_leaves()
 
     def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:
-        """Purge: drop the named leaves with the part of their branches that no other leaf shares; the dropped ones."""
+        """Purge: drop the named leaves with the part of their branches that no other leaf shares; the dropped ones.
+
+        They are told in the order in which the real server walks its tree, backwards.
+        """
         gone = [leaf for leaf in self.leaves if leaf.key in revs]
+        gone.sort(key=lambda leaf: [node.key for node in leaf.lineage()][::-1], reverse=True)
         self.leaves = [leaf for leaf in self.leaves if leaf.key not in revs]
         self._keep([(leaf, leaf.pos + 1) for leaf in self.leaves])
         return [leaf.key for leaf in gone]
