@@ -12,6 +12,7 @@ from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
 from couchfake.dispatch import Dispatcher
+from couchfake.global_changes import GlobalChanges
 from couchfake.node import SYSTEM_DATABASES, Node
 from couchfake.serving import Server
 from couchfake.transport import HOST, session
@@ -53,7 +54,7 @@ class CouchFake:
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
         users.add_auth_ddoc(node.database(users.DB_NAME))
-        node.listeners.append(users.AuthDdocs(config, node.databases))
+        node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
         return node
 
     @property
