@@ -77,16 +77,21 @@ class Request(werkzeug.Request):
     @cached_property
     def body(self) -> bytes:
         """The whole body, decompressed. Raises TooLarge, BadContentType; BadRequest where the client went away."""
+        return self._decompress(self.received)
+
+    @cached_property
+    def received(self) -> bytes:
+        """The whole body as it came. Raises TooLarge; BadRequest where the client went away."""
         limit = self.node.config.integer("chttpd", "max_http_request_size", 4294967296)
         if (self.content_length or 0) > limit:
             raise TooLarge("the request entity is too large")
         try:
             data = self.get_data()
-        except ClientDisconnected:
+        except (ClientDisconnected, ConnectionError):  # of a body with a length; of a chunked one
             raise BadRequest("the request body ended early") from None
         if len(data) > limit:
             raise TooLarge("the request entity is too large")
-        return self._decompress(data)
+        return data
 
     def _decompress(self, data: bytes) -> bytes:
         coding = self.environ.get("HTTP_CONTENT_ENCODING", "identity")
