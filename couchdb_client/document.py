@@ -11,19 +11,22 @@ __all__ = ["Document", "as_dict", "doc_resource"]
 
 
 class Document(dict[str, Any]):
-    """A document: a dictionary with the two properties `id` and `rev`."""
+    """A document: a dictionary with the two properties `id` and `rev`.
+
+    (Typed as ``str | Any``, for a document that came from the server has both.)
+    """
 
     def __repr__(self) -> str:
         members = {name: value for name, value in self.items() if name not in ("_id", "_rev")}
         return f"<{type(self).__name__} {self.id!r}@{self.rev!r} {members!r}>"
 
     @property
-    def id(self) -> str | None:
+    def id(self) -> str | Any:
         """The document's ID, None if it has none yet."""
         return self.get("_id")
 
     @property
-    def rev(self) -> str | None:
+    def rev(self) -> str | Any:
         """The document's revision, None if it was never saved."""
         return self.get("_rev")
 

@@ -29,7 +29,7 @@ class Row(dict[str, Any]):
         return f"<{type(self).__name__} {', '.join(members)}>"
 
     @property
-    def id(self) -> str | None:
+    def id(self) -> str | Any:
         """The ID of the document that emitted the row; None in the result of a reduce function."""
         return self.get("id")
 
