@@ -14,6 +14,7 @@ from typing import Any
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.values import erlang
 
+_UNDEFINED = b"h\x03" + 3 * b"d\x00\x09undefined"
 _HEAD = {False: b"\x83l\x00\x00\x00\x05d\x00\x05false", True: b"\x83l\x00\x00\x00\x05d\x00\x04true"}
 
 
@@ -21,9 +22,13 @@ def revision_hash(
     deleted: bool,
     parent: RevisionId | None,
     body: dict[str, Any],
-    attachments: Iterable[tuple[str, Any, bytes]] = (),
+    attachments: Iterable[tuple[str, Any, bytes] | None] = (),
 ) -> str:
-    """The 32 hex digits of a new revision. ``parent`` is its (generation, hash bytes); attachments are (name, type, md5)."""
+    """The 32 hex digits of a new revision. ``parent`` is its (generation, hash bytes).
+
+    Attachments are (name, type, md5), or None where the server looks for these in vain: of a document that follows
+    its own tombstone they are in their form on disk when the revision is made, and only their number enters it.
+    """
     if parent is None:
         start = b"a\x00a\x00"
     else:
@@ -32,11 +37,12 @@ def revision_hash(
     return md5(term, usedforsecurity=False).hexdigest()
 
 
-def _attachments(attachments: Iterable[tuple[str, Any, bytes]]) -> bytes:
-    tuples = [
-        b"h\x03" + erlang.external(name) + erlang.external(kind) + erlang.external_binary(digest)
-        for name, kind, digest in attachments
-    ]
+def _attachments(attachments: Iterable[tuple[str, Any, bytes] | None]) -> bytes:
+    tuples = [_UNDEFINED if each is None else _attachment(*each) for each in attachments]
     if not tuples:
         return b"j"
     return b"l" + len(tuples).to_bytes(4, "big") + b"".join(tuples) + b"j"
+
+
+def _attachment(name: str, kind: Any, digest: bytes) -> bytes:
+    return b"h\x03" + erlang.external(name) + erlang.external(kind) + erlang.external_binary(digest)

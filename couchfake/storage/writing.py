@@ -181,19 +181,19 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
 def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int) -> bool:
     edit = task.edit
     start, ids = edit.start, edit.ids
+    hashed: Sequence[tuple[str, Any, bytes] | None] = attachments.hash_tuples(edit.attachments)
     if entry.counted:
         if start != 0 or edit.deleted:
             task.outcome = Conflict()
             return False
         # A deleted document that is written anew goes on from its tombstone.
         start, ids = entry.winner.pos, [entry.winner.id]
+        hashed = [None] * len(hashed)
     parent = (start, ids[0]) if ids else None
     if parent is not None and not parent[1]:
         task.outcome = Conflict()
         return False
-    new = bytes.fromhex(
-        revision_hash(edit.deleted, parent, edit.body, attachments.hash_tuples(edit.attachments))
-    )
+    new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
     _, node = entry.tree.graft(start + 1, [new, *ids], only_as_new_leaf=True)
     if node is None:
         task.outcome = Conflict()
