@@ -47,6 +47,7 @@ class Node:
         self.authenticator = Authenticator(config, Users(config, self.databases), clock)
         self.stats = Stats()
         self.task_sources: list[Callable[[], list[dict[str, Any]]]] = []  # what _active_tasks lists
+        self.replications: list[Any] = []  # what runs replications, as endpoints.scheduler sees it
         self.reshard_state: tuple[str, str | None] = ("running", None)
 
     def attachment_settings(self) -> AttachmentSettings:

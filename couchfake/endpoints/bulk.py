@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from couchfake.endpoints import multipart_documents
+from couchfake.endpoints.document_ids import require_writable
 from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
 from couchfake.http import multipart
@@ -14,7 +15,7 @@ from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response, raw_json_response, stream_response
 from couchfake.storage import documents as stored
 from couchfake.storage.database import Outcome
-from couchfake.storage.edits import Edit, check_docid, read_edit
+from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write
@@ -58,6 +59,7 @@ def _read_edits(request: Request, documents: list[Any], new_edits: Any) -> Itera
         require_revision(edit, new_edits)
         if not edit.id:
             edit.id = node.uuids()
+        require_writable(request, edit.id)
         yield edit
 
 
@@ -144,7 +146,7 @@ def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
     if not isinstance(answer.docid, str):
         raise ServerError("function_clause")
     try:
-        check_docid(answer.docid)
+        require_writable(request, answer.docid)
         rev = _named(answer, entry)
     except CouchError as error:
         return _failed(answer, error)
@@ -154,7 +156,7 @@ def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
         try:
             answer.revisions = [(rev, _visible(request, answer.entry, leaf)) for rev, leaf in answer.revisions]
         except NotFound as error:
-            answer.rev = "undefined"
+            answer.rev, answer.revisions = "undefined", []
             return _failed(answer, CouchError(500, "internal_fabric_error", error.error))
     return answer
 

@@ -1,0 +1,93 @@
+"""``/_scheduler``: the replications that the server runs. CouchDB documentation, "Server API: /_scheduler".
+
+Whoever runs replications lists itself among ``node.replications``; jobs and documents are as the real server shows
+them, without their order being looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, QueryParseError
+from couchfake.http.request import Request
+from couchfake.http.responses import Response, json_response
+from couchfake.views.options import of_query
+
+STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+class Replications(Protocol):
+    """What runs replications, as this endpoint sees it."""
+
+    def jobs(self) -> Iterable[dict[str, Any]]:
+        """The jobs of ``/_scheduler/jobs``, each with its ``id``."""
+
+    def documents(self, db_name: str | None) -> Iterable[dict[str, Any]]:
+        """The entries of ``/_scheduler/docs`` with ``doc_id`` and ``state``; of one database or of all."""
+
+
+def scheduler(request: Request, rest: list[str]) -> Response:
+    """Everything below ``/_scheduler``."""
+    kind = _KINDS.get(rest[0]) if rest else None
+    if kind is None:
+        return json_response({"error": "not found"}, 404)
+    if request.verb != "GET":
+        raise MethodNotAllowed("GET,HEAD")
+    return kind(request, rest[1:])
+
+
+def _jobs(request: Request, rest: list[str]) -> Response:
+    jobs = [job for each in request.node.replications for job in each.jobs()]
+    if rest:
+        return json_response(_only(job for job in jobs if job["id"] == rest[0]))
+    limit, skip = _natural(request, "limit"), _natural(request, "skip") or 0
+    end = None if limit is None else skip + limit
+    return json_response({"total_rows": len(jobs), "offset": min(skip, len(jobs)), "jobs": jobs[skip:end]})
+
+
+def _docs(request: Request, rest: list[str]) -> Response:
+    """All documents; those of one database; one of them. A database's name may have a slash, escaped or not."""
+    if rest and rest[-1].rpartition("/")[2] == "_replicator":
+        return _list_docs(request, request.node.database("/".join(rest)).name)
+    if not rest:
+        return _list_docs(request, None)
+    if len(rest) == 1:
+        raise BadRequest("Invalid path")
+    name, docid = request.node.database("/".join(rest[:-1])).name, rest[-1]
+    documents = (each for source in request.node.replications for each in source.documents(name))
+    return json_response(_only(each for each in documents if each["doc_id"] == docid))
+
+
+def _list_docs(request: Request, name: str | None) -> Response:
+    wanted = [state for state in (request.parameters.get("states") or "").split(",") if state]
+    if any(state not in STATES for state in wanted):
+        raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
+    options = of_query(request.parameters.pairs)
+    documents = [each for source in request.node.replications for each in source.documents(name)]
+    documents = [each for each in documents if not wanted or each["state"] in wanted]
+    end = None if options.limit is None else options.skip + options.limit
+    offset = min(options.skip, len(documents))
+    return json_response({"total_rows": len(documents), "offset": offset, "docs": documents[options.skip : end]})
+
+
+def _only(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    for each in found:
+        return each
+    raise NotFound()
+
+
+def _natural(request: Request, name: str) -> int | None:
+    text = request.parameters.get(name)
+    if text is None:
+        return None
+    if not _INTEGER.fullmatch(text):
+        raise QueryParseError(f"{name} must be an integer")
+    if int(text) < 0:
+        raise QueryParseError(f"{name} not in range of [0,infinity]")
+    return int(text)
+
+
+_KINDS: dict[str, Callable[[Request, list[str]], Response]] = {"jobs": _jobs, "docs": _docs}
