@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from couchfake.endpoints import local_documents, multipart_documents
+from couchfake.endpoints.document_ids import require_readable, require_writable
 from couchfake.endpoints.document_queries import DocumentQuery, edit_of, named_rev, read_query, require_revision
 from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
 from couchfake.http import multipart
@@ -21,7 +22,7 @@ from couchfake.http.responses import (
 )
 from couchfake.storage import documents as stored
 from couchfake.storage.documents import DocumentEntry
-from couchfake.storage.edits import Edit, check_docid, read_edit
+from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
@@ -97,6 +98,7 @@ def redirect_to_design_document(request: Request) -> Response:
 
 def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEntry, Revision]:
     """The revision that is asked for, or NotFound with ``missing`` or ``deleted``."""
+    require_readable(request, docid)
     rev = None if query.latest else query.rev
     found = request.db.open_leaf(docid, rev)
     if found is None or found[1].body is None:
@@ -165,7 +167,7 @@ def written(request: Request, edit: Edit, new_edits: bool, headers: dict[str, st
 def put(request: Request, docid: str) -> Response:
     """Make or change a document, as JSON or with its attachments as multipart/related."""
     query = read_query(request.parameters)
-    check_docid(docid, request.node.config.get("couchdb", "max_document_id_length", "infinity"))
+    require_writable(request, docid)
     content_type = request.environ.get("CONTENT_TYPE", "")
     if content_type.startswith("multipart/related;"):
         text, parts = multipart.read_related(content_type, request.body)
@@ -205,6 +207,7 @@ def post(request: Request) -> Response:
     edit = read_edit(request.json(), node.config, node.attachment_settings())
     if not edit.id:
         edit.id, edit.start, edit.ids = node.uuids(), 0, []
+    require_writable(request, edit.id)
     if request.parameters.get("batch") == "ok":
         return batched(request, edit)
     rev = format_rev(write_one(request.db, edit, request.user))
@@ -222,7 +225,7 @@ def copy(request: Request, docid: str) -> Response:
     else:
         _, leaf = find(request, docid, DocumentQuery(rev=rev))
         edit.body, edit.deleted, edit.attachments = stored.body_of(leaf), leaf.deleted, leaf.attachments
-    check_docid(target)
+    require_writable(request, target)
     new_rev = format_rev(write_one(request.db, edit, request.user))
     headers = {"Location": location(request, target), "ETag": f'"{new_rev}"'}
     return json_response({"ok": True, "id": target, "rev": new_rev}, 201, headers)
