@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.endpoints import documents
+from couchfake.endpoints.document_ids import require_writable
 from couchfake.endpoints.document_queries import DocumentQuery, named_rev, read_query, status_of_write
 from couchfake.errors import BadContentType, BadRequest, CouchError, MethodNotAllowed, NotAcceptable, NotFound, ServerError
 from couchfake.http import ranges
@@ -16,7 +17,7 @@ from couchfake.http.responses import Response, body_response, etag_matches, json
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
 from couchfake.storage.attachments import Attachment
-from couchfake.storage.edits import Edit, check_docid
+from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
@@ -209,7 +210,7 @@ def _edit(request: Request, docid: str, existing: str | None) -> Edit:
     if rev is None:
         if existing is not None:
             _existing(documents.find(request, docid, DocumentQuery())[1], existing)
-        check_docid(docid, request.node.config.get("couchdb", "max_document_id_length", "infinity"))
+        require_writable(request, docid)
         return Edit(docid, {})
     leaf = _named(request, docid, rev)
     if existing is not None:
