@@ -18,8 +18,7 @@ import math
 import struct
 import unicodedata
 from collections.abc import Callable
-from typing import Any
-
+from typing import Any, Final
 
 END = b"\x00"
 """Ends strings, arrays and objects: lower than whatever could go on."""
@@ -27,10 +26,21 @@ END = b"\x00"
 HIGHEST = b"\xff"
 """Above every encoding, also when it is put after one."""
 
+
+class _Highest:
+    """A key above all JSON values, for the upper ends of ranges: ``["x", MAX_KEY]``."""
+
+    def __repr__(self) -> str:
+        return "MAX_KEY"
+
+
+MAX_KEY: Final = _Highest()
+
 _NULL, _FALSE, _TRUE, _NUMBER, _STRING, _ARRAY, _OBJECT = (bytes((n,)) for n in range(1, 8))
 _RAW_NUMBER, _RAW_FALSE, _RAW_NULL, _RAW_TRUE, _RAW_OBJECT, _RAW_ARRAY, _RAW_STRING = (bytes((n,)) for n in range(1, 8))
 
-_CACHED_STRINGS = 1 << 16
+_MAX = b"\x08"
+_CACHED = 1 << 16
 _CACHED_LENGTH = 64
 _EXACT = 1 << 53
 _LARGEST_FLOAT = int(math.ldexp(1 - 2**-53, 1024))
@@ -53,7 +63,8 @@ def _number_key(value: float) -> bytes:
 def _big_integer_key(value: int) -> bytes:
     if value < -_LARGEST_FLOAT:
         size = (value.bit_length() + 7) // 8
-        return _NUMBER + bytes(8) + struct.pack(">BI", 2, _ALL >> 32 ^ size) + (value + (1 << size * 8)).to_bytes(size, "big")
+        head = _NUMBER + bytes(8) + struct.pack(">BI", 2, _ALL >> 32 ^ size)
+        return head + (value + (1 << size * 8)).to_bytes(size, "big")
     below = math.inf if value > _LARGEST_FLOAT else float(value)
     if below == math.inf:
         below, missing = float(_LARGEST_FLOAT), value - _LARGEST_FLOAT
@@ -93,7 +104,7 @@ def raw_sort_key(value: Any) -> bytes:
         elif isinstance(value, dict):
             parts.append(_RAW_OBJECT)
             rest.append(END)
-            for name, member in reversed(list(value.items())):
+            for name, member in reversed(value.items()):
                 rest += (member, b"\x01" + text_key(name))
         else:
             parts.append(_RAW_ARRAY)
@@ -113,25 +124,37 @@ class Collator:
 
     def __init__(self, source: str | None = None) -> None:
         self.name, self._weights = _choose_weights(source)
-        self._strings: dict[str, bytes] = {}
+        self._cache: dict[str | float, bytes] = {}  # of short strings and of numbers: 1 and 1.0 are equal here too
 
     raw_sort_key = staticmethod(raw_sort_key)
 
-    def string_key(self, text: str) -> bytes:
-        """The encoding of one string; equal for strings that collate as equal."""
-        key = self._strings.get(text)
-        if key is None:
-            key = _STRING + self._weights(text)
-            if len(text) <= _CACHED_LENGTH:
-                if len(self._strings) >= _CACHED_STRINGS:
-                    self._strings = {}
-                self._strings[text] = key
-        return key
-
     def sort_key(self, value: Any) -> bytes:
         """The encoding of a JSON value whose byte order is the order of views."""
-        if type(value) is str:
-            return self.string_key(value)
+        kind = type(value)
+        if kind is list or kind is dict:
+            return self._nested(value)
+        return self._scalar(kind, value)
+
+    def _scalar(self, kind: type, value: Any) -> bytes:
+        if kind is str or kind is int or kind is float:
+            return self._cache.get(value) or self._new(kind, value)
+        if value is None:
+            return _NULL
+        if kind is bool:
+            return _TRUE if value else _FALSE
+        if value is MAX_KEY:
+            return _MAX
+        raise TypeError(f"{kind.__name__} is no type of JSON values")
+
+    def _new(self, kind: type, value: Any) -> bytes:
+        key = _STRING + self._weights(value) if kind is str else _number_key(value)
+        if kind is not str or len(value) <= _CACHED_LENGTH:
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[value] = key
+        return key
+
+    def _nested(self, value: Any) -> bytes:
         parts: list[bytes] = []
         rest: list[Any] = [value]
         while rest:
@@ -139,28 +162,29 @@ class Collator:
             kind = type(value)
             if kind is bytes:
                 parts.append(value)
-            elif kind is str:
-                parts.append(self.string_key(value))
-            elif kind is int or kind is float:
-                parts.append(_number_key(value))
-            elif value is None:
-                parts.append(_NULL)
-            elif kind is bool:
-                parts.append(_TRUE if value else _FALSE)
-            elif isinstance(value, dict):
+            elif kind is dict:
                 parts.append(_OBJECT)
                 rest.append(END)
-                for name, member in reversed(list(value.items())):
-                    rest += (member, self.string_key(name))
+                for name, member in reversed(value.items()):
+                    rest += (member, self._scalar(str, name))
+            elif kind is not list:
+                parts.append(self._scalar(kind, value))
             else:
                 parts.append(_ARRAY)
-                rest.append(END)
-                rest += reversed(value)
+                for n, item in enumerate(value):
+                    kind = type(item)
+                    if kind is list or kind is dict:
+                        rest.append(END)
+                        rest += reversed(value[n:])
+                        break
+                    parts.append(self._scalar(kind, item))
+                else:
+                    parts.append(END)
         return b"".join(parts)
 
 
 _Weights = Callable[[str], bytes]
-"""From a string to bytes in its order, which hold no zero but the one that ends them (or end with as many as they hold)."""
+"""From a string to bytes in its order, of which none begins another: a zero ends them."""
 
 
 def _choose_weights(source: str | None) -> tuple[str, _Weights]:

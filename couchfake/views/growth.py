@@ -90,6 +90,8 @@ class Change:
         return node
 
     def _merged(self, positions: list[bytes], rows: list[Row], low: int, high: int) -> tuple[list[bytes], list[Row]]:
+        if not positions and None not in self._rows:
+            return self._ordered[low:high], self._rows[low:high]  # type: ignore[return-value]
         if high - low > _FEW:
             merged: dict[bytes, Row | None] = dict(zip(positions, rows, strict=True))
             merged.update(zip(self._ordered[low:high], self._rows[low:high], strict=True))

@@ -7,14 +7,14 @@ fails (a map function with a fatal error, a reduce that refuses a value) leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from couchfake.values.collation import raw_sort_key, text_key
-from couchfake.views.keys import ONLY, Collate, position
+from couchfake.views.keys import ONLY, Collate, ordinal
 from couchfake.views.nodes import Reducer, Row
 from couchfake.views.tree import RowTree
 
@@ -89,18 +89,15 @@ class Index:
         if snapshot.update_seq == self._db.update_seq and snapshot.purge_seq == self._db.purge_seq:
             return snapshot
         with self._updating:
-            changes = _Changes(len(self.definitions))
+            changes = _Changes()
             self._follow_purges(changes)
             self._follow_updates(changes)
-            trees = tuple(
-                tree.apply(removed, added)
-                for tree, removed, added in zip(self.snapshot.trees, changes.removed, changes.added, strict=True)
-            )
-            for docid, positions in changes.positions.items():
-                if positions is None:
+            trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(self.snapshot.trees))
+            for docid, placed in changes.placed.items():
+                if placed is None:
                     self._positions.pop(docid, None)
                 else:
-                    self._positions[docid] = positions
+                    self._positions[docid] = [positions for positions, _ in placed]
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq)
             return self.snapshot
 
@@ -109,9 +106,7 @@ class Index:
             changes.purge_seq = self._db.purge_seq
             docids = {docid for _, docid, _ in self._db.purges_since(self.snapshot.purge_seq)}
             found = {docid: self._db.entry(docid) for docid in docids}
-        for docid, entry in found.items():
-            if entry is None:
-                self._replace(changes, docid, None)
+        changes.placed.update((docid, None) for docid, entry in found.items() if entry is None)
         self._map(changes, [entry for entry in found.values() if entry is not None])
 
     def _follow_updates(self, changes: _Changes) -> None:
@@ -129,67 +124,93 @@ class Index:
             if entry.id.startswith("_design/") and not self._include_design:
                 continue
             if entry.deleted:
-                self._replace(changes, entry.id, None)
+                changes.placed[entry.id] = None
             else:
                 mapped.append(entry)
-        if mapped:
-            for entry, emitted in zip(mapped, self._mapper(mapped), strict=True):
-                self._replace(changes, entry.id, emitted)
+        if not mapped:
+            return
+        for entry, emitted in zip(mapped, self._mapper(mapped), strict=True):
+            placed = None
+            if any(emitted):
+                tail = text_key(entry.id)
+                placed = [
+                    _placed(definition, entry.id, tail, rows)
+                    for definition, rows in zip(self.definitions, emitted, strict=True)
+                ]
+            changes.placed[entry.id] = placed
 
-    def _replace(self, changes: _Changes, docid: str, emitted: Sequence[Emitted] | None) -> None:
-        """Take a document's rows out of all trees and put others in."""
-        if docid not in changes.positions:
-            for removed, positions in zip(changes.removed, self._positions.get(docid, ()), strict=False):
-                removed += positions
-        else:  # met twice in this update: what the first time added does not count
-            for added, positions in zip(changes.added, changes.positions[docid] or (), strict=False):
-                for gone in positions:
-                    del added[gone]
-        changes.positions[docid] = None
-        if emitted is not None:
-            placed = [dict(_placed(d, docid, rows)) for d, rows in zip(self.definitions, emitted, strict=True)]
-            for added, rows in zip(changes.added, placed, strict=True):
-                added.update(rows)
-            changes.positions[docid] = [list(rows) for rows in placed] if any(placed) else None
+    def _changed(self, n: int, tree: RowTree, changes: Mapping[str, list[_Placed] | None]) -> RowTree:
+        """The ``n``th tree with the rows of the changed documents in place of those they had."""
+        removed: list[bytes] = []
+        positions: list[bytes] = []
+        rows: list[Row] = []
+        for docid, placed in changes.items():
+            before = self._positions.get(docid)
+            if before is not None:
+                removed += before[n]
+            if placed is not None:
+                positions += placed[n][0]
+                rows += placed[n][1]
+        return tree.apply(removed, positions, rows)
+
+
+_Placed: TypeAlias = tuple[list[bytes], list[Row]]
+"""The rows of one document in one tree, with where they stand."""
 
 
 class _Changes:
-    """What one update has gathered: for each tree positions that go and rows that come, and where the rows stand."""
+    """What one update has gathered: for each document its rows in each tree, None where it has none (any more)."""
 
-    def __init__(self, trees: int) -> None:
-        self.removed: list[list[bytes]] = [[] for _ in range(trees)]
-        self.added: list[dict[bytes, Row]] = [{} for _ in range(trees)]
-        self.positions: dict[str, list[list[bytes]] | None] = {}
+    def __init__(self) -> None:
+        self.placed: dict[str, list[_Placed] | None] = {}
         self.update_seq = 0
         self.purge_seq = 0
 
 
-def _placed(definition: TreeDefinition, docid: str, emitted: Emitted) -> Iterable[tuple[bytes, Row]]:
-    """The rows of one document with their positions."""
-    if not emitted:
-        return ()
-    prefix, tail, collate = definition.prefix(docid), text_key(docid) + ONLY, definition.collate
-    keys = [prefix + collate(key) for key, _ in emitted]
-    if len(set(keys)) == len(keys):
-        return [(at + tail, (key, docid, value)) for at, (key, value) in zip(keys, emitted, strict=True)]
-    return _placed_apart(docid, keys, emitted)
+def _placed(definition: TreeDefinition, docid: str, tail: bytes, emitted: Emitted) -> _Placed:
+    """Positions for what a document emitted; ``tail`` is their part that comes from its id."""
+    collate = definition.collate
+    keys = [collate(key) for key, _ in emitted]
+    if definition.partitioned:
+        prefix = definition.prefix(docid)
+        keys = [prefix + key for key in keys]
+    if len(set(keys)) < len(keys):
+        return _placed_apart(docid, tail, keys, emitted)
+    tail += ONLY
+    return [key + tail for key in keys], [(key, docid, value) for key, value in emitted]
 
 
-def _placed_apart(docid: str, keys: list[bytes], emitted: Emitted) -> Iterable[tuple[bytes, Row]]:
+def _placed_apart(docid: str, tail: bytes, keys: list[bytes], emitted: Emitted) -> _Placed:
     """The same where keys of one document are equal: among those, by key and then value in Erlang's order."""
-    entries = [
-        (at, raw_sort_key(key), raw_sort_key(value), key, value) for at, (key, value) in zip(keys, emitted, strict=True)
-    ]
-    entries.sort(key=lambda entry: entry[:3])
-    nth_key = nth_value = 0
-    before = None
-    for at, raw_key, _, key, value in entries:
-        if before == (at, raw_key):
-            nth_value += 1
+    equal: dict[bytes, list[Any]] = {}
+    for at, row in zip(keys, emitted, strict=True):
+        equal.setdefault(at, []).append(row)
+    positions: list[bytes] = []
+    rows: list[Row] = []
+    for at, group in equal.items():
+        stem = at + tail
+        if len(group) == 1:
+            positions.append(stem + ONLY)
         else:
-            nth_key, nth_value = (nth_key + 1 if before is not None and before[0] == at else 0), 0
-        before = (at, raw_key)
-        yield position(at, docid, nth_key, nth_value), (key, docid, value)
+            group, suffixes = _in_erlang_order(group)
+            positions += [stem + suffix for suffix in suffixes]
+        rows += [(key, docid, value) for key, value in group]
+    return positions, rows
+
+
+def _in_erlang_order(group: list[Any]) -> tuple[list[Any], list[bytes]]:
+    """Rows whose keys collate as equal, in order, and the ends of their positions."""
+    first_key, first_value = group[0]
+    if all(type(key) is str and key == first_key and value is first_value for key, value in group):
+        return group, [ordinal(0, n) for n in range(len(group))]
+    entries = sorted(((raw_sort_key(key), raw_sort_key(value), n) for n, (key, value) in enumerate(group)))
+    suffixes: list[bytes] = []
+    nth_key, nth_value, before = 0, -1, entries[0][0]
+    for raw_key, _, _ in entries:
+        nth_key, nth_value = (nth_key, nth_value + 1) if raw_key == before else (nth_key + 1, 0)
+        before = raw_key
+        suffixes.append(ordinal(nth_key, nth_value))
+    return [group[n] for _, _, n in entries], suffixes
 
 
 _Shared = TypeVar("_Shared")

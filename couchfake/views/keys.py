@@ -16,7 +16,7 @@ Collate = Callable[[Any], bytes]
 """From a JSON key to bytes that stand in the order of the index."""
 
 ONLY = bytes(6)
-"""A position's end where its document has one row for the key; see ``position``."""
+"""A position's end where its document has one row for the key; ``ordinal(0, 0)``."""
 
 ENTRY = slice(-3)
 """The part of a position that all rows of one document with the very same key share."""
@@ -44,10 +44,15 @@ class _Missing:
 MISSING: Any = _Missing()
 
 
-def position(collated_key: bytes, docid: str, nth_key: int = 0, nth_value: int = 0) -> bytes:
-    """Where a row stands. ``nth_key`` counts a document's keys that differ but collate as equal, ``nth_value`` the
-    rows under the very same key."""
-    return collated_key + text_key(docid) + nth_key.to_bytes(3, "big") + nth_value.to_bytes(3, "big")
+def ordinal(nth_key: int, nth_value: int) -> bytes:
+    """A position's end that tells rows of one document apart: ``nth_key`` counts keys that differ but collate as
+    equal, ``nth_value`` rows under the very same key."""
+    return nth_key.to_bytes(3, "big") + nth_value.to_bytes(3, "big")
+
+
+def position(collated_key: bytes, docid: str, end: bytes = ONLY) -> bytes:
+    """Where a row stands."""
+    return collated_key + text_key(docid) + end
 
 
 def before(collate: Collate, key: Any, docid: str | None = None) -> bytes:

@@ -8,7 +8,7 @@ range touch O(log n) nodes; of a reduced range only the rows of the two leaves a
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -30,21 +30,26 @@ class RowTree:
     def __len__(self) -> int:
         return self._root.count if self._root else 0
 
-    def apply(self, removals: Iterable[bytes], additions: Mapping[bytes, Row] | Iterable[tuple[bytes, Row]]) -> RowTree:
-        """A tree without the rows at the positions ``removals`` and with ``additions``.
+    def apply(self, removed: Sequence[bytes], positions: Sequence[bytes], rows: Sequence[Row]) -> RowTree:
+        """A tree without the rows at the positions ``removed``, and with ``rows`` at ``positions``.
 
         A position that is removed and added has the added row afterwards. The reducers run for what is new; what
         they raise comes out of here, and this tree stays as it is.
         """
-        changes: dict[bytes, Row | None] = dict.fromkeys(removals)
-        changes.update(additions)
-        if not changes:
+        if not removed and not positions:
             return self
-        ordered = sorted(changes)
-        rows = [changes[position] for position in ordered]
-        changed = Change(self.reducers, ordered, rows)
+        changed: list[Row | None]
+        if removed:
+            changes: dict[bytes, Row | None] = dict.fromkeys(removed)
+            changes.update(zip(positions, rows, strict=True))
+            ordered = sorted(changes)
+            changed = [changes[position] for position in ordered]
+        else:
+            order = sorted(range(len(positions)), key=positions.__getitem__)
+            ordered = [positions[n] for n in order]
+            changed = [rows[n] for n in order]
         tree = RowTree(self.reducers)
-        tree._root = changed.root(self._root)
+        tree._root = Change(self.reducers, ordered, changed).root(self._root)
         return tree
 
     def rank(self, cut: bytes) -> int:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from couchfake.values.collation import HIGHEST, Collator, raw_sort_key, text_key
+from couchfake.values.collation import HIGHEST, MAX_KEY, Collator, raw_sort_key, text_key
 
 SOURCES = ["icu", "pyuca", "basic"]
 ICU = Collator("icu")
@@ -36,6 +36,12 @@ def test_values_of_all_types_stand_in_the_order_of_views(collator: Collator) -> 
     for (lower, upper), (low, high) in zip(pairwise(IN_ORDER), pairwise(keys), strict=True):
         assert low < high, (lower, upper)
     assert all(key < HIGHEST for key in keys)
+
+
+def test_the_highest_key_is_above_all_values_at_its_place(collator: Collator) -> None:
+    for value in IN_ORDER:
+        assert collator.sort_key(value) < collator.sort_key(MAX_KEY) < HIGHEST
+        assert collator.sort_key(["x", value]) < collator.sort_key(["x", MAX_KEY]) < collator.sort_key(["y"])
 
 
 def test_raw_order_is_that_of_erlang_terms() -> None:
@@ -129,13 +135,14 @@ def test_half_a_surrogate_pair_still_has_a_place(collator: Collator) -> None:
     raw_sort_key("a\ud83d")
 
 
-def test_the_cache_of_strings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("couchfake.values.collation._CACHED_STRINGS", 100)
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("couchfake.values.collation._CACHED", 100)
     collator = Collator("basic")
     for n in range(1000):
         assert collator.sort_key(str(n)) == collator.sort_key(str(n))
+        assert collator.sort_key(n) == collator.sort_key(float(n))
         collator.sort_key("long" * 100 + str(n))
-    assert len(collator._strings) <= 100
+    assert len(collator._cache) <= 100
 
 
 def test_without_packages_the_order_comes_from_the_standard_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from couchfake.values.collation import HIGHEST
 from couchfake.views import growth
-from couchfake.views.keys import KeyRange, position
+from couchfake.views.keys import KeyRange, ordinal, position
 from couchfake.views.nodes import Inner, Leaf, Row
 from couchfake.views.sums import Builtin
 from couchfake.views.tree import RowTree
@@ -37,6 +37,10 @@ def _small_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "_FEW", 3)
 
 
+def with_rows(tree: RowTree, additions: list[tuple[bytes, Row]]) -> RowTree:
+    return tree.apply((), [position for position, _ in additions], [row for _, row in additions])
+
+
 names = st.text("ab", max_size=5).map(lambda text: text.encode())
 batches = st.lists(st.tuples(st.sets(names, max_size=12), st.sets(names, max_size=30)), min_size=1, max_size=8)
 
@@ -48,7 +52,7 @@ def grown(batches: list[tuple[set[bytes], set[bytes]]]) -> tuple[RowTree, dict[b
         for name in sorted(added):
             n += 1
             rows[name] = (name[:1].decode(), name.decode(), n)
-        tree = tree.apply(removed, rows.items())
+        tree = tree.apply(sorted(removed), list(rows), list(rows.values()))
         for name in removed:
             expected.pop(name, None)
         expected.update(rows)
@@ -128,11 +132,11 @@ def test_backwards_the_entries_turn_around_but_not_the_rows_within_one(emits: An
     for key, docid, value in emits:
         entries.setdefault((key, docid), []).append(value)
     additions = [
-        (position(key.encode() + b"\x00", docid, 0, n), (key, docid, value))
+        (position(key.encode() + b"\x00", docid, ordinal(0, n)), (key, docid, value))
         for (key, docid), values in entries.items()
         for n, value in enumerate(sorted(values))
     ]
-    tree = RowTree().apply((), additions)
+    tree = with_rows(RowTree(), additions)
     wanted = [
         (key, docid, value)
         for (key, docid), values in sorted(entries.items(), reverse=True)
@@ -142,9 +146,9 @@ def test_backwards_the_entries_turn_around_but_not_the_rows_within_one(emits: An
 
 
 def test_an_older_tree_is_not_touched_by_later_changes() -> None:
-    first = RowTree([Gather()]).apply((), [(b"%03d" % n, ("k", str(n), n)) for n in range(200)])
+    first = with_rows(RowTree([Gather()]), [(b"%03d" % n, ("k", str(n), n)) for n in range(200)])
     before = list(first.rows())
-    second = first.apply([b"%03d" % n for n in range(0, 200, 2)], [(b"x", ("k", "x", 1))])
+    second = first.apply([b"%03d" % n for n in range(0, 200, 2)], [b"x"], [("k", "x", 1)])
     assert list(first.rows()) == before
     assert len(second) == 101
     assert first.reduce([(0, 200)]) == [[*range(200)]]
@@ -157,9 +161,9 @@ def test_a_failing_reducer_leaves_the_tree_as_it_was() -> None:
                 raise ValueError("no number")
             return super().reduce(rows)
 
-    tree = RowTree([Refuse()]).apply((), [(b"a", ("a", "1", 1))])
+    tree = with_rows(RowTree([Refuse()]), [(b"a", ("a", "1", 1))])
     with pytest.raises(ValueError, match="no number"):
-        tree.apply((), [(b"b", ("b", "2", None))])
+        with_rows(tree, [(b"b", ("b", "2", None))])
     assert tree.reduce([(0, 1)]) == [[1]]
 
 
@@ -174,16 +178,16 @@ def test_a_reduction_over_a_long_range_looks_at_the_rows_of_two_leaves_only() ->
         def rereduce(self, values: Sequence[Any]) -> Any:
             return [sum(value[0] for value in values)]
 
-    tree = RowTree([Count()]).apply((), [(b"%05d" % n, ("k", str(n), n)) for n in range(5000)])
+    tree = with_rows(RowTree([Count()]), [(b"%05d" % n, ("k", str(n), n)) for n in range(5000)])
     seen.clear()
     assert tree.reduce([tree.ranks(KeyRange(b"00003", b"04998"))]) == [[4995]]
     assert sum(seen) < 4 * growth.LEAF_ROWS
 
 
 def test_removing_nearly_all_rows_leaves_a_small_tree() -> None:
-    tree = RowTree().apply((), [(b"%05d" % n, ("k", str(n), n)) for n in range(3000)])
+    tree = with_rows(RowTree(), [(b"%05d" % n, ("k", str(n), n)) for n in range(3000)])
     for low in range(0, 3000, 50):
-        tree = tree.apply([b"%05d" % n for n in range(low, low + 50) if n % 50], ())
+        tree = tree.apply([b"%05d" % n for n in range(low, low + 50) if n % 50], (), ())
     check_shape(tree)
 
     def leaves(node: Any) -> int:
@@ -194,5 +198,5 @@ def test_removing_nearly_all_rows_leaves_a_small_tree() -> None:
 
 
 def test_the_whole_key_space_lies_below_the_highest_cut() -> None:
-    tree = RowTree().apply((), [(position(b"\x07", "\U0010ffff"), ("k", "d", 1))])
+    tree = with_rows(RowTree(), [(position(b"\x07", "\U0010ffff"), ("k", "d", 1))])
     assert tree.rank(HIGHEST) == 1
