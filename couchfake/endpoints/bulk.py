@@ -8,7 +8,7 @@ from typing import Any
 
 from couchfake.endpoints import multipart_documents
 from couchfake.endpoints.document_ids import require_writable
-from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision
+from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision, status_of_write
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
 from couchfake.http import multipart
 from couchfake.http.request import Request
@@ -38,15 +38,18 @@ def bulk_docs(request: Request) -> Response:
         raise BadRequest("`new_edits` parameter must be a boolean.")
     if new_edits and body.get("all_or_nothing") is True and edits:
         return json_response([_refused(edit) for edit in edits], 417)
+    status = status_of_write(request, 201, body.get("w"))
     outcomes = write(request.db, edits, request.user, new_edits)
     if new_edits:
-        return raw_json_response(b"[" + b",".join(map(_result, edits, outcomes)) + b"]", 201)
+        accepted = b',"accepted":true' if status == 202 else b""
+        results = (_result(edit, outcome, accepted) for edit, outcome in zip(edits, outcomes))
+        return raw_json_response(b"[" + b",".join(results) + b"]", status)
     errors = [
         {"id": edit.id, "rev": _rev(edit), "error": outcome.error, "reason": outcome.reason}
         for edit, outcome in zip(edits, outcomes)
         if isinstance(outcome, CouchError)
     ]
-    return json_response(errors, 201)
+    return json_response(errors, status)
 
 
 def _read_edits(request: Request, documents: list[Any], new_edits: Any) -> Iterator[Edit]:
@@ -76,13 +79,17 @@ def _refused(edit: Edit) -> dict[str, Any]:
     }
 
 
-def _result(edit: Edit, outcome: Outcome) -> bytes:
+def _result(edit: Edit, outcome: Outcome, accepted: bytes) -> bytes:
     if isinstance(outcome, CouchError):
         return json.encode({"id": edit.id, "error": outcome.error, "reason": outcome.reason})
-    return b'{"ok":true,"id":%b,"rev":"%b"}' % (json.encode(edit.id), format_rev(outcome).encode("utf-8"))
+    rev = format_rev(outcome).encode("utf-8")
+    return b'{"ok":true,"id":%b,"rev":"%b"%b}' % (json.encode(edit.id), rev, accepted)
 
 
 # ---- _bulk_get
+
+
+_NOT_FOR_BULK_GET = frozenset(("open_revs", "new_edits", "w", "rev", "atts_since"))
 
 
 def bulk_get(request: Request) -> Response:
@@ -93,19 +100,23 @@ def bulk_get(request: Request) -> Response:
         raise BadRequest("Missing JSON list of 'docs'.")
     if not isinstance(body["docs"], list):
         raise ServerError("function_clause")
+    for name, _ in request.parameters.pairs:
+        if name in _NOT_FOR_BULK_GET:
+            raise BadRequest(f'"{name}" query parameter is not acceptable')
     query = read_query(request.parameters)
-    query.shown.atts_since = None
     answers = [_entry(request, entry, query) for entry in body["docs"]]
     if _wants_multipart(request):
-        return _multipart(request, answers, query)
+        return _multipart(request, answers)
     limit = request.db.revs_limit
     results = b",".join(each.as_json(limit) for each in answers)
     return raw_json_response(b'{"results":[' + results + b"]}")
 
 
 def _wants_multipart(request: Request) -> bool:
-    header = request.environ.get("HTTP_ACCEPT", "")
-    return "multipart/mixed" in header or "multipart/related" in header
+    """Only a client that does not take JSON gets multipart."""
+    return not request.accepts("application/json") and (
+        request.accepts("multipart/mixed") or request.accepts("multipart/related")
+    )
 
 
 class _Answer:
@@ -125,15 +136,24 @@ class _Answer:
 
     def documents(self, limit: int) -> Iterator[bytes]:
         if self.error is not None:
-            yield self.report(self.rev, self.error.reason, self.error.error)
+            yield b'{"error":%b}' % self.report()
         for rev, leaf in self.revisions:
             if self.entry is None or leaf is None:
-                yield self.report("undefined" if rev is None else format_rev(rev))
+                yield b'{"error":%b}' % self.missing(rev)
             else:
                 yield b'{"ok":%b}' % stored.shown_document(self.entry, leaf, self.shown, limit)
 
-    def report(self, rev: Any, reason: Any = "missing", error: str = "not_found") -> bytes:
-        return json.encode({"error": {"rev": rev, "reason": reason, "id": self.docid, "error": error}})
+    def report(self) -> bytes:
+        """What is wrong with the entry."""
+        assert self.error is not None
+        return self._error(self.rev, self.error.reason, self.error.error)
+
+    def missing(self, rev: RevisionId | None) -> bytes:
+        """That a revision, or (None) the document, is not there."""
+        return self._error("undefined" if rev is None else format_rev(rev), "missing", "not_found")
+
+    def _error(self, rev: Any, reason: Any, error: str) -> bytes:
+        return json.encode({"rev": rev, "reason": reason, "id": self.docid, "error": error})
 
 
 def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
@@ -171,22 +191,22 @@ def _failed(answer: _Answer, error: CouchError) -> _Answer:
 
 
 def _named(answer: _Answer, entry: dict[str, Any]) -> RevisionId | None:
-    """The revision that an entry names; what it shows follows from its ``atts_since``."""
-    if "atts_since" in entry:
-        since = entry["atts_since"]
-        if not isinstance(since, list):
-            answer.rev = since
-            raise BadRequest("att_since value must be array of revs.")
+    """The revision that an entry names; what it shows follows from its ``atts_since``. ``answer.rev`` is what failed."""
+    rev = None
+    if "rev" in entry:
+        answer.rev = entry["rev"]
+        rev = parse_rev(answer.rev)
+    since = entry.get("atts_since", [])
+    if not isinstance(since, list):
+        answer.rev = since
+        raise BadRequest("att_since value must be array of revs.")
+    if since:
         revs = []
         for each in since:
             answer.rev = each
             revs.append(parse_rev(each))
-        answer.rev = None
-        answer.shown = replace(answer.shown, atts_since=tuple(revs))
-    if "rev" not in entry:
-        return None
-    answer.rev = entry["rev"]
-    return parse_rev(answer.rev)
+        answer.shown = replace(answer.shown, atts_since=tuple(revs), attachments=True)
+    return rev
 
 
 def _revisions(
@@ -195,7 +215,7 @@ def _revisions(
     if entry is None:
         yield rev, None
     elif rev is None:
-        for leaf in entry.leaves():
+        for leaf in sorted(entry.leaves(), key=_path, reverse=True):
             yield leaf.key, leaf
     else:
         node = entry.tree.find(rev)
@@ -203,26 +223,35 @@ def _revisions(
         if not nodes or nodes[0].body is None:
             yield rev, None
         else:
-            for each in nodes:
+            for each in sorted(nodes, key=_path, reverse=True):
                 yield each.key, each
 
 
-def _multipart(request: Request, answers: list[_Answer], query: DocumentQuery) -> Response:
+def _path(leaf: Revision) -> tuple[int, list[bytes]]:
+    """Where a leaf stands in the tree, which the server goes through from its last branch to its first."""
+    nodes = list(leaf.lineage())
+    return nodes[-1].pos, [node.id for node in reversed(nodes)]
+
+
+def _multipart(request: Request, answers: list[_Answer]) -> Response:
     outer, inner = multipart.bulk_boundary(), multipart.bulk_boundary()
     limit = request.db.revs_limit
+    kind = "multipart/mixed" if request.accepts("multipart/mixed") else "multipart/related"
+    parts = (part for answer in answers for part in _parts(answer, limit))
+    return stream_response(multipart.bulk(parts, outer, inner), f'{kind}; boundary="{outer}"')
 
-    def parts() -> Iterator[multipart.Revision | multipart.Missing]:
-        for answer in answers:
-            if answer.error is not None:
-                yield multipart.Missing(answer.report(answer.rev, answer.error.reason, answer.error.error))
-            for rev, leaf in answer.revisions:
-                if answer.entry is None or leaf is None:
-                    yield multipart.Missing(answer.report("undefined" if rev is None else format_rev(rev)))
-                else:
-                    shown = multipart_documents.following(answer.shown)
-                    document = stored.shown_document(answer.entry, leaf, shown, limit)
-                    yield multipart.Revision(
-                        answer.entry.id, leaf.rev, document, multipart_documents.attachment_parts(leaf, shown)
-                    )
 
-    return stream_response(multipart.bulk(parts(), outer, inner), f'multipart/mixed; boundary="{outer}"')
+def _parts(answer: _Answer, limit: int) -> Iterator[multipart.Revision | multipart.Missing]:
+    if answer.error is not None:
+        yield multipart.Missing(answer.report())
+    shown = multipart_documents.following(answer.shown)
+    for rev, leaf in answer.revisions:
+        if answer.entry is not None and leaf is not None:
+            document = stored.shown_document(answer.entry, leaf, shown, limit)
+            parts = multipart_documents.attachment_parts(leaf, shown)
+            yield multipart.Revision(answer.entry.id, leaf.rev, document, parts)
+        elif rev is None:
+            yield multipart.Missing(answer.missing(rev))
+        else:  # said otherwise here than in JSON
+            missing = {"rev": format_rev(rev), "error": "not_found", "reason": "missing"}
+            yield multipart.Missing(json.encode(missing))
