@@ -76,7 +76,7 @@ class Server:
     def create(self, name: str) -> Database:
         """Create a database. Raises `PreconditionFailed` if there is one of that name."""
         self.resource.put_json(name)
-        return self[name]
+        return Database(self.resource(name), name)
 
     def delete(self, name: str) -> None:
         """Delete the database. Raises `ResourceNotFound` if there is none of that name."""

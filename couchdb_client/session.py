@@ -244,10 +244,12 @@ def _content(response: requests.Response) -> bytes:
 
 
 def _headers(response: requests.Response) -> Message:
-    """The answer's headers: a mapping that ignores case and keeps repeated fields apart (``get_all('Set-Cookie')``)."""
+    """The answer's headers: a mapping that ignores case. ``get_all('Set-Cookie')`` gives that field's values apart."""
+    fields = response.headers.items()
+    if "Set-Cookie" in response.headers:  # the one field that may be repeated and whose values may hold commas
+        fields = getattr(getattr(response.raw, "headers", None), "iteritems", response.headers.items)()
     message = HTTPMessage()
-    repeated = getattr(getattr(response.raw, "headers", None), "iteritems", response.headers.items)
-    for name, value in repeated():
+    for name, value in fields:
         message[name] = value
     return message
 
