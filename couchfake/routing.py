@@ -93,7 +93,7 @@ ROUTES = [
           PUT=revisions.put_purged_infos_limit),
     route("/{db}/_security", "PUT,GET", GET=security.get_security, PUT=security.put_security),
     route("/{db}/_shards/{rest...}", "GET", ANY=shards.shards),
-    route("/{db}/_sync_shards", "POST", POST=shards.sync_shards),
+    route("/{db}/_sync_shards/{rest...}", "POST", POST=shards.sync_shards),
     route("/{db}/_temp_view", "", ANY=databases.temp_view),
     # queries
     route("/{db}/_find/{rest...}", "POST", POST=find.find),

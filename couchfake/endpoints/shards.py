@@ -8,10 +8,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from couchfake.endpoints.node import NODE_NAME
 from couchfake.errors import MethodNotAllowed, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
+from couchfake.node import NODE_NAME
 from couchfake.storage.database import Database
 
 _SPACE = 1 << 32
@@ -44,6 +44,6 @@ def shards(request: Request, rest: list[str]) -> Response:
     return json_response({"range": _named(*found), "nodes": [NODE_NAME]})
 
 
-def sync_shards(request: Request) -> Response:
+def sync_shards(request: Request, rest: list[str]) -> Response:
     """``POST /{db}/_sync_shards``: nothing to do, and accepted as the real server does."""
     return json_response({"ok": True}, 202)
