@@ -135,6 +135,10 @@ class Collator:
             return self._nested(value)
         return self._scalar(kind, value)
 
+    def string_key(self, text: str) -> bytes:
+        """``sort_key`` of what is known to be a string."""
+        return self._cache.get(text) or self._new(str, text)
+
     def _scalar(self, kind: type, value: Any) -> bytes:
         if kind is str or kind is int or kind is float:
             return self._cache.get(value) or self._new(kind, value)
@@ -166,7 +170,7 @@ class Collator:
                 parts.append(_OBJECT)
                 rest.append(END)
                 for name, member in reversed(value.items()):
-                    rest += (member, self._scalar(str, name))
+                    rest += (member, self.string_key(name))
             elif kind is not list:
                 parts.append(self._scalar(kind, value))
             else:
