@@ -8,7 +8,7 @@ nothing of JavaScript or users.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from sortedcontainers import SortedDict, SortedList
@@ -88,6 +88,9 @@ class Database:
 
     def pack_seq(self, seq: int) -> str:
         return self._sequences.pack(seq)
+
+    def pack_seqs(self, seqs: Sequence[int]) -> list[str]:
+        return self._sequences.pack_many(seqs)
 
     def unpack_seq(self, text: str) -> int:
         return self._sequences.unpack(text)

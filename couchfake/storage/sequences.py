@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
+import zlib
+from collections.abc import Sequence
 
 from couchfake.errors import BadRequest
 
@@ -19,6 +22,8 @@ _NODE = b"couchfake@127.0.0.1"
 _HEAD = b"\x83l\x00\x00\x00\x01h\x03d" + struct.pack(">H", len(_NODE)) + _NODE
 _RANGE = b"l\x00\x00\x00\x02a\x00n\x04\x00\xff\xff\xff\xffj"
 _EMPTY_LIST = b"\x83j"
+# The number may be left out, and quotes around all of it count for nothing.
+_TEXT = re.compile(r'"?(?:[0-9]+-)?(.*?)"?', re.DOTALL)
 
 
 class SequenceFormat:
@@ -43,14 +48,25 @@ class SequenceFormat:
         middle = self._prefix + seq.to_bytes(4, "big") + self._tail
         return f"{seq}-{self._text_head}{base64.urlsafe_b64encode(middle).decode('ascii')}{self._text_tail}"
 
+    def pack_many(self, seqs: Sequence[int]) -> list[str]:
+        """``pack`` for each of many, at a fraction of the cost."""
+        # What differs is a multiple of three bytes long, so all of it can be encoded at once.
+        prefix, tail = self._prefix, self._tail
+        size = (len(prefix) + 4 + len(tail)) // 3 * 4
+        raw = b"".join([prefix + seq.to_bytes(4, "big") + tail for seq in seqs])
+        middles = base64.urlsafe_b64encode(raw).decode("ascii")
+        head, rest = self._text_head, self._text_tail
+        return [f"{seq}-{head}{middles[i * size : i * size + size]}{rest}" for i, seq in enumerate(seqs)]
+
     def unpack(self, text: str) -> int:
         """The integer of a sequence that was packed here; ``BadRequest`` for any other text.
 
-        Sequences of another database of this server count from the start, as the real server rewinds them.
+        Sequences of another database or server count from the start, as the real server rewinds them.
         """
-        _, dash, opaque = text.partition("-")
+        match = _TEXT.fullmatch(text)
+        opaque = match[1] if match is not None else ""
         try:
-            term = base64.urlsafe_b64decode(opaque + "=" * (-len(opaque) % 4)) if dash else b""
+            term = base64.urlsafe_b64decode(opaque + "=" * (-len(opaque) % 4))
         except (binascii.Error, ValueError):
             term = b""
         if term == _EMPTY_LIST:
@@ -58,4 +74,16 @@ class SequenceFormat:
         if term.startswith(self._head) and len(term) > len(self._head) + 4:
             seq = int.from_bytes(term[len(self._head) : len(self._head) + 4], "big")
             return seq if self.pack(seq).partition("-")[2] == opaque.rstrip("=") else 0
+        if _is_list(term):
+            return 0
         raise BadRequest("Malformed sequence supplied in 'since' parameter.")
+
+
+def _is_list(term: bytes) -> bool:
+    """Whether bytes are a whole Erlang list in external format, perhaps compressed (as real servers have it)."""
+    if term.startswith(b"\x83P"):
+        try:
+            term = b"\x83" + zlib.decompress(term[6:])
+        except zlib.error:
+            return False
+    return term.startswith(b"\x83l") and term.endswith(b"j")

@@ -81,6 +81,10 @@ def dumps(value: Any) -> str:
     return text
 
 
+quote = json.encoder.encode_basestring
+"""A text as JSON, in its quotes: what ``dumps`` gives for it, faster."""
+
+
 def encode(value: Any) -> bytes:
     """``dumps`` as UTF-8 bytes."""
     return dumps(value).encode("utf-8")

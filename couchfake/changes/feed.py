@@ -1,0 +1,95 @@
+"""Feeds as events.
+
+A normal feed is one pass; live feeds ("longpoll", "continuous", "eventsource") make another pass whenever the database
+has changed, until they have told enough, their time is up, the database is deleted or nobody listens any more.
+Source: ``fabric_view_changes:keep_sending_changes/8``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from couchfake.changes.query import ChangesQuery
+from couchfake.changes.scan import Row, Scan
+from couchfake.changes.waiting import wait_for_change
+from couchfake.peer import Peer
+from couchfake.storage.database import Database
+
+SLOW_FILTER = 5.0
+"""Seconds after which a normal feed gives a sign of life while its filter lets nothing pass."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Changes, in order."""
+
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All changes that are there were told: what was held back should go out."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A sign of life: the patience of a feed with heartbeats is over, or, as on the real server, it was woken."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The feed has ended by itself; ``pending`` changes follow its last sequence."""
+
+    last_seq: int
+    pending: int
+
+
+Event = Rows | Waiting | Beat | Ended
+
+
+def read_changes(database: Database, query: ChangesQuery, peer: Peer) -> Iterator[Event]:
+    """The events of a feed of any kind. Nothing more comes, and no ``Ended``, once the peer is gone."""
+    return _normal(database, query, peer) if query.feed == "normal" else _live(database, query, peer)
+
+
+def _normal(database: Database, query: ChangesQuery, peer: Peer) -> Iterator[Event]:
+    scan = Scan(database, query, query.since, query.limit)
+    yield from _pass(scan, peer, SLOW_FILTER)
+    if not peer.gone:
+        yield Ended(scan.last_seq, scan.pending)
+
+
+def _live(database: Database, query: ChangesQuery, peer: Peer) -> Iterator[Event]:
+    since, limit = query.since, query.limit
+    while not peer.gone:
+        scan = Scan(database, query, since, limit)
+        yield from _pass(scan, peer, query.patience)
+        if peer.gone:
+            return
+        enough = limit > scan.left if query.feed == "longpoll" else scan.left <= 0
+        if not enough:
+            yield Waiting()
+            changed = wait_for_change(database, scan.seen, query.patience, peer)
+            if peer.gone:
+                return
+            enough = database.closed or not (changed or query.beats)
+        if enough:
+            yield Ended(scan.last_seq, scan.pending)
+            return
+        yield Beat()
+        since, limit = scan.last_seq, scan.left
+
+
+def _pass(scan: Scan, peer: Peer, patience: float) -> Iterator[Event]:
+    told = time.monotonic()
+    for rows in scan.rows():
+        if peer.gone:
+            return
+        if rows:
+            yield Rows(rows)
+            told = time.monotonic()
+        elif time.monotonic() - told >= patience:
+            yield Beat()
+            told = time.monotonic()

@@ -1,0 +1,137 @@
+"""Which changes a reader is told of.
+
+A filter is asked about batches of changes and answers with the revisions of each that pass; none means that the
+change is passed over. Two of the built-in filters know the documents that they want by name: these are looked up
+instead of going through all changes, which also shows in what a reader is told of its progress.
+Source: CouchDB documentation, "Changes Feeds: Filtering", and the server's ``couch_changes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from couchfake.errors import BadRequest, CouchError
+from couchfake.mango.matcher import Matcher
+from couchfake.mango.projection import Projection, parse_fields
+from couchfake.mango.selector import normalise
+from couchfake.storage import documents
+from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.revision_tree import Revision
+from couchfake.values.collation import Collator
+
+Style = Literal["main_only", "all_docs"]
+"""Whether a change names the winning revision, or all leaves."""
+
+LOOKED_UP = 100
+"""The most documents that ``DocIds`` looks up, where the configuration says nothing else."""
+
+
+class Change(NamedTuple):
+    """A document at the place of its latest change; ``leaves`` as they were then, winner first."""
+
+    seq: int
+    entry: DocumentEntry
+    leaves: tuple[Revision, ...]
+
+    def told(self, style: Style) -> tuple[Revision, ...]:
+        """The leaves that the change names, unless a filter has them left out."""
+        return self.leaves if style == "all_docs" else self.leaves[:1]
+
+
+class Filter(Protocol):
+    """``projection``: where it is set, documents are shown with these members only. ``opens_documents``: it reads
+    them, and so do the members that are shown of them follow other rules (see ``rows``)."""
+
+    projection: Projection | None
+    opens_documents: bool
+
+    def lookup(self, database: Database) -> list[DocumentEntry] | None:
+        """All documents that may pass, or None where every change has to be looked at. The lock is held."""
+
+    def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
+        """For each change the revisions that pass. Raises CouchError where a function of a design document fails."""
+
+
+class DocIds:
+    """``_doc_ids``: the documents of a list of ids. ``looked_up``: up to so many are looked up by their ids."""
+
+    projection: Projection | None = None
+    opens_documents = False
+
+    def __init__(self, ids: Sequence[str], looked_up: int = LOOKED_UP) -> None:
+        self._ids = ids
+        self._wanted = frozenset(ids)
+        self._looked_up = looked_up
+
+    def lookup(self, database: Database) -> list[DocumentEntry] | None:
+        if len(self._ids) > self._looked_up:
+            return None
+        found = (database.entry(docid) for docid in self._ids)
+        return [entry for entry in found if entry is not None]
+
+    def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
+        wanted = self._wanted
+        return [change.told(style) if change.entry.id in wanted else () for change in changes]
+
+
+class DesignDocuments:
+    """``_design``: design documents, deleted ones too."""
+
+    projection: Projection | None = None
+    opens_documents = False
+
+    def lookup(self, database: Database) -> list[DocumentEntry] | None:
+        return [entry for docid, entry in database.entries.items() if docid.startswith("_design/")]
+
+    def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
+        return [change.told(style) if change.entry.id.startswith("_design") else () for change in changes]
+
+
+class Selector:
+    """``_selector``: the documents that match a selector, shown with the ``fields`` that are asked for."""
+
+    opens_documents = True
+
+    def __init__(self, selector: Any, fields: Any, collator: Collator) -> None:
+        """Errors: BadRequest for what is no selector, or no list of fields."""
+        if not isinstance(selector, dict):
+            raise BadRequest("Selector error: expected a JSON object")
+        if fields is not None and not isinstance(fields, list):
+            raise BadRequest("Selector error: fields must be JSON array")
+        try:
+            self._matches = Matcher(normalise(selector), collator).match
+            names = None if fields is None else parse_fields(fields)
+        except CouchError as error:
+            if error.status == 400:
+                raise BadRequest(error.reason) from None
+            raise
+        self.projection = None if names is None else Projection(names)
+
+    def lookup(self, database: Database) -> list[DocumentEntry] | None:
+        return None
+
+    def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
+        for change in changes:
+            yield [leaf for leaf in opened(change, style) if self._matches(read(change, leaf, style))]
+
+
+def opened(change: Change, style: Style) -> list[Revision]:
+    """The leaves that a filter which reads documents is asked about: those whose body is there."""
+    return [leaf for leaf in change.told(style) if leaf.body is not None]
+
+
+def conflicts(change: Change) -> list[str]:
+    """The live leaves beside the winner."""
+    return [leaf.rev for leaf in change.leaves[1:] if not leaf.deleted]
+
+
+def read(change: Change, leaf: Revision, style: Style) -> dict[str, Any]:
+    """A revision as such a filter reads it: with its conflicts where one revision stands for the document."""
+    document = documents.document(change.entry.id, leaf)
+    if style == "main_only" and len(change.leaves) > 1:
+        revs = conflicts(change)
+        if revs:
+            document["_conflicts"] = revs
+    return document

@@ -1,0 +1,36 @@
+"""What a reader of changes asks, in plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from couchfake.changes.filters import Filter, Style
+from couchfake.storage.documents import Shown
+
+Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
+
+NO_LIMIT = 10**15
+"""The limit where none is asked for. It is a number on the real server too: ``seq_interval`` counts down from it."""
+
+
+@dataclass(frozen=True)
+class ChangesQuery:
+    """``since`` is a sequence of the database; a descending reader goes down from it.
+
+    ``limit``: a negative one is none. ``shown`` is what documents are shown with where ``include_docs`` is set.
+    ``seq_interval``: only every so many rows have their sequence. ``patience``: the seconds after which a live feed
+    that has nothing to tell ends, or, where it ``beats``, gives a sign of life.
+    """
+
+    feed: Feed = "normal"
+    since: int = 0
+    limit: int = NO_LIMIT
+    descending: bool = False
+    style: Style = "main_only"
+    filter: Filter | None = None
+    include_docs: bool = False
+    shown: Shown = field(default_factory=Shown)
+    seq_interval: int = 1
+    patience: float = 60.0
+    beats: bool = False

@@ -1,0 +1,121 @@
+"""One pass over the changes that are there.
+
+What is to be read is settled under the lock at the beginning; reading it, asking a filter and rendering happen
+outside, so that writers never wait for a reader. The sequence and the number of changes left that a pass ends with
+follow the real server, where one process reads changes ahead and another counts those it may pass on.
+Source: ``fabric_rpc:changes``, ``fabric_view_changes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from couchfake.changes.filters import Change, Filter
+from couchfake.changes.query import ChangesQuery
+from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.revision_tree import Revision
+
+BATCH = 256
+"""The most rows in a batch."""
+
+FIRST_ASKED, MOST_ASKED = 8, 128
+"""About how many changes a filter is asked at once: few at first, lest a limit is reached long before."""
+
+Row = tuple[Change, Sequence[Revision]]
+"""A change and the revisions of it that are told."""
+
+
+class Scan:
+    """The changes after ``since`` (descending: up to it), at most ``limit`` of them.
+
+    When ``rows`` is used up, ``last_seq`` is where the next pass begins, ``pending`` how many changes are left
+    and ``left`` what remains of the limit. ``seen`` is the database's sequence at the beginning.
+    """
+
+    def __init__(self, database: Database, query: ChangesQuery, since: int, limit: int) -> None:
+        self._style = query.style
+        self._filter = query.filter
+        self.last_seq = since
+        self.left = limit
+        with database.lock:
+            self.seen = database.update_seq
+            total = database.count_since(since)
+            self.pending = database.count_since(0) - total if query.descending else total
+            entries = None if query.filter is None else query.filter.lookup(database)
+            self._end = None if entries is None or query.descending else self.seen
+            if entries is not None:
+                self._changes = _found(entries, since, query.descending)
+            else:
+                most = limit if query.filter is None and limit >= 0 else None
+                self._changes = _after(database, since, query.descending, most)
+
+    def rows(self) -> Iterator[list[Row]]:
+        """The rows in batches; an empty one where a filter let nothing pass for a while."""
+        return self._all() if self._filter is None else self._filtered(self._filter)
+
+    def _all(self) -> Iterator[list[Row]]:
+        changes, style = self._changes, self._style
+        for start in range(0, len(changes), BATCH):
+            batch = changes[start : start + BATCH]
+            self.last_seq = batch[-1].seq
+            self.pending -= len(batch)
+            self.left -= len(batch)
+            if style == "all_docs":
+                yield [(change, change.leaves) for change in batch]
+            else:
+                yield [(change, change.leaves[:1]) for change in batch]
+
+    def _filtered(self, asked: Filter) -> Iterator[list[Row]]:
+        pending = self.pending
+        told = None  # what the reader knows of ``pending``: the figure of its last row
+        for batch in _batches(self._changes):
+            rows: list[Row] = []
+            for change, revisions in zip(batch, asked.select(batch, self._style)):
+                if self.left == 0:
+                    # One change more is looked at: if it does not pass it counts as read.
+                    if not revisions:
+                        self.last_seq = change.seq
+                        pending -= 1
+                    self.pending = pending if told is None else told
+                    yield rows
+                    return
+                pending -= 1
+                self.last_seq = change.seq
+                if revisions:
+                    told = pending
+                    self.left -= 1
+                    rows.append((change, revisions))
+            yield rows
+        if self.left:
+            self.last_seq = self.last_seq if self._end is None else self._end
+            told = pending
+        self.pending = pending if told is None else told
+
+
+def _after(database: Database, since: int, descending: bool, most: int | None) -> list[Change]:
+    # The real server's way down begins one above the sequence it is given.
+    by_seq = database.by_seq
+    if descending:
+        seqs = by_seq.irange(maximum=since + 1, reverse=True)
+    else:
+        seqs = by_seq.irange(minimum=since, inclusive=(False, True))
+    return [Change(seq, entry := by_seq[seq], tuple(entry.tree.leaves)) for seq in islice(seqs, most)]
+
+
+def _found(entries: list[DocumentEntry], since: int, descending: bool) -> list[Change]:
+    changes = [
+        Change(entry.seq, entry, tuple(entry.tree.leaves))
+        for entry in entries
+        if (entry.seq <= since if descending else entry.seq > since)
+    ]
+    changes.sort(key=lambda change: change.seq, reverse=descending)
+    return changes
+
+
+def _batches(changes: list[Change]) -> Iterator[list[Change]]:
+    start, size = 0, FIRST_ASKED
+    while start < len(changes):
+        yield changes[start : start + size]
+        start, size = start + size, min(2 * size, MOST_ASKED)

@@ -1,0 +1,71 @@
+"""The filter that a request for changes names, with what it takes from query string and body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from couchfake.changes.filters import LOOKED_UP, DesignDocuments, DocIds, Filter, Selector
+from couchfake.errors import BadRequest, NotSupported, ServerError
+from couchfake.http.parameters import unquote
+from couchfake.http.request import Request
+
+
+def read_filter(request: Request, name: str, body: dict[str, Any] | None) -> Filter | None:
+    """The filter of that name; None for all changes. ``body`` is the request's, None where there is none.
+
+    Errors: BadRequest for unknown names and unfit arguments, NotFound for design functions that are not there.
+    """
+    if name == "_doc_ids":
+        return _doc_ids(request, body)
+    if name == "_selector":
+        return _selector(request, body)
+    if name == "_design":
+        return DesignDocuments()
+    if name == "_view":
+        return _view(request)
+    if name.startswith("_"):
+        raise BadRequest("unknown builtin filter name")
+    parts = _parts(name)
+    if not parts:
+        return None
+    if len(parts) != 2:
+        raise BadRequest("`filter` must be of the form `designname/filtername`")
+    raise NotSupported("filter functions")
+
+
+def _parts(name: str) -> list[str]:
+    """``ddoc/function``, each part escaped once more than the parameter as a whole."""
+    return [unquote(part) for part in name.split("/") if part]
+
+
+def _body(request: Request, body: dict[str, Any] | None) -> dict[str, Any]:
+    return request.json_object() if body is None else body
+
+
+def _doc_ids(request: Request, body: dict[str, Any] | None) -> Filter:
+    if request.verb == "POST":
+        ids = _body(request, body).get("doc_ids")
+    else:
+        ids = request.parameters.json("doc_ids")
+    if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
+        raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
+    return DocIds(ids, request.node.config.integer("couchdb", "changes_doc_ids_optimization_threshold", LOOKED_UP))
+
+
+def _selector(request: Request, body: dict[str, Any] | None) -> Filter:
+    if request.verb != "POST":
+        raise BadRequest("Selector must be specified in POST payload")
+    members = _body(request, body)
+    return Selector(members.get("selector"), members.get("fields"), request.node.collator)
+
+
+def _view(request: Request) -> Filter:
+    name = request.parameters.get("view", "")
+    if not name:
+        raise BadRequest("`view` filter parameter is not provided.")
+    parts = _parts(name)
+    if not parts:
+        raise BadRequest("`view` must be of the form `designname/viewname`")
+    if len(parts) != 2:
+        raise ServerError("case_clause")
+    raise NotSupported("views as filters")
