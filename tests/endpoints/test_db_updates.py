@@ -1,0 +1,90 @@
+"""The feed of what happens to databases."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def told(admin: Any) -> Any:
+    admin("PUT", "/_global_changes")
+    return admin
+
+
+def events(answer: Any) -> list[tuple[str, str]]:
+    return [(each["type"], each["db_name"]) for each in answer["results"]]
+
+
+def test_without_its_database_there_is_no_feed_but_parameters_are_checked_first(admin: Any) -> None:
+    assert admin.refusal("GET", "/_db_updates") == "404 not_found: Database does not exist."
+    assert admin.refusal("GET", "/_db_updates?timeout=x") == "400 bad_request: invalid_integer"
+
+
+def test_databases_that_come_change_and_go(told: Any) -> None:
+    told("PUT", "/a")
+    told("PUT", "/a/doc", json={})
+    told("PUT", "/a/other", json={})
+    told("DELETE", "/a")
+    answer = told.json("GET", "/_db_updates")
+    assert events(answer) == [("created", "a"), ("updated", "a"), ("deleted", "a")]
+    assert answer["last_seq"].startswith("4-")
+    since = answer["results"][0]["seq"]
+    assert events(told.json("GET", f"/_db_updates?since={since}&limit=1")) == [("updated", "a")]
+    assert events(told.json("GET", "/_db_updates?descending=true&limit=1")) == [("deleted", "a")]
+    assert events(told.json("GET", "/_db_updates?since=now")) == []
+
+
+def test_a_longpoll_waits_for_the_first_event(told: Any) -> None:
+    answers: list[Any] = []
+    waiting = threading.Thread(
+        target=lambda: answers.append(told.json("GET", "/_db_updates?feed=longpoll&since=now&timeout=15000"))
+    )
+    waiting.start()
+    while not answers:  # the first one may come before anybody waits
+        told("PUT", "/a")
+        told("DELETE", "/a")
+        waiting.join(0.05)
+    assert events(answers[0])
+    assert events(told.json("GET", "/_db_updates?feed=longpoll&since=now&timeout=10")) == []
+
+
+def test_a_continuous_feed_has_a_line_for_each_event_and_ends_with_the_sequence(told: Any) -> None:
+    told("PUT", "/a")
+    told("PUT", "/b")
+    lines = [json.loads(line) for line in told("GET", "/_db_updates?feed=continuous&timeout=10").text.splitlines()]
+    assert [line.get("db_name") for line in lines] == ["a", "b", None]
+    assert lines[-1]["last_seq"] == lines[-2]["seq"]
+    limited = told("GET", "/_db_updates?feed=continuous&timeout=10&limit=1").text.splitlines()
+    assert len(limited) == 2
+
+
+def test_server_sent_events_carry_the_change(told: Any) -> None:
+    told("PUT", "/a")
+    answer = told("GET", "/_db_updates?feed=eventsource&timeout=10")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    data, name, _ = answer.text.split("\n", 2)
+    assert json.loads(data.removeprefix("data: "))["id"] == "created:a"
+    assert name.startswith("id: ")
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("feed=sometimes", "Supported `feed` types: normal, continuous, longpoll, eventsource"),
+        ("since=nonsense", "Malformed sequence supplied in 'since' parameter."),
+        ("limit=x", "invalid_integer"),
+        ("heartbeat=-1", "invalid_integer"),
+    ],
+)
+def test_parameters_that_mean_nothing(told: Any, query: str, reason: str) -> None:
+    assert told.refusal("GET", f"/_db_updates?{query}") == f"400 bad_request: {reason}"
+
+
+def test_writing_events_down_can_be_switched_off(told: Any) -> None:
+    told.set("global_changes", "update_db", "false")
+    told("PUT", "/a")
+    assert events(told.json("GET", "/_db_updates")) == []

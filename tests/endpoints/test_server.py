@@ -1,0 +1,163 @@
+"""What the server says of itself and of all its databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def test_the_welcome_needs_no_credentials_but_refuses_wrong_ones(anonymous: Any, admin: Any) -> None:
+    welcome = anonymous.json("GET", "/", status=200)
+    assert (welcome["couchdb"], welcome["version"]) == ("Welcome", "3.5.0")
+    assert "partitioned" in welcome["features"]
+    assert anonymous("GET", "/", auth=("nobody", "x")).status_code == 401
+
+
+def test_the_vendor_comes_from_the_configuration(admin: Any) -> None:
+    admin.set("vendor", "version", "7.7")
+    assert admin.json("GET", "/")["vendor"] == {"name": "The Apache Software Foundation", "version": "7.7"}
+    admin.fake.node.config.delete("vendor", "version")
+    admin.fake.node.config.delete("vendor", "name")
+    assert "vendor" not in admin.json("GET", "/")
+
+
+def test_maintenance_takes_the_server_out_of_service(anonymous: Any) -> None:
+    assert anonymous.json("GET", "/_up", status=200) == {"status": "ok", "seeds": {}}
+    anonymous.set("couchdb", "maintenance_mode", "true")
+    assert anonymous.json("GET", "/_up", status=404) == {"status": "maintenance_mode"}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["_replicator", "_users", "a", "b", "b/c"]),
+        ("?startkey=%22a%22&endkey=%22b%22", ["a", "b"]),
+        ("?startkey=%22a%22&endkey=%22b%22&inclusive_end=false", ["a"]),
+        ("?descending=true&limit=2", ["b/c", "b"]),
+        ("?descending=true&startkey=%22b%22&endkey=%22a%22", ["b", "a"]),
+        ("?startkey=%22a%22&skip=1&limit=1", ["b"]),
+        ("?key=%22b%22", ["b"]),
+    ],
+)
+def test_databases_are_listed_by_range(admin: Any, query: str, names: list[str]) -> None:
+    for name in ("b", "a", "b%2Fc"):
+        admin("PUT", f"/{name}")
+    assert admin.json("GET", f"/_all_dbs{query}") == names
+
+
+def test_an_unchanged_list_of_databases_need_not_be_sent_again(admin: Any) -> None:
+    etag = admin("GET", "/_all_dbs").headers["ETag"]
+    assert admin("GET", "/_all_dbs", headers={"If-None-Match": etag}).status_code == 304
+    admin("PUT", "/a")
+    assert admin("GET", "/_all_dbs", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_information_of_several_databases(admin: Any) -> None:
+    admin("PUT", "/a")
+    found = admin.json("POST", "/_dbs_info", {"keys": ["a", "none", 7]}, 200)
+    assert found[0]["info"]["db_name"] == "a"
+    assert found[1:] == [{"key": "none", "error": "not_found"}, {"key": 7, "error": "not_found"}]
+    assert [each["key"] for each in admin.json("GET", "/_dbs_info?startkey=%22a%22")] == ["a"]
+    admin.set("chttpd", "max_db_number_for_dbs_info_req", "1")
+    assert admin.refusal("POST", "/_dbs_info", {"keys": ["a", "b"]}) == "400 bad_request: too_many_keys"
+
+
+@pytest.mark.parametrize("algorithm", ["random", "sequential", "utc_random", "utc_id"])
+def test_identifiers_of_every_algorithm(admin: Any, algorithm: str) -> None:
+    admin.set("uuids", "algorithm", algorithm)
+    admin.set("uuids", "utc_id_suffix", "-here")
+    made = admin.json("GET", "/_uuids?count=3")["uuids"]
+    assert len(set(made)) == 3
+    if algorithm == "utc_id":
+        assert all(each.endswith("-here") for each in made)
+    else:
+        assert all(len(each) == 32 for each in made)
+    if algorithm == "sequential":
+        assert made == sorted(made)
+
+
+@pytest.mark.parametrize("count", ["-1", "x", "1.5", "", "%201"])
+def test_a_count_that_is_no_natural_number_is_refused(anonymous: Any, count: str) -> None:
+    expected = "400 bad_request: count must be a positive integer"
+    assert anonymous.refusal("GET", f"/_uuids?count={count}") == expected
+
+
+def test_a_single_node_is_its_own_cluster(admin: Any) -> None:
+    members = admin.json("GET", "/_membership")
+    assert members["all_nodes"] == members["cluster_nodes"] == [admin.json("GET", "/_node/_local")["name"]]
+    assert admin.json("GET", "/_cluster_setup") == {"state": "single_node_enabled"}
+    assert admin.json("POST", "/_cluster_setup", {"action": "finish_cluster"}, 201) == {"ok": True}
+    assert admin.refusal("POST", "/_cluster_setup", {"action": "x"}) == "400 bad_request: Invalid Action'"
+
+
+def test_plugins_are_absent(admin: Any) -> None:
+    admin("PUT", "/db")
+    unavailable = "503 service unavailable: Search is not available"
+    assert admin.refusal("POST", "/_search_analyze", {}) == unavailable
+    assert admin.refusal("GET", "/db/_design/d/_search/i?q=x") == unavailable
+    assert admin.refusal("GET", "/db/_design/d/_nouveau/i?q=x") == "404 not_found: missing"
+
+
+def test_browsers_find_something_where_the_web_interface_would_be(anonymous: Any) -> None:
+    assert anonymous("GET", "/_utils").headers["Location"].endswith("/_utils/")
+    assert "couchfake" in anonymous("GET", "/_utils/").text
+    assert anonymous("GET", "/_utils/nothing.js").status_code == 404
+    assert anonymous("GET", "/favicon.ico").status_code == 204
+
+
+def test_shards_cover_the_hash_space(admin: Any) -> None:
+    admin("PUT", "/one")
+    admin("PUT", "/four?q=4")
+    assert list(admin.json("GET", "/one/_shards")["shards"]) == ["00000000-ffffffff"]
+    assert list(admin.json("GET", "/four/_shards")["shards"]) == [
+        "00000000-3fffffff",
+        "40000000-7fffffff",
+        "80000000-bfffffff",
+        "c0000000-ffffffff",
+    ]
+    assert admin.json("GET", "/four/_shards/ada")["range"] == "80000000-bfffffff"
+    assert admin.json("POST", "/one/_sync_shards", status=202) == {"ok": True}
+
+
+def test_resharding_has_a_state_and_no_jobs(admin: Any) -> None:
+    admin("PUT", "/db")
+    assert admin.json("PUT", "/_reshard/state", {"state": "stopped", "reason": "pause"}) == {"ok": True}
+    assert admin.json("GET", "/_reshard/state") == {"state": "stopped", "reason": "pause"}
+    assert admin.json("GET", "/_reshard/jobs")["jobs"] == []
+    job = {"type": "split", "db": "db", "range": "00000000-ffffffff"}
+    assert admin("POST", "/_reshard/jobs", json=job).status_code == 501
+    job["range"] = "00000000-7fffffff"
+    assert admin.refusal("POST", "/_reshard/jobs", job) == "404 not_found: missing"
+
+
+def test_without_replications_the_scheduler_is_idle(admin: Any) -> None:
+    assert admin.json("GET", "/_scheduler/jobs") == {"total_rows": 0, "offset": 0, "jobs": []}
+    assert admin.json("GET", "/_scheduler/docs") == {"total_rows": 0, "offset": 0, "docs": []}
+    assert admin.json("GET", "/_scheduler/docs/_replicator") == {"total_rows": 0, "offset": 0, "docs": []}
+    assert admin.refusal("GET", "/_scheduler/docs/_replicator/x") == "404 not_found: missing"
+    assert admin.json("GET", "/_scheduler", status=404) == {"error": "not found"}
+
+
+class Replications:
+    """What the scheduler shows, without anything running."""
+
+    def jobs(self) -> list[dict[str, Any]]:
+        return [{"id": "a"}, {"id": "b"}, {"id": "c"}]
+
+    def documents(self, db_name: str | None) -> list[dict[str, Any]]:
+        documents = [{"database": "_replicator", "doc_id": "x", "state": "running"}]
+        return documents if db_name in (None, "_replicator") else []
+
+
+def test_the_scheduler_shows_what_runs_replications(admin: Any) -> None:
+    admin.fake.node.replications.append(Replications())
+    assert admin.json("GET", "/_scheduler/jobs?skip=1&limit=1") == {
+        "total_rows": 3,
+        "offset": 1,
+        "jobs": [{"id": "b"}],
+    }
+    assert admin.json("GET", "/_scheduler/jobs/c") == {"id": "c"}
+    assert admin.json("GET", "/_scheduler/docs/_replicator/x")["state"] == "running"
+    assert admin.json("GET", "/_scheduler/docs?states=failed")["docs"] == []
+    assert "States must be" in admin.refusal("GET", "/_scheduler/docs?states=bogus")

@@ -1,0 +1,127 @@
+"""Logging in and out over HTTP, and how the server tells people to."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from couchfake.app import CouchFake
+
+
+def login(client: Any, name: str, password: str, path: str = "/_session", **options: Any) -> Any:
+    return client("POST", path, json={"name": name, "password": password}, **options)
+
+
+def cookie_of(answer: Any) -> dict[str, str]:
+    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+def test_a_session_by_json_and_by_form(anonymous: Any, add_user: Any) -> None:
+    add_user("ann", "pä ss", ("staff",))
+    for options in ({"json": {"name": "ann", "password": "pä ss"}}, {"data": {"username": "ann", "password": "pä ss"}}):
+        answer = anonymous("POST", "/_session", **options)
+        assert answer.json() == {"ok": True, "name": "ann", "roles": ["staff"]}
+        who = anonymous.json("GET", "/_session", headers=cookie_of(answer))
+        assert who["userCtx"] == {"name": "ann", "roles": ["staff"]}
+        assert who["info"]["authenticated"] == "cookie"
+
+
+def test_a_wrong_password_clears_the_cookie(anonymous: Any) -> None:
+    answer = login(anonymous, "adm", "wrong")
+    assert answer.status_code == 401
+    assert answer.headers["Set-Cookie"].startswith("AuthSession=; ")
+
+
+def test_logging_out_clears_the_cookie_at_the_client_only(anonymous: Any) -> None:
+    cookie = cookie_of(login(anonymous, "adm", "pass"))
+    answer = anonymous("DELETE", "/_session", headers=cookie)
+    assert answer.headers["Set-Cookie"].startswith("AuthSession=; ")
+    assert anonymous.json("GET", "/_session", headers=cookie)["userCtx"]["name"] == "adm"
+
+
+def test_a_session_is_prolonged_with_any_answer() -> None:
+    now = [1000.0]
+    fake = CouchFake(admins={"adm": "pass"}, clock=lambda: now[0])
+    session = fake.session()
+    url = fake.url.rstrip("/")
+    session.post(url + "/_session", json={"name": "adm", "password": "pass"}).raise_for_status()
+    first = session.cookies["AuthSession"]
+    assert "Set-Cookie" not in session.get(url + "/_all_dbs").headers
+    now[0] += 100
+    assert session.get(url + "/_all_dbs").status_code == 200
+    assert session.cookies["AuthSession"] != first
+
+
+def test_after_login_one_is_sent_where_one_wanted(anonymous: Any) -> None:
+    answer = login(anonymous, "adm", "pass", "/_session?next=/some/where")
+    assert (answer.status_code, answer.headers["Location"]) == (302, anonymous.fake.url + "some/where")
+    answer = login(anonymous, "adm", "wrong", "/_session?next=/good&fail=/bad")
+    assert (answer.status_code, answer.headers["Location"]) == (302, anonymous.fake.url + "bad")
+    answer = login(anonymous, "adm", "pass", "/_session?next=//evil.example")
+    assert answer.headers["Location"].startswith(anonymous.fake.url)
+    assert login(anonymous, "adm", "pass", "/_session?next=http://evil.example").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"json": {}}, "400 bad_request: request body must contain a username"),
+        ({"json": {"name": "a", "username": "b"}}, "400 bad_request: request body contains different usernames"),
+        ({"data": "{", "headers": {"Content-Type": "application/json"}}, "400 bad_request: invalid UTF-8 JSON"),
+        (
+            {"data": "x", "headers": {"Content-Type": "text/plain"}},
+            "415 bad_content_type: Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'",
+        ),
+        ({"json": {"name": 1, "password": "x"}}, "500 unknown_error: badarg"),
+    ],
+)
+def test_bodies_that_name_nobody(anonymous: Any, options: dict[str, Any], expected: str) -> None:
+    assert anonymous.refusal("POST", "/_session", **options) == expected
+
+
+def test_an_anonymous_caller_may_be_asked_to_log_in(anonymous: Any, admin: Any) -> None:
+    assert anonymous.refusal("GET", "/_session?basic=true") == "401 unauthorized: Please login."
+    assert admin("GET", "/_session?basic=true").status_code == 200
+
+
+def test_a_challenge_is_sent_where_configured_or_asked_for(anonymous: Any) -> None:
+    assert "WWW-Authenticate" not in anonymous("GET", "/_all_dbs").headers
+    asked = anonymous("GET", "/_all_dbs", headers={"X-CouchDB-WWW-Authenticate": "Cookie"})
+    assert asked.headers["WWW-Authenticate"] == "Cookie"
+    anonymous.set("chttpd", "WWW-Authenticate", 'Basic realm="here"')
+    assert anonymous("GET", "/_all_dbs").headers["WWW-Authenticate"] == 'Basic realm="here"'
+
+
+def test_a_browser_is_sent_to_a_login_page(anonymous: Any) -> None:
+    answer = anonymous("GET", "/_all_dbs", headers={"Accept": "text/html"})
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(anonymous.fake.url + "_utils/session.html?return=%2F_all_dbs&")
+    assert anonymous("GET", "/_all_dbs", headers={"Accept": "text/html,*/*"}).status_code == 401
+
+
+def test_a_valid_user_can_be_required(anonymous: Any, admin: Any) -> None:
+    anonymous.set("chttpd", "require_valid_user", "true")
+    assert anonymous.refusal("GET", "/") == "401 unauthorized: Authentication required."
+    assert anonymous("GET", "/").headers["WWW-Authenticate"] == 'Basic realm="server"'
+    assert admin("GET", "/").status_code == 200
+    assert login(anonymous, "adm", "pass").status_code == 200
+
+
+def test_no_password_secret_or_hash_gets_into_a_log_or_an_error(
+    anonymous: Any, admin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answers = [
+        login(anonymous, "adm", "hunter2"),
+        anonymous("GET", "/", auth=("adm", "hunter2")),
+        login(anonymous, "adm", "pass"),
+        admin("PUT", "/_users/org.couchdb.user:ann", json={"name": "ann", "password": "hunter2"}),
+        admin("PUT", "/_node/_local/_config/admins/x%0A", json="hunter2"),
+    ]
+    secret = admin.fake.node.config.get("chttpd_auth", "secret")
+    texts = [caplog.text, *(answer.text for answer in answers)]
+    for hidden in ("hunter2", secret, admin.fake.node.config.get("admins", "adm")):
+        assert hidden
+        assert not any(hidden in text for text in texts)
