@@ -14,10 +14,14 @@ from couchfake.config import Config
 from couchfake.dispatch import Dispatcher
 from couchfake.global_changes import GlobalChanges
 from couchfake.node import SYSTEM_DATABASES, Node
+from couchfake.replicator.service import Replicator
 from couchfake.serving import Server
-from couchfake.transport import HOST, session
+from couchfake.transport import HOST, ApplicationAdapter, session
 from couchfake.uuids import Uuids
 from couchfake.write_rules import Rules
+
+_MOST_HOSTS = 32  # names by which clients call a server
+
 
 class CouchFake:
     """A CouchDB 3.5 in memory.
@@ -42,9 +46,10 @@ class CouchFake:
         self._js_engine = js_engine
         self._clock = clock or time.time
         self._uuids = uuids
+        self._hosts = {HOST}
+        self._server: Server | None = None
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
-        self._server: Server | None = None
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
@@ -55,7 +60,17 @@ class CouchFake:
             node.create_database(name)
         users.add_auth_ddoc(node.database(users.DB_NAME))
         node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
+        replicator = Replicator(node, self._open_session, f"http://{HOST}")
+        rules.replicator_documents = replicator.followed
         return node
+
+    def _open_session(self) -> requests.Session:
+        """For replications: reaches other servers as usual, and this one, by whatever name, without a socket."""
+        opened = requests.Session()
+        opened.trust_env = False
+        for host in list(self._hosts):
+            opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
+        return opened
 
     @property
     def url(self) -> str:
@@ -87,11 +102,20 @@ class CouchFake:
 
     def reset(self) -> None:
         """Back to how the server was at the start: no databases but the system's, settings as given."""
-        for name in list(self.node.databases):
-            self.node.delete_database(name)
+        self._end()
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
 
+    def _end(self) -> None:
+        replicator = self.node.replicator
+        if isinstance(replicator, Replicator):
+            replicator.stop()
+        for name in list(self.node.databases):
+            self.node.delete_database(name)
+
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
+        host = environ.get("HTTP_HOST")
+        if host not in self._hosts and host and len(self._hosts) < _MOST_HOSTS:
+            self._hosts.add(host)
         return self._dispatcher(environ, start_response)

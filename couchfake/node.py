@@ -21,6 +21,7 @@ from couchfake.stats import Stats
 from couchfake.uuids import Uuids
 from couchfake.values.collation import Collator
 
+NODE_NAME = "couchfake@127.0.0.1"
 SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*")
 _NAME_RULE = (
@@ -46,6 +47,7 @@ class Node:
         self.started = clock()
         self.authenticator = Authenticator(config, Users(config, self.databases), clock)
         self.stats = Stats()
+        self.replicator: object | None = None  # set where the parts are put together
         self.task_sources: list[Callable[[], list[dict[str, Any]]]] = []  # what _active_tasks lists
         self.replications: list[Any] = []  # what runs replications, as endpoints.scheduler sees it
         self.reshard_state: tuple[str, str | None] = ("running", None)

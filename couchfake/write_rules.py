@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from couchfake.auth import users
 from couchfake.auth.permissions import require_database_admin
+from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
 
 class Rules:
-    """The rules of one server; ``node`` is set when both exist."""
+    """The rules of one server; ``node`` and ``replicator_documents`` are set when all exist."""
 
     node: Node
+    replicator_documents: ReplicatorDocuments
 
     def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         if database.name == users.db_name(self.node.config):
             users.before_write(self.node.config, database, edit, user)
+        elif is_replicator_database(database.name):
+            self.replicator_documents.before_write(edit, user)
 
     def has_validators(self, database: Database) -> bool:
         return False
@@ -39,3 +43,5 @@ class Rules:
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         self.node.tell_updated(database.name)
+        if is_replicator_database(database.name):
+            self.replicator_documents.after_write(database, edits)

@@ -14,8 +14,7 @@ from couchfake.auth.passwords import HASHES
 from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, body_response, json_response
-
-NODE_NAME = "couchfake@127.0.0.1"
+from couchfake.node import NODE_NAME
 
 
 def node(request: Request, rest: list[str]) -> Response:

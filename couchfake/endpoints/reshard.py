@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from couchfake.endpoints.node import NODE_NAME
 from couchfake.endpoints.shards import ranges
 from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, NotSupported
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
+from couchfake.node import NODE_NAME
 
 _RANGE = re.compile(r"([0-9a-fA-F]{8})-([0-9a-fA-F]{8})")
 _SHARD = re.compile(r"shards/([0-9a-fA-F]{8}-[0-9a-fA-F]{8})/(.+)\.[0-9]+")

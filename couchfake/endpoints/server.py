@@ -8,10 +8,10 @@ from typing import Any
 
 from couchfake.auth.permissions import require_server_admin
 from couchfake.endpoints.databases import database_info
-from couchfake.endpoints.node import NODE_NAME
 from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
+from couchfake.node import NODE_NAME
 from couchfake.values.collation import raw_sort_key
 from couchfake.views.keys import MISSING
 from couchfake.views.options import ViewOptions, of_query

@@ -1,0 +1,42 @@
+"""Checkpoints: both sides keep in a local document how far a replication came.
+
+The format is the one that CouchDB's and PouchDB's replicators read, so that each can go on where another stopped.
+Source: CouchDB documentation, "Replication Protocol: Retrieve Replication Logs from Source and Target".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from couchfake.replicator.peers import UpdateSequence
+
+VERSION = 4
+MAX_HISTORY = 50
+
+Log = dict[str, Any]
+
+
+def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:
+    """The sequence that both logs agree to have reached, and the history up to there; 0 and none without one."""
+    if not source or not target:
+        return 0, []
+    if source.get("session_id") == target.get("session_id"):
+        return source.get("source_last_seq", 0), list(source.get("history", []))
+    sessions = {entry.get("session_id") for entry in target.get("history", [])}
+    history = source.get("history", [])
+    for place, entry in enumerate(history):
+        if entry.get("session_id") in sessions:
+            return entry.get("recorded_seq", 0), history[place:]
+    return 0, []
+
+
+def new_log(entry: dict[str, Any], history: list[dict[str, Any]], extra: dict[str, Any]) -> Log:
+    """The log after a session: ``entry`` tells of it, and replaces what the same session recorded before."""
+    older = [each for each in history if each.get("session_id") != entry["session_id"]]
+    return {
+        "session_id": entry["session_id"],
+        "source_last_seq": entry["recorded_seq"],
+        "replication_id_version": VERSION,
+        **extra,
+        "history": [entry, *older][:MAX_HISTORY],
+    }

@@ -1,0 +1,172 @@
+"""The documents of ``_replicator`` databases: each asks for a replication and is told how it went.
+
+Source: CouchDB documentation, "Replication: Replicator Database".
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from couchfake.auth.context import SERVER, UserContext
+from couchfake.errors import CouchError, Forbidden
+from couchfake.node import NODE_NAME, Node
+from couchfake.replicator.jobs import Job, Jobs, timestamp
+from couchfake.replicator.request import read_request
+from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.edits import Edit
+from couchfake.storage.writing import write_one
+
+DocumentKey = tuple[str, str]
+
+
+def is_replicator_database(name: str) -> bool:
+    return name == "_replicator" or name.endswith("/_replicator")
+
+
+class ReplicatorDocuments:
+    """Follows the replicator databases of a server: starts, stops and reports."""
+
+    def __init__(self, node: Node, jobs: Jobs, base_uri: str) -> None:
+        self._node = node
+        self._jobs = jobs
+        self._base_uri = base_uri
+        self._lock = threading.RLock()
+        self._rows: dict[DocumentKey, _Row] = {}
+
+    # ---- writing
+
+    @staticmethod
+    def before_write(edit: Edit, user: UserContext) -> None:
+        """Note who owns a replication; only the owner and admins may change it."""
+        if edit.id.startswith(("_design/", "_local/")) or edit.deleted:
+            return
+        owner = edit.body.get("owner")
+        if owner is None:
+            if user.name is not None:
+                state = {name: value for name, value in edit.body.items() if name.startswith("_")}
+                plain = {name: value for name, value in edit.body.items() if not name.startswith("_")}
+                edit.set_body({**plain, "owner": user.name, **state})
+        elif owner != user.name and not user.is_server_admin:
+            raise Forbidden("Can't update replication documents from other users.")
+
+    def after_write(self, database: Database, edits: list[Edit]) -> None:
+        """Called under the database's lock: what a document asks for begins, or ends, in other threads."""
+        for docid in dict.fromkeys(edit.id for edit in edits):
+            if not docid.startswith(("_design/", "_local/")):
+                self._follow(database, docid, database.entry(docid))
+
+    def forget_database(self, name: str) -> None:
+        with self._lock:
+            for key in [key for key in self._rows if key[0] == name]:
+                self._end(key)
+
+    def _follow(self, database: Database, docid: str, entry: DocumentEntry | None) -> None:
+        key = (database.name, docid)
+        with self._lock:
+            if entry is None or entry.deleted:
+                self._end(key)
+                return
+            body = entry.winner.body.value if entry.winner.body is not None else {}
+            asked = {name: value for name, value in body.items() if not name.startswith("_")}
+            row = self._rows.get(key)
+            if row is not None and row.asked == asked:
+                return  # our own report, or a change that changes nothing
+            self._end(key)
+            if body.get("_replication_state") in ("completed", "failed"):
+                return
+            self._rows[key] = row = _Row(asked, self._node.clock())
+            self._begin(key, row)
+
+    def _begin(self, key: DocumentKey, row: _Row) -> None:
+        owner = row.asked.get("owner")
+        roles = ["_admin"] if owner is None or owner in self._node.config.section("admins") else []
+        try:
+            request = read_request(row.asked, self._node.uuid)
+        except CouchError as error:
+            row.state, row.reason = "failed", error.reason
+            threading.Thread(target=self._report, args=(key, row), daemon=True).start()
+            return
+        user = UserContext(name=owner if isinstance(owner, str) else None, roles=roles)
+        row.job = self._jobs.start(request, user, self._base_uri, key, self._ended)
+
+    def _end(self, key: DocumentKey) -> None:
+        row = self._rows.pop(key, None)
+        if row is not None and row.job is not None and not row.job.finished.is_set():
+            threading.Thread(target=row.job.cancel, daemon=True).start()
+
+    # ---- reporting
+
+    def _ended(self, job: Job) -> None:
+        assert job.document is not None
+        with self._lock:
+            row = self._rows.get(job.document)
+        if row is None or job.state == "cancelled":
+            return
+        row.state, row.job = job.state, job
+        row.reason = job.error.reason if job.error is not None else None
+        row.updated = self._node.clock()
+        self._report(job.document, row)
+
+    def _report(self, key: DocumentKey, row: _Row) -> None:
+        """Write into the document what became of it."""
+        database = self._node.databases.get(key[0])
+        entry = database.entry(key[1]) if database is not None else None
+        if database is None or entry is None or entry.deleted:
+            return
+        told: dict[str, Any] = {
+            "_replication_state": row.state,
+            "_replication_state_time": timestamp(self._node.clock()),
+        }
+        if row.state == "completed" and row.job is not None:
+            told["_replication_stats"] = {**row.job.statistics(), "start_time": timestamp(row.job.started)}
+        else:
+            told["_replication_state_reason"] = row.reason
+        edit = Edit(key[1], {**row.asked, **told}, rev=entry.winner.key)
+        try:
+            write_one(database, edit, SERVER)
+        except CouchError:
+            return  # somebody changed the document at this moment: the new version has its own story
+
+    # ---- what is shown
+
+    def rows(self, database: str | None = None) -> list[dict[str, Any]]:
+        """As ``_scheduler/docs`` lists them, finished ones included."""
+        with self._lock:
+            keys = sorted(key for key in self._rows if database in (None, key[0]))
+        return [row for key in keys if (row := self.row(key)) is not None]
+
+    def row(self, key: DocumentKey) -> dict[str, Any] | None:
+        with self._lock:
+            row = self._rows.get(key)
+        if row is None:
+            return None
+        job = row.job
+        state = job.state if job is not None and row.state == "initializing" else row.state
+        shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job.id if job is not None else None}
+        over = state in ("completed", "failed")
+        if not over:
+            shown["node"] = NODE_NAME
+        shown["source"] = job.source.name if job is not None else None
+        shown["target"] = job.target.name if job is not None else None
+        shown["state"] = state
+        error_count = job.error_count if job is not None else 0
+        info = {"error": row.reason} if state == "failed" else job.statistics() if job is not None else None
+        times = {"start_time": timestamp(row.added), "last_updated": timestamp(job.updated if job else row.updated)}
+        if over:
+            return {**shown, "error_count": error_count, "info": info, **times}
+        last, start = times["last_updated"], times["start_time"]
+        proxies = {"source_proxy": None, "target_proxy": None}
+        return {**shown, "info": info, "error_count": error_count, "last_updated": last, "start_time": start, **proxies}
+
+
+class _Row:
+    """What is known of one document's replication."""
+
+    def __init__(self, asked: dict[str, Any], now: float) -> None:
+        self.asked = asked
+        self.added = self.updated = now
+        self.state = "initializing"
+        self.reason: Any = None
+        self.job: Job | None = None

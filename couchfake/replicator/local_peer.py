@@ -1,0 +1,151 @@
+"""A database of this very server as one end of a replication: no HTTP, the user's rights all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import require_member, require_server_admin
+from couchfake.errors import CouchError, NotFound
+from couchfake.node import Node
+from couchfake.replicator.failures import db_not_found, revs_diff_failed
+from couchfake.replicator.peers import Change, ChangesQuery, Fetched, Page, UpdateSequence
+from couchfake.replicator.source_filters import source_filter
+from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry, body_of
+from couchfake.storage.edits import Edit
+from couchfake.storage.partitions import is_exempt, partition_of
+from couchfake.storage.revision_ids import parse_rev
+from couchfake.storage.revision_tree import Revision
+from couchfake.storage.writing import write, write_one
+
+
+class LocalPeer:
+    """See ``peers.Peer``. ``base_uri`` is this server as its clients call it."""
+
+    def __init__(self, node: Node, db_name: str, user: UserContext, base_uri: str) -> None:
+        self._node = node
+        self._db_name = db_name
+        self._user = user
+        self.name = f"{base_uri}/{db_name}/"
+
+    def _database(self) -> Database:
+        try:
+            database = self._node.database(self._db_name)
+        except NotFound:
+            raise db_not_found(self.name) from None
+        require_member(self._user, database.security)
+        return database
+
+    def open(self) -> None:
+        self._database()
+
+    def create(self, params: dict[str, Any]) -> None:
+        if self._db_name not in self._node.databases:
+            require_server_admin(self._user)
+            props = {"partitioned": True} if params.get("partitioned") is True else {}
+            self._node.create_database(self._db_name, props)
+
+    def update_seq(self) -> UpdateSequence:
+        database = self._database()
+        return database.pack_seq(database.update_seq)
+
+    def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
+        database = self._database()
+        passes = source_filter(self._node, database, query, self._user)
+        changes: list[Change] = []
+        with database.lock:
+            last = number = database.unpack_seq(since) if since else 0
+            entries = []
+            for entry in database.entries_since(number):
+                entries.append((entry, entry.seq, self._revs(entry, query)))
+                if len(entries) >= limit:
+                    break
+        if entries:
+            last = entries[-1][1]
+        passed = passes([entry for entry, _, _ in entries])
+        for (entry, seq, revs), passing in zip(entries, passed):
+            if passing:
+                changes.append(Change(database.pack_seq(seq), entry.id, revs))
+        return Page(changes, database.pack_seq(last))
+
+    @staticmethod
+    def _revs(entry: DocumentEntry, query: ChangesQuery) -> list[str]:
+        return [entry.winner.rev] if query.winning_revs_only else [leaf.rev for leaf in entry.leaves()]
+
+    def wait(self, since: UpdateSequence, seconds: float) -> None:
+        database = self._database()
+        with database.changed:
+            if database.update_seq <= (database.unpack_seq(since) if since else 0):
+                database.changed.wait(seconds)
+
+    def interrupt(self) -> None:
+        database = self._node.databases.get(self._db_name)
+        if database is not None:
+            with database.changed:
+                database.changed.notify_all()
+
+    def missing(self, revs: dict[str, list[str]]) -> dict[str, list[str]]:
+        database = self._database()
+        missing: dict[str, list[str]] = {}
+        with database.lock:
+            for docid, names in revs.items():
+                if database.partitioned and not is_exempt(docid):
+                    _require_partition(docid)
+                entry = database.entry(docid)
+                lacking = [rev for rev in names if entry is None or entry.tree.find(parse_rev(rev)) is None]
+                if lacking:
+                    missing[docid] = lacking
+        return missing
+
+    def fetch(self, docid_revs: Sequence[tuple[str, list[str]]], bulk: bool) -> Fetched:
+        """Revisions, or the leaves that they have grown into by now."""
+        database = self._database()
+        edits = []
+        with_attachments = attempts = 0
+        with database.lock:
+            for docid, revs in docid_revs:
+                entry = database.entry(docid)
+                for leaf in _latest(entry, revs):
+                    attempts += 1
+                    with_attachments += bool(leaf.attachments)
+                    edits.append(_edit(docid, leaf, database.revs_limit))
+        return Fetched(edits, attempts - with_attachments, attempts) if bulk else Fetched(edits)
+
+    def write(self, edits: list[Edit]) -> list[CouchError]:
+        outcomes = write(self._database(), edits, self._user, new_edits=False)
+        return [outcome for outcome in outcomes if isinstance(outcome, CouchError)]
+
+    def read_local(self, docid: str) -> dict[str, Any] | None:
+        found = self._database().local(docid)
+        return None if found is None else found.document()
+
+    def write_local(self, docid: str, document: dict[str, Any]) -> None:
+        body = {name: value for name, value in document.items() if not name.startswith("_")}
+        rev = parse_rev(document["_rev"]) if "_rev" in document else None
+        write_one(self._database(), Edit(docid, body, rev=rev), self._user)
+
+
+def _require_partition(docid: str) -> None:
+    try:
+        partition_of(docid)
+    except CouchError as error:
+        raise revs_diff_failed(error) from None
+
+
+def _latest(entry: DocumentEntry | None, revs: list[str]) -> list[Revision]:
+    leaves: dict[int, Revision] = {}
+    for rev in revs:
+        node = entry.tree.find(parse_rev(rev)) if entry is not None else None
+        if entry is not None and node is not None:
+            leaves.update((id(leaf), leaf) for leaf in entry.tree.leaves_below(node))
+    return list(leaves.values())
+
+
+def _edit(docid: str, leaf: Revision, limit: int) -> Edit:
+    edit = Edit(docid, body_of(leaf), leaf.deleted)
+    edit.start = leaf.pos
+    edit.ids = [node.id for node, _ in zip(leaf.lineage(), range(limit))]
+    edit.attachments = leaf.attachments
+    return edit

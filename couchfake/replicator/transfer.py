@@ -1,0 +1,210 @@
+"""One run of a replication, from where the last one stopped to where the source ends (or for ever)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+
+from couchfake.replicator.checkpoints import common_ancestry, new_log
+from couchfake.replicator.peers import Change, ChangesQuery, Peer, UpdateSequence
+
+_COUNTED = (
+    "missing_checked",
+    "missing_found",
+    "docs_read",
+    "docs_written",
+    "doc_write_failures",
+    "bulk_get_docs",
+    "bulk_get_attempts",
+)
+
+
+@dataclass
+class Statistics:
+    """What was done, earlier sessions of the same replication included, as the history shows it."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
+
+    def add(self, **counts: int) -> None:
+        for name, count in counts.items():
+            self.counts[name] += count
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> Statistics:
+        return cls({name: entry[name] if isinstance(entry.get(name), int) else 0 for name in _COUNTED})
+
+
+@dataclass
+class Options:
+    """How to replicate. Sizes in documents, the interval in seconds."""
+
+    query: ChangesQuery = field(default_factory=ChangesQuery)
+    since_seq: UpdateSequence = None
+    continuous: bool = False
+    create_target: bool = False
+    create_target_params: dict[str, Any] = field(default_factory=dict)
+    use_checkpoints: bool = True
+    use_bulk_get: bool = True
+    batch_size: int = 500
+    checkpoint_interval: float = 30.0
+
+
+class Cancelled(Exception):
+    """The run was told to stop."""
+
+
+class Transfer:
+    """A run. ``run`` returns its result (the body of a ``_replicate`` answer without ``ok``)."""
+
+    def __init__(
+        self,
+        replication_id: str,
+        session_id: str,
+        source: Peer,
+        target: Peer,
+        options: Options,
+        clock: Callable[[], float],
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.options = options
+        self.statistics = Statistics()
+        self.through_seq: UpdateSequence = 0
+        self.checkpointed_seq: UpdateSequence = 0
+        self.source_seq: UpdateSequence = 0
+        self._id = replication_id
+        self._session_id = session_id
+        self._clock = clock
+        self._started = clock()
+        self._stopping = threading.Event()
+        self._start_seq: UpdateSequence = 0
+        self._history: list[dict[str, Any]] = []
+        self._log: dict[str, Any] = {}
+        self._last_checkpoint = clock()
+
+    # ---- life
+
+    def stop(self) -> None:
+        """End the run soon, from another thread."""
+        self._stopping.set()
+        self.source.interrupt()
+
+    def run(self) -> dict[str, Any]:
+        """Replicate. Raises CouchError, Unreachable or Cancelled; what was checkpointed until then counts."""
+        self.prepare()
+        try:
+            self._copy_all()
+            while self.options.continuous:
+                self._checkpoint()
+                self.source.wait(self.through_seq, self._until_checkpoint())
+                self._copy_all()
+        except Cancelled:
+            self._checkpoint()
+            raise
+        return self._result()
+
+    def prepare(self) -> None:
+        """Look at both ends and find out where to begin."""
+        self.source.open()
+        if self.options.create_target:
+            self.target.create(self.options.create_target_params)
+        self.target.open()
+        docid = "_local/" + self._id
+        self._source_log = self.source.read_local(docid)
+        self._target_log = self.target.read_local(docid)
+        self._start_seq, self._history = common_ancestry(self._source_log, self._target_log)
+        if self._history:
+            self.statistics = Statistics.of(self._history[0])
+        if self.options.since_seq is not None:
+            self._start_seq = self.options.since_seq
+        self.through_seq = self.checkpointed_seq = self._start_seq
+        self.source_seq = self.source.update_seq()
+
+    def _copy_all(self) -> None:
+        seen = self.through_seq
+        while True:
+            self._refuse_if_stopping()
+            page = self.source.changes(self.options.query, seen, self.options.batch_size)
+            if page.changes:
+                self._copy(page.changes)
+                self.through_seq = page.changes[-1].seq
+            if self._until_checkpoint() <= 0:
+                self._checkpoint()
+            if page.last_seq == seen:
+                return
+            seen = page.last_seq
+
+    def _refuse_if_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Cancelled
+
+    def _copy(self, changes: list[Change]) -> None:
+        revs = {change.docid: change.revs for change in changes}
+        missing = self.target.missing(revs)
+        self.statistics.add(
+            missing_checked=sum(len(each) for each in revs.values()),
+            missing_found=sum(len(each) for each in missing.values()),
+        )
+        if not missing:
+            return
+        fetched = self.source.fetch(list(missing.items()), self.options.use_bulk_get)
+        self._refuse_if_stopping()
+        failures = self.target.write(fetched.edits)
+        self.statistics.add(
+            docs_read=len(fetched.edits),
+            docs_written=len(fetched.edits) - len(failures),
+            doc_write_failures=len(failures),
+            bulk_get_docs=fetched.in_bulk,
+            bulk_get_attempts=fetched.attempts,
+        )
+
+    # ---- checkpoints and results
+
+    def _until_checkpoint(self) -> float:
+        return self._last_checkpoint + self.options.checkpoint_interval - self._clock()
+
+    def _checkpoint(self) -> None:
+        self._last_checkpoint = self._clock()
+        if not self.options.use_checkpoints or self.through_seq == self.checkpointed_seq:
+            return
+        self._log = new_log(self._entry(), self._history, self._extra())
+        docid = "_local/" + self._id
+        self._source_log = self._store(self.source, docid, self._source_log)
+        self._target_log = self._store(self.target, docid, self._target_log)
+        self.checkpointed_seq = self.through_seq
+
+    def _store(self, peer: Peer, docid: str, old: dict[str, Any] | None) -> dict[str, Any] | None:
+        rev = {"_rev": old["_rev"]} if old else {}
+        peer.write_local(docid, {"_id": docid, **rev, **self._log})
+        return peer.read_local(docid)
+
+    def _entry(self) -> dict[str, Any]:
+        return {
+            "session_id": self._session_id,
+            "start_time": formatdate(self._started, usegmt=True),
+            "end_time": formatdate(self._clock(), usegmt=True),
+            "start_last_seq": self._start_seq,
+            "end_last_seq": self.through_seq,
+            "recorded_seq": self.through_seq,
+            **self.statistics.counts,
+        }
+
+    def _extra(self) -> dict[str, Any]:
+        """What the log has twice where documents were named (as in versions before 1.1)."""
+        if self.options.query.doc_ids is None:
+            return {}
+        entry = self._entry()
+        names = ("start_time", "end_time", "docs_read", "docs_written", "doc_write_failures")
+        return {name: entry[name] for name in names}
+
+    def _result(self) -> dict[str, Any]:
+        if self.through_seq == self.checkpointed_seq:
+            log = {name: value for name, value in (self._source_log or {}).items() if not name.startswith("_")}
+            return {"no_changes": True, **log}
+        if not self.options.use_checkpoints:
+            return {"use_checkpoints": False}
+        self._checkpoint()
+        return self._log
