@@ -57,7 +57,8 @@ class CharacterSet:
 
     def source(self) -> str:
         """The inside of a bracket expression."""
-        return "".join(_escaped(low) if low == high else f"{_escaped(low)}-{_escaped(high)}" for low, high in self.ranges)
+        return "".join(_escaped(low) if low == high else f"{_escaped(low)}-{_escaped(high)}"
+                       for low, high in self.ranges)
 
 
 def _escaped(code: int) -> str:

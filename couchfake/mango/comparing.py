@@ -66,24 +66,24 @@ class Comparing:
         return test
 
     def _string_test(self, compare: Callable[[Any, Any], bool], argument: str) -> Test:
-        string_key = self._collator.string_key
-        key = string_key(argument)
+        sort_key = self._collator.sort_key
+        key = sort_key(argument)
 
         def test(value: Any) -> bool:
-            return compare(string_key(value), key) if type(value) is str else compare(rank(value), 3)
+            return compare(sort_key(value), key) if type(value) is str else compare(rank(value), 3)
 
         return test
 
     def _equals_string(self, argument: str) -> Test:
-        string_key = self._collator.string_key
-        key, plain = string_key(argument), is_plain(argument)
+        sort_key = self._collator.sort_key
+        key, plain = sort_key(argument), is_plain(argument)
 
         def test(value: Any) -> bool:
             if value == argument:
                 return True
             if type(value) is not str or (plain and is_plain(value)):
                 return False
-            return string_key(value) == key
+            return sort_key(value) == key
 
         return test
 

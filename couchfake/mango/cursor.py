@@ -23,10 +23,9 @@ from couchfake.mango.matcher import Matcher
 from couchfake.mango.paths import parse_field, set_path
 from couchfake.mango.planner import Plan
 from couchfake.mango.projection import Projection
-from couchfake.mango.ranges import HIGHEST_KEY
 from couchfake.storage.documents import Shown, meta_members, shown_document
 from couchfake.values import json
-from couchfake.values.collation import Collator
+from couchfake.values.collation import MAX_KEY, Collator
 from couchfake.views.keys import key_range
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class _Cursor:
     def _id_bounds(self, low: Any, high: Any) -> tuple[str, str | None]:
         """Ids are strings, which stand above all other values; "" for no upper bound, None for an empty range."""
         lowest = low if isinstance(low, str) else ""
-        highest = "" if high is HIGHEST_KEY else high if isinstance(high, str) else None
+        highest = "" if high is MAX_KEY else high if isinstance(high, str) else None
         if high == "":
             highest = None
         partition = self.plan.options.partition

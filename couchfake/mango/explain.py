@@ -9,8 +9,9 @@ from typing import Any
 
 from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.planner import Plan, Trace
-from couchfake.mango.ranges import HIGHEST_KEY, MAX, MIN, end_key, indexable_fields, start_key
+from couchfake.mango.ranges import MAX, MIN, end_key, indexable_fields, start_key
 from couchfake.mango.selector import Selector, field_names
+from couchfake.values.collation import MAX_KEY
 
 
 def explain(db_name: str, partitioned: bool, plan: Plan) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def keys(plan: Plan) -> tuple[Any, Any]:
     if plan.index is None or not plan.index.special:
         return start_key(plan.ranges), end_key(plan.ranges)
     (span,) = plan.ranges
-    return "" if span.low is MIN else span.low, HIGHEST_KEY if span.high is MAX else span.high
+    return "" if span.low is MIN else span.low, MAX_KEY if span.high is MAX else span.high
 
 
 def _view_arguments(plan: Plan, index: IndexDefinition) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def _view_arguments(plan: Plan, index: IndexDefinition) -> dict[str, Any]:
 
 def _shown_key(key: Any) -> Any:
     if isinstance(key, list):
-        return [_shown_key(part) if part is HIGHEST_KEY else part for part in key]
-    return "<MAX>" if key is HIGHEST_KEY else key
+        return [_shown_key(part) if part is MAX_KEY else part for part in key]
+    return "<MAX>" if key is MAX_KEY else key
 
 
 def _hints(selector: Selector) -> dict[str, Any]:

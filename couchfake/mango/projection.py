@@ -28,8 +28,7 @@ class Projection:
     def __init__(self, fields: list[Any]) -> None:
         self._fields = fields
         self._paths: list[tuple[str, ...]] | None = None
-        self._plain = all(isinstance(field, str) and field and "." not in field and "\\" not in field for field in fields)
-        self.needs_whole_document = any(isinstance(field, str) and field.startswith("_") for field in fields)
+        self._plain = all(isinstance(field, str) and field and not set(field) & {".", "\\"} for field in fields)
 
     def extract(self, document: dict[str, Any]) -> dict[str, Any]:
         if self._plain:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from couchfake.mango.selector import Selector
-from couchfake.values.collation import HIGHEST
+from couchfake.values.collation import MAX_KEY
 
 INDEXABLE = frozenset({"$lt", "$lte", "$eq", "$gt", "$gte", "$beginsWith", "$exists"})
 
@@ -27,8 +27,6 @@ class _Edge:
 
 MIN: Final[Any] = _Edge("MIN")
 MAX: Final[Any] = _Edge("MAX")
-HIGHEST_KEY: Final = HIGHEST
-"""In the place of a key, or of an array key's last element: above every value."""
 
 SortKey = Callable[[Any], bytes]
 
@@ -171,10 +169,10 @@ def start_key(ranges: list[Range]) -> list[Any]:
 
 
 def end_key(ranges: list[Range]) -> list[Any]:
-    """The highest key, with ``HIGHEST_KEY`` behind it."""
+    """The highest key, with ``MAX_KEY`` behind it."""
     key = []
     for span in ranges:
         if span.high is MAX:
             break
         key.append(span.high)
-    return [*key, HIGHEST_KEY]
+    return [*key, MAX_KEY]

@@ -24,7 +24,8 @@ COMPARISONS = frozenset({"$lt", "$lte", "$eq", "$ne", "$gte", "$gt"})
 COMBINATIONS = frozenset({"$and", "$or", "$nor"})
 ELEMENTS = frozenset({"$elemMatch", "$allMatch", "$keyMapMatch"})
 OPPOSITES = {
-    "$lt": "$gte", "$lte": "$gt", "$eq": "$ne", "$ne": "$eq", "$gte": "$lt", "$gt": "$lte", "$in": "$nin", "$nin": "$in",
+    "$lt": "$gte", "$lte": "$gt", "$eq": "$ne", "$ne": "$eq",
+    "$gte": "$lt", "$gt": "$lte", "$in": "$nin", "$nin": "$in",
 }
 
 

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from tests.mango.conftest import Couch
+
+PEOPLE = [
+    {"_id": f"p{n:02}", "age": 20 + n % 10, "team": ["core", "web", "ops"][n % 3], "name": {"first": f"N{n}"}}
+    for n in range(30)
+]
+NO_INDEX = "No matching index found, create an index to optimize query time."
+
+
+def test_an_index_gives_the_same_documents_as_a_scan_in_its_own_order(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    selector = {"age": {"$gt": 22, "$lt": 26}}
+    scanned = couch.find(selector, limit=100)
+    assert scanned["warning"] == NO_INDEX
+    couch.index("age")
+    found = couch.find(selector, limit=100)
+    assert "warning" not in found
+    assert sorted(doc["_id"] for doc in found["docs"]) == [doc["_id"] for doc in scanned["docs"]]
+    assert [doc["age"] for doc in found["docs"]] == sorted(doc["age"] for doc in found["docs"])
+
+
+def test_pages_by_bookmark_hold_every_document_once(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    couch.index("age")
+    for options in ({}, {"sort": ["age"]}, {"sort": [{"age": "desc"}]}, {"fields": ["_id", "age"], "use_index": "age"}):
+        seen: list[str] = []
+        bookmark = None
+        while True:
+            page = couch.find({"age": {"$gt": 21}}, limit=4, bookmark=bookmark, **options)
+            if not page["docs"]:
+                break
+            seen += [doc["_id"] for doc in page["docs"]]
+            bookmark = page["bookmark"]
+        assert len(seen) == len(set(seen)) == 24
+        assert page["bookmark"] == bookmark
+
+
+def test_statistics_count_what_was_looked_at(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    couch.index("age")
+
+    def looked_at(selector: dict, **options: object) -> list[int]:
+        stats = couch.find(selector, execution_stats=True, **options)["execution_stats"]
+        assert stats.pop("execution_time_ms") >= 0
+        return list(stats.values())
+
+    assert looked_at({"age": {"$gte": 28}}) == [6, 6, 0, 6]
+    assert looked_at({"age": {"$gte": 28}}, fields=["_id", "age"]) == [6, 0, 0, 6]
+    assert looked_at({"age": {"$gte": 28}}, r=2) == [6, 0, 6, 6]
+    assert looked_at({"age": {"$gt": 20}}, limit=3) == [7, 7, 0, 3]
+    assert looked_at({"team": "core"}, limit=100) == [31, 31, 0, 10]
+
+
+def test_few_hits_among_many_documents_are_warned_of(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    found = couch.find({"_id": "p03"})
+    assert found["warning"] == NO_INDEX
+    found = couch.find({"name.first": "N3"})
+    assert found["warning"].startswith(NO_INDEX + "\nThe number of documents examined is high")
+
+
+def test_an_index_follows_its_documents_unless_told_not_to(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    couch.index("age")
+    assert couch.ids({"age": {"$gt": 50}}) == []
+    couch.save({"_id": "new", "age": 99})
+    assert couch.ids({"age": {"$gt": 50}}, update=False) == []
+    assert couch.ids({"age": {"$gt": 50}}) == ["new"]
+    assert couch.ids({"age": {"$gt": 50}}, stale="ok") == ["new"]
+    rev = couch.session.get(f"{couch.url}/new").json()["_rev"]
+    couch.session.delete(f"{couch.url}/new", params={"rev": rev})
+    assert couch.ids({"age": {"$gt": 50}}) == []
+
+
+def test_a_partial_index_serves_only_who_names_it(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    couch.index("age", name="webbers", partial_filter_selector={"team": "web"})
+    assert couch.find({"age": 21})["warning"].startswith(NO_INDEX)
+    assert {doc["team"] for doc in couch.find({"age": {"$gt": 0}}, use_index="webbers")["docs"]} == {"web"}
+
+
+def test_conflicts_are_shown_when_asked_for(couch: Couch) -> None:
+    couch.save({"_id": "c", "v": 1})
+    body = {"docs": [{"_id": "c", "_rev": "1-0000000000000000000000000000000a", "v": 2}], "new_edits": False}
+    couch.post("_bulk_docs", body)
+    [plain] = couch.find({"v": {"$gt": 0}})["docs"]
+    assert "_conflicts" not in plain
+    [shown] = couch.find({"v": {"$gt": 0}}, conflicts=True)["docs"]
+    assert shown["_conflicts"] == ["1-0000000000000000000000000000000a"]
+    [projected] = couch.find({"_conflicts": {"$exists": True}}, conflicts=True, fields=["_conflicts"])["docs"]
+    assert projected == {"_conflicts": ["1-0000000000000000000000000000000a"]}
+
+
+def test_a_query_over_nothing_looks_at_nothing(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    assert couch.find({"$and": []}) == {"docs": []}
+    assert couch.find({"$nor": []}) == {"docs": []}
+    assert couch.find({"_id": {"$gt": "x", "$lt": "a"}}) == {"docs": []}
+
+
+def test_design_documents_are_looked_at_but_never_found(couch: Couch) -> None:
+    couch.save(*PEOPLE[:3], {"_id": "_design/d", "age": 20})
+    found = couch.find({"age": {"$gt": 0}}, execution_stats=True)
+    assert len(found["docs"]) == 3
+    assert found["execution_stats"]["total_docs_examined"] == 4
+
+
+def test_projections_build_the_objects_on_the_way(couch: Couch) -> None:
+    couch.save({"_id": "a", "x": {"y": {"z": 1}, "w": 2}, "l": [{"q": 1}], "s.t": 3})
+
+    def projected(*fields: str) -> dict:
+        [doc] = couch.find({"_id": "a"}, fields=fields)["docs"]
+        return doc
+
+    assert projected("x.y.z", "x.w") == {"x": {"y": {"z": 1}, "w": 2}}
+    assert projected("x.y", "x") == {"x": {"y": {"z": 1}, "w": 2}}
+    assert projected("l.0.q") == {"l": {"0": {"q": 1}}}
+    assert projected("l", "l.0") == {"l": [{"q": 1}]}
+    assert projected("s\\.t", "nope", "x.nope") == {"s.t": 3}
+    assert couch.session.get(f"{couch.url}/a").json()["x"] == {"y": {"z": 1}, "w": 2}
+
+
+def test_one_index_by_hand_without_fields_breaks_every_query(couch: Couch) -> None:
+    couch.save({"_id": "_design/d", "language": "query", "views": {"v": {"map": {}, "options": {}}}})
+    assert couch.find({"a": 1})["error"] == "badmatch"
+
+
+def test_values_inside_of_conditions_break_queries_once_there_is_an_index(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    assert couch.ids({"team": {"$in": ["core", None]}}) == [f"p{n:02}" for n in range(0, 30, 3)]
+    couch.index("age")
+    assert couch.find({"team": {"$in": ["core", None]}})["reason"] == "function_clause"
+
+
+def test_a_bookmark_beyond_the_range_is_an_error(couch: Couch) -> None:
+    couch.save(*PEOPLE)
+    couch.index("age")
+    bookmark = couch.find({"age": {"$gt": 27}}, limit=1)["bookmark"]
+    answer = couch.find({"age": {"$lt": 22}}, bookmark=bookmark)
+    assert (answer["error"], answer["reason"][:29]) == ("query_parse_error", "No rows can match your key ra")
+
+
+def test_many_documents_are_gone_through_in_pieces(couch: Couch) -> None:
+    couch.save(*({"_id": f"{n:05}", "n": n} for n in range(2500)))
+    assert couch.ids({"n": {"$gte": 1990}}, skip=0)[:2] == ["01990", "01991"]
+    descending = couch.find({"_id": {"$gt": None}}, sort=[{"_id": "desc"}], skip=2100, limit=2, fields=["_id"])["docs"]
+    assert [doc["_id"] for doc in descending] == ["00399", "00398"]
