@@ -7,9 +7,10 @@ fails (a map function with a fatal error, a reduce that refuses a value) leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 BATCH = 250
 """Documents that are read under the database's lock, and mapped, at a time."""
 
-Emitted: TypeAlias = Sequence[tuple[Any, Any]]
-"""The (key, value) rows of one document in one tree."""
+Emitted: TypeAlias = Sequence[Sequence[Any]]
+"""The rows of one document in one tree: pairs of a key and a value."""
 
 Mapper: TypeAlias = "Callable[[Sequence[DocumentEntry]], Sequence[Sequence[Emitted]]]"
 """From documents whose winners are not deleted to, for each of them, for each tree, its rows."""
@@ -90,8 +91,7 @@ class Index:
             return snapshot
         with self._updating:
             changes = _Changes()
-            self._follow_purges(changes)
-            self._follow_updates(changes)
+            self._follow(changes)
             trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(self.snapshot.trees))
             for docid, placed in changes.placed.items():
                 if placed is None:
@@ -101,43 +101,65 @@ class Index:
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq)
             return self.snapshot
 
-    def _follow_purges(self, changes: _Changes) -> None:
+    def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:
+        """Map the documents of one update, batch by batch in order; taking the next batch ahead is fine."""
+        return map(self._mapper, batches)
+
+    def _follow(self, changes: _Changes) -> None:
+        taken: deque[tuple[list[str], list[DocumentEntry]]] = deque()
+        for emitted in self.map_batches(self._batches(changes, taken)):
+            gone, entries = taken.popleft()
+            changes.placed.update(dict.fromkeys(gone))
+            for entry, of_document in zip(entries, emitted, strict=True):
+                changes.placed[entry.id] = self._placed(entry.id, of_document)
+        for gone, _ in taken:
+            changes.placed.update(dict.fromkeys(gone))
+
+    def _placed(self, docid: str, emitted: Sequence[Emitted]) -> list[_Placed] | None:
+        if not any(emitted):
+            return None
+        tail = text_key(docid)
+        return [
+            _placed(definition, docid, tail, rows) for definition, rows in zip(self.definitions, emitted, strict=True)
+        ]
+
+    def _batches(
+        self, changes: _Changes, taken: deque[tuple[list[str], list[DocumentEntry]]]
+    ) -> Iterator[list[DocumentEntry]]:
+        """What is to be mapped. ``taken`` has it too, with the ids of documents that have no rows any more."""
+        gone: list[str] = []
+        for batch in chain([self._purged(gone, changes)], self._updated(changes)):
+            live = []
+            for entry in batch:
+                if entry.id.startswith("_design/") and not self._include_design:
+                    continue
+                if entry.deleted:
+                    gone.append(entry.id)
+                else:
+                    live.append(entry)
+            if live:
+                taken.append((gone, live))
+                gone = []
+                yield live
+        taken.append((gone, []))
+
+    def _purged(self, gone: list[str], changes: _Changes) -> list[DocumentEntry]:
+        """The documents that lost revisions and are still there; those that are not are ``gone``."""
         with self._db.lock:
             changes.purge_seq = self._db.purge_seq
             docids = {docid for _, docid, _ in self._db.purges_since(self.snapshot.purge_seq)}
             found = {docid: self._db.entry(docid) for docid in docids}
-        changes.placed.update((docid, None) for docid, entry in found.items() if entry is None)
-        self._map(changes, [entry for entry in found.values() if entry is not None])
+        gone += (docid for docid, entry in found.items() if entry is None)
+        return [entry for entry in found.values() if entry is not None]
 
-    def _follow_updates(self, changes: _Changes) -> None:
+    def _updated(self, changes: _Changes) -> Iterator[list[DocumentEntry]]:
         target, seq = self._db.update_seq, self.snapshot.update_seq
         while seq < target:
             with self._db.lock:
                 entries = list(islice(self._db.entries_since(seq), BATCH))
                 seq = entries[-1].seq if len(entries) == BATCH else self._db.update_seq
-            self._map(changes, entries)
+            yield entries
         changes.update_seq = seq
-
-    def _map(self, changes: _Changes, entries: Sequence[DocumentEntry]) -> None:
-        mapped = []
-        for entry in entries:
-            if entry.id.startswith("_design/") and not self._include_design:
-                continue
-            if entry.deleted:
-                changes.placed[entry.id] = None
-            else:
-                mapped.append(entry)
-        if not mapped:
-            return
-        for entry, emitted in zip(mapped, self._mapper(mapped), strict=True):
-            placed = None
-            if any(emitted):
-                tail = text_key(entry.id)
-                placed = [
-                    _placed(definition, entry.id, tail, rows)
-                    for definition, rows in zip(self.definitions, emitted, strict=True)
-                ]
-            changes.placed[entry.id] = placed
 
     def _changed(self, n: int, tree: RowTree, changes: Mapping[str, list[_Placed] | None]) -> RowTree:
         """The ``n``th tree with the rows of the changed documents in place of those they had."""

@@ -1,0 +1,109 @@
+"""View indexes as design documents have them: JavaScript map functions, built-in reducers or JavaScript ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from couchfake.errors import Crash
+from couchfake.query_server import QueryServer
+from couchfake.storage.documents import Shown, shown_document
+from couchfake.values.collation import Collator
+from couchfake.views.index import Emitted, Index, TreeDefinition, shared_index
+from couchfake.views.nodes import Reducer, Row
+from couchfake.views.reduce import builtin_reducer
+from couchfake.views.signature import ViewGroup, ViewTree
+from couchfake.views.sums import SumOverflow
+
+if TYPE_CHECKING:
+    from couchfake.config import Config
+    from couchfake.storage.database import Database
+    from couchfake.storage.documents import DocumentEntry
+
+
+class ViewServices:
+    """What view indexes need of their node."""
+
+    def __init__(self, collator: Collator, query_server: QueryServer, config: Config) -> None:
+        self.collator = collator
+        self.query_server = query_server
+        self.config = config
+
+    def index(self, db: Database, group: ViewGroup, ddoc_id: str) -> Index:
+        """The index of a group of views, shared with other design documents of the same signature."""
+        return shared_index(db, ("view", group.signature), lambda: ViewIndex(db, group, ddoc_id, self))
+
+    def reducers(self, tree: ViewTree, group: ViewGroup, ddoc_id: str) -> list[Reducer]:
+        overflow = SumOverflow(lambda: self.config.get("query_server_config", "reduce_limit", "true") == "true")
+        return [
+            builtin_reducer(source, self.collator.sort_key, overflow)
+            or JavaScriptReducer(self.query_server, source, f"{ddoc_id}/_view/{name}", group.partitioned)
+            for name, source in zip(tree.reduce_names, tree.reduce_sources, strict=True)
+        ]
+
+
+class ViewIndex(Index):
+    """The index of one group of views."""
+
+    def __init__(self, db: Database, group: ViewGroup, ddoc_id: str, services: ViewServices) -> None:
+        collator = services.collator
+        definitions = [
+            TreeDefinition(
+                collator.raw_sort_key if tree.raw else collator.sort_key,
+                services.reducers(tree, group, ddoc_id),
+                group.partitioned,
+            )
+            for tree in group.trees
+        ]
+        super().__init__(db, definitions, _never, include_design=group.include_design)
+        self._lib = group.lib
+        self._ddoc_id = ddoc_id
+        self._query_server = services.query_server
+        self._shown = Shown(conflicts=True, local_seq=group.local_seq)
+        self._functions = [((tree.map_names + tree.reduce_names)[0], tree.map) for tree in group.trees]
+
+    def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:
+        if not self._functions:
+            for batch in batches:
+                yield [()] * len(batch)
+            return
+        server, lib, ddoc_id = self._query_server, self._lib or None, self._ddoc_id
+        session = server.compile_map(self._functions, lib, ddoc_id=ddoc_id)
+        try:
+            yield from session.map_batches([self._text(entry) for entry in batch] for batch in batches)
+        except BaseException:
+            session.close()
+            raise
+        server.release(session, self._functions, lib, ddoc_id=ddoc_id)
+
+    def _text(self, entry: DocumentEntry) -> bytes:
+        with self._db.lock:
+            return shown_document(entry, entry.winner, self._shown, self._db.revs_limit)
+
+
+def _never(entries: Sequence[DocumentEntry]) -> Sequence[Sequence[Emitted]]:
+    raise AssertionError("documents are mapped in batches")  # pragma: no cover
+
+
+class JavaScriptReducer:
+    """A reduce function of a design document."""
+
+    def __init__(self, query_server: QueryServer, source: str, label: str, partitioned: bool) -> None:
+        self._query_server = query_server
+        self._source = source
+        self._label = label
+        self._partitioned = partitioned
+
+    def reduce_all(self, calls: Sequence[Sequence[Row]]) -> Sequence[Any]:
+        if calls and self._partitioned:
+            # The real server's keys carry their partition as a term that is no JSON: the function is never reached.
+            raise Crash("error", "invalid_ejson")
+        function = self._query_server.reducer(self._source, label=self._label)
+        return function.reduce_many([[((key, docid), value) for key, docid, value in rows] for rows in calls])
+
+    def rereduce_all(self, calls: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        return self._query_server.reducer(self._source, label=self._label).rereduce_many(calls)
+
+    def finish(self, value: Any) -> Any:
+        """What the function returned; a ``ReduceOverflow`` where that was too much."""
+        return value

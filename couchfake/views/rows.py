@@ -1,0 +1,85 @@
+"""Rows of answers: as JSON text for views, as values for lists; and the documents that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from couchfake.storage.documents import Shown, shown_document
+from couchfake.storage.revision_ids import parse_rev
+from couchfake.values import json
+from couchfake.views.nodes import Row
+from couchfake.views.options import ViewOptions
+
+if TYPE_CHECKING:
+    from couchfake.storage.database import Database
+    from couchfake.storage.documents import DocumentEntry
+    from couchfake.storage.revision_tree import Revision
+
+_Found: TypeAlias = "tuple[DocumentEntry, Revision]"
+
+_PLAIN = Shown()
+
+
+def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions) -> Iterator[str]:
+    """The JSON text of each row of a map query, with its document where that was asked for."""
+    quote, text_of = json.quote, _text_of
+    if not options.include_docs:
+        for key, docid, value in rows:
+            yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)}}}'
+        return
+    for row in rows:
+        key, docid, value = row
+        doc = included_document(db, row, options)
+        text = "null" if doc is None else doc.decode("utf-8")
+        yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{text}}}'
+
+
+def map_values(db: Database, rows: Iterable[Row], options: ViewOptions) -> Iterator[dict[str, Any]]:
+    """The same as JSON values."""
+    for row in rows:
+        key, docid, value = row
+        shown = {"id": docid, "key": key, "value": value}
+        if options.include_docs:
+            doc = included_document(db, row, options)
+            shown["doc"] = None if doc is None else json.loads(doc)
+        yield shown
+
+
+def included_document(db: Database, row: Row, options: ViewOptions) -> bytes | None:
+    """The text of the document that ``include_docs`` puts beside a row: another one where the value has its ``_id``.
+
+    A linked document comes as it is now, without what ``conflicts`` and ``attachments`` would add.
+    """
+    _, docid, value = row
+    rev = None
+    shown = Shown(
+        conflicts=bool(options.conflicts),
+        attachments=options.attachments,
+        att_encoding_info=options.att_encoding_info,
+    )
+    if isinstance(value, dict):
+        rev = value.get("_rev")
+        if "_id" in value:
+            docid, shown = value["_id"], _PLAIN
+    with db.lock:
+        found = _find(db, docid, rev)
+        return None if found is None else shown_document(*found, shown, db.revs_limit)
+
+
+def _find(db: Database, docid: Any, rev: Any) -> _Found | None:
+    if not isinstance(docid, str):
+        return None
+    found = db.open_leaf(docid, None if rev is None else parse_rev(rev))
+    if found is None or found[1].body is None or (rev is None and found[1].deleted):
+        return None
+    return found
+
+
+def _text_of(value: Any) -> str:
+    kind = type(value)
+    if kind is str:
+        return json.quote(value)
+    if value is None:
+        return "null"
+    return str(value) if kind is int else json.dumps(value)
