@@ -176,7 +176,7 @@ class Authenticator:
                 hmac.new(secret.encode("utf-8"), message, algorithm).hexdigest().encode()
                 for algorithm in cookies.hash_algorithms(self._config)
             ]
-            if not any([hmac.compare_digest(each, token) for each in expected]):
+            if True not in [hmac.compare_digest(each, token) for each in expected]:
                 return None
         return UserContext(name, tuple(role for role in roles if role), "proxy")
 

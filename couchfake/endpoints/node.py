@@ -113,7 +113,7 @@ def _system(request: Request, rest: list[str]) -> Response:
     """The node's runtime, as far as Python's is like Erlang's."""
     _only_get(request)
     memory = sum(stat["collected"] for stat in gc.get_stats())
-    counts = {name: 0 for name in ("run_queue", "run_queue_dirty_cpu", "ets_table_count", "context_switches")}
+    counts = dict.fromkeys(("run_queue", "run_queue_dirty_cpu", "ets_table_count", "context_switches"), 0)
     return json_response(
         {
             "uptime": int(request.node.clock() - request.node.started),

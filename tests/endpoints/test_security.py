@@ -23,14 +23,15 @@ def test_names_and_roles_open_a_database(admin: Any, anonymous: Any, add_user: C
     assert ann.json("GET", "/db/_security") == security
     assert [each("PUT", f"/db/{n}", json={}).status_code for n, each in enumerate((ann, bob, boss))] == [201] * 3
     assert anonymous("GET", "/db/0").status_code == 401
-    ddoc = {"views": {}}
+    ddoc: dict[str, object] = {"views": {}}
     assert ann.refusal("PUT", "/db/_design/d", ddoc) == "403 forbidden: You are not a db or server admin."
     assert boss("PUT", "/db/_design/d", json=ddoc).status_code == 201
 
 
 def test_what_is_no_security_object_finds_no_majority_nor_does_a_member(admin: Any, add_user: Any) -> None:
     admin("PUT", "/db")
-    for value in ([], "x", {"admins": []}, {"members": {"names": [1]}}):
+    wrong: list[Any] = [[], "x", {"admins": []}, {"members": {"names": [1]}}]
+    for value in wrong:
         assert admin.refusal("PUT", "/db/_security", value) == NO_MAJORITY
     admin("PUT", "/db/_security", json={})
     assert add_user("ann").refusal("PUT", "/db/_security", {"admins": {"names": ["ann"]}}) == NO_MAJORITY
