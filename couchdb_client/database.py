@@ -163,8 +163,8 @@ class Database:
         ``src`` is an ID or a document. ``dest`` is an ID, or a document to overwrite, in the revision that it has in
         ``_rev``.
         """
-        source = src if isinstance(src, str) else as_dict(src)["_id"]
-        target: dict[str, Any] = {"_id": dest} if isinstance(dest, str) else as_dict(dest)
+        source = src if isinstance(src, str) else as_dict(src, "dict or string")["_id"]
+        target: dict[str, Any] = {"_id": dest} if isinstance(dest, str) else as_dict(dest, "dict or string")
         destination = quote(target["_id"], safe="/")
         if "_rev" in target:
             destination += "?" + urlencode({"rev": target["_rev"]})

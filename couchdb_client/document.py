@@ -31,13 +31,13 @@ class Document(dict[str, Any]):
         return self.get("_rev")
 
 
-def as_dict(doc: Any) -> dict[str, Any]:
+def as_dict(doc: Any, expected: str = "dict") -> dict[str, Any]:
     """``doc`` if it is a dictionary, else one made of its ``items()``. Raises `TypeError` if it has none."""
     if isinstance(doc, dict):
         return doc
     if isinstance(doc, Mapping) or hasattr(doc, "items"):
         return dict(doc.items())
-    raise TypeError(f"expected a dict or an object with items(), got {type(doc)}")
+    raise TypeError(f"expected {expected}, got {type(doc)}")
 
 
 def doc_resource(database: Resource, docid: str) -> Resource:
