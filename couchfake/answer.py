@@ -1,4 +1,4 @@
-"""Runs a WSGI application for one request and writes its answer as HTTP/1.1: head and body in one piece where possible."""
+"""Runs a WSGI application for one request and writes its answer as HTTP/1.1, head and body in one piece if it can."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class AnswerWriter:
             self._send(body)
 
     def _write_chunk(self, chunk: bytes) -> None:
-        """One piece of a body whose end is not known: sent at once. The first sends the head too, an empty one alone."""
+        """One piece of a body whose end is not known, sent at once; the first with the head, even if it is empty."""
         prefix = b""
         if not self.head_sent:
             prefix = self._make_head(None)

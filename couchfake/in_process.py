@@ -44,6 +44,7 @@ class InProcessSession(requests.Session):
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """The request with the session's settings merged in."""
+        own: Any = self.headers
         if (
             request.cookies
             or self.params
@@ -51,7 +52,7 @@ class InProcessSession(requests.Session):
             or any(request.hooks.values())
             or any(self.hooks.values())
             or next(iter(self.cookies), None) is not None
-            or not all(type(value) is str and value.isprintable() and value[:1] != " " for value in self.headers.values())
+            or not all(type(value) is str and value.isprintable() and value[:1] != " " for value in own.values())
         ):
             return super().prepare_request(request)
         prepared = PreparedRequest()
@@ -61,7 +62,6 @@ class InProcessSession(requests.Session):
             prepared.url = url
         else:
             prepared.prepare_url(url, request.params)
-        own: Any = self.headers
         if request.headers:
             merged: CaseInsensitiveDict[Any] = CaseInsensitiveDict(own)
             merged.update(request.headers)

@@ -8,7 +8,7 @@ A thread for each connection, keep-alive, pipelining, chunked bodies both ways. 
 does:
 
 - ``REQUEST_URI`` is the path and query as they were sent, escapes and all, for CouchDB tells ``%2F`` from ``/``;
-- methods may have any name, and malformed requests are met as the real server's HTTP layer meets them: with an empty 400;
+- methods may have any name, and malformed requests get what the real server's HTTP layer has for them: an empty 400;
 - each chunk of a streaming answer is sent at once, and **an empty chunk sends the head**: a feed with nothing to say
   yet yields ``b""`` first;
 - ``wsgi.input`` raises :class:`~couchfake.wire.ClientDisconnected` where the client vanishes within the body;

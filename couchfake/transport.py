@@ -172,7 +172,8 @@ class ApplicationAdapter(BaseAdapter):
         environ["REQUEST_URI"] = target
         environ["PATH_INFO"] = path
         environ["QUERY_STRING"] = query
-        for name, value in request.headers.lower_items():
+        fields: Any = request.headers  # values may be bytes, whatever the annotations say
+        for name, value in fields.lower_items():
             key = _key(name)
             if key is not None:
                 environ[key] = value.decode("latin-1") if isinstance(value, bytes) else value

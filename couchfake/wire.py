@@ -24,8 +24,11 @@ _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n\Z")
 
 
-class MalformedRequest(ValueError):
-    """A request that is no HTTP/1.1, or beyond the limits: ``status`` is the answer, after which the connection ends."""
+class MalformedRequest(ConnectionError, ValueError):
+    """A request that is no HTTP/1.1 or beyond the limits: ``status`` is the answer, and the connection ends.
+
+    A ConnectionError too, for an application that meets it while it reads a body: there is no more to be had.
+    """
 
     def __init__(self, reason: str, status: int = 400) -> None:
         super().__init__(reason)

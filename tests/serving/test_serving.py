@@ -141,7 +141,8 @@ def test_it_answers_and_keeps_the_connection(server: Server, application: Applic
 
 
 def test_the_target_is_kept_as_it_was_sent(wire: socket.socket, application: Application) -> None:
-    wire.sendall(b"GET /db/a%2Fb%c3%a4/\xc3\xa4|\"<>\\^`{}[]?x=%22;y=\xff HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    target = b"/db/a%2Fb%c3%a4/\xc3\xa4|\"<>\\^`{}[]?x=%22;y=\xff"
+    wire.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     everything(wire)
     seen = application.seen[0]
     assert seen["REQUEST_URI"] == "/db/a%2Fb%c3%a4/\xc3\xa4|\"<>\\^`{}[]?x=%22;y=\xff"
@@ -150,7 +151,8 @@ def test_the_target_is_kept_as_it_was_sent(wire: socket.socket, application: App
 
 
 def test_an_absolute_target_is_what_it_points_to(wire: socket.socket, application: Application) -> None:
-    wire.sendall(b"GET http://user:pw@host:1/db?x=1 HTTP/1.1\r\n\r\nGET http://host HTTP/1.1\r\n\r\nOPTIONS * HTTP/1.1\r\n\r\n")
+    wire.sendall(b"GET http://user:pw@host:1/db?x=1 HTTP/1.1\r\n\r\n")
+    wire.sendall(b"GET http://host HTTP/1.1\r\n\r\nOPTIONS * HTTP/1.1\r\n\r\n")
     answers(wire, 3)
     assert [seen["REQUEST_URI"] for seen in application.seen] == ["/db?x=1", "/", "*"]
 
@@ -277,8 +279,11 @@ def test_the_body_is_a_file_that_ends(wire: socket.socket, application: Applicat
 
 @pytest.mark.parametrize(
     "body",
-    [b"zz\r\n", b"-1\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"\r\n", b"0x3\r\nabc\r\n", b"f" * 5000, b"3 3\r\nabc\r\n0\r\n\r\n"],
-)
+    [
+        b"zz\r\n", b"-1\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"\r\n", b"0x3\r\nabc\r\n", b"f" * 5000,
+        b"3 3\r\nabc\r\n0\r\n\r\n",
+    ],
+)  # fmt: skip
 def test_malformed_chunks_are_refused(body: bytes, wire: socket.socket, application: Application) -> None:
     wire.sendall(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
     assert everything(wire).startswith(b"HTTP/1.1 400 ")
@@ -318,7 +323,8 @@ def test_other_expectations_do_not_matter(wire: socket.socket) -> None:
 
 
 def test_an_unread_body_does_not_spoil_the_next_request(wire: socket.socket) -> None:
-    wire.sendall(b"PUT /unread HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + b"x" * 500000 + b"GET /next HTTP/1.1\r\n\r\n")
+    wire.sendall(b"PUT /unread HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + b"x" * 500000)
+    wire.sendall(b"GET /next HTTP/1.1\r\n\r\n")
     assert [status for status, _, _ in answers(wire, 2)] == [401, 200]
 
 
@@ -340,8 +346,11 @@ def test_head_and_body_come_in_one_segment(wire: socket.socket) -> None:
 
 
 def test_head_has_no_body_whatever_the_application_gives(wire: socket.socket, application: Application) -> None:
-    application.answers["/"] = lambda environ, start_response: start_response("200 OK", [("Content-Length", "3")]) and [b"abc"]
-    wire.sendall(b"HEAD / HTTP/1.1\r\n\r\nHEAD /feed HTTP/1.1\r\n\r\nGET /unread HTTP/1.1\r\nConnection: close\r\n\r\n")
+    application.answers["/"] = lambda environ, start_response: (
+        start_response("200 OK", [("Content-Length", "3")]) and [b"abc"]
+    )
+    wire.sendall(b"HEAD / HTTP/1.1\r\n\r\nHEAD /feed HTTP/1.1\r\n\r\n")
+    wire.sendall(b"GET /unread HTTP/1.1\r\nConnection: close\r\n\r\n")
     text = everything(wire)
     assert text.count(b"HTTP/1.1 ") == 3
     assert b"abc" not in text
@@ -446,7 +455,9 @@ def test_an_answer_of_another_length_than_it_said_ends_the_connection(
 def test_a_header_with_a_line_end_is_never_sent(
     wire: socket.socket, application: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
-    application.answers["/split"] = lambda environ, start_response: start_response("200 OK", [("X", "a\r\nY: b")]) and []
+    application.answers["/split"] = lambda environ, start_response: (
+        start_response("200 OK", [("X", "a\r\nY: b")]) and []
+    )
     wire.sendall(b"GET /split HTTP/1.1\r\n\r\n")
     assert everything(wire).startswith(b"HTTP/1.1 500 ")
 

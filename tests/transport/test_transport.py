@@ -66,11 +66,12 @@ def test_the_path_keeps_its_escapes(application: Recorder, client: requests.Sess
 @pytest.mark.parametrize(
     "path",
     [
-        "/db/a%2fb", "/db/%7E", "/db/%41", "/db/é", "/db/../x", "/db/./x", "/db/a b", "/db//x", "/", "/db/%zz", "/db/a|b", "/%2E%2E/x",
-        "/db?x=%2F%41", "/db?x=a b", "/db#frag", "/db/..", "/db/...", "?x=1", "/db?a=../b", "/db/%5B%5D", "/db/[x]", "//x//y",
+        "/db/a%2fb", "/db/%7E", "/db/%41", "/db/é", "/db/../x", "/db/./x", "/db/a b", "/db//x", "/", "/db/%zz",
+        "/db/a|b", "/db?x=%2F%41", "/db?x=a b", "/db#frag", "/db/..", "/db/...", "?x=1", "/db?a=../b", "/db/%5B%5D",
+        "/db/[x]", "/%2E%2E/x", "//x//y",
     ],
 )  # fmt: skip
-def test_urls_are_prepared_as_requests_prepares_them(path: str, application: Recorder, client: requests.Session) -> None:
+def test_urls_are_prepared_as_requests_prepares_them(path: str, client: requests.Session) -> None:
     plain = requests.Session()
     plain.trust_env = False
     request = requests.Request("GET", BASE_URL + path)

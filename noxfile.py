@@ -1,0 +1,40 @@
+"""``nox``: the suite on every Python that is supported and installed here."""
+
+from __future__ import annotations
+
+import nox
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests"]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The test suite; arguments after ``--`` go to pytest."""
+    install(session, "test")
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """What a new user sees: the distribution alone, and the examples."""
+    session.install(".")
+    session.run("python", "-m", "pytest", "examples", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types and directions of import."""
+    install(session, "test", "lint", "clients")
+    session.install("nox")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
