@@ -47,7 +47,6 @@ def read_query(parameters: Parameters) -> DocumentQuery:
             query.open_revs = "all" if value == "all" else read_revs(_json(value))
         elif name == "atts_since":
             shown.atts_since = tuple(read_revs(_json(value)))
-            shown.attachments = True
         elif name == "new_edits" and value in ("true", "false"):
             query.new_edits = value == "true"
     return query

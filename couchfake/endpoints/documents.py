@@ -8,7 +8,14 @@ from typing import Any
 
 from couchfake.endpoints import local_documents, multipart_documents
 from couchfake.endpoints.document_ids import require_readable, require_writable
-from couchfake.endpoints.document_queries import DocumentQuery, edit_of, named_rev, read_query, require_revision
+from couchfake.endpoints.document_queries import (
+    DocumentQuery,
+    edit_of,
+    named_rev,
+    read_query,
+    require_revision,
+    status_of_write,
+)
 from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
 from couchfake.http import multipart
 from couchfake.http.parameters import Parameters, quote, unquote
@@ -76,6 +83,7 @@ def get(request: Request, docid: str) -> Response:
     entry, leaf = find(request, docid, query)
     limit = request.db.revs_limit
     shown = query.shown
+    shown.attachments = shown.attachments or shown.atts_since is not None
     if query.rev is not None and not query.latest:
         # Of a revision that was asked for by name the server tells nothing about others.
         shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
@@ -134,6 +142,7 @@ def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:
     if not results and query.open_revs == "all":
         raise NotFound("missing")
     shown = query.shown
+    shown.atts_since = None  # which has no meaning here
     shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     entry = request.db.entry(docid)
     if request.accepts("multipart/mixed"):
@@ -158,10 +167,11 @@ def location(request: Request, docid: str) -> str:
 
 def written(request: Request, edit: Edit, new_edits: bool, headers: dict[str, str]) -> Response:
     """Write, and answer with the new revision."""
+    status = status_of_write(request, 200 if edit.deleted else 201)
     rev = format_rev(write_one(request.db, edit, request.user, new_edits))
     etag = local_documents.etag(edit, rev) if edit.id.startswith("_local/") else f'"{rev}"'
     answer = {"ok": True, "id": edit.id, "rev": rev}
-    return json_response(answer, 200 if edit.deleted else 201, {**headers, "ETag": etag})
+    return json_response(answer, status, {**headers, "ETag": etag})
 
 
 def put(request: Request, docid: str) -> Response:
@@ -170,7 +180,7 @@ def put(request: Request, docid: str) -> Response:
     require_writable(request, docid)
     content_type = request.environ.get("CONTENT_TYPE", "")
     if content_type.startswith("multipart/related;"):
-        text, parts = multipart.read_related(content_type, request.body)
+        text, parts = multipart.read_related(content_type, request.received)
         edit = edit_of(request, docid, multipart_documents.first_part(text), parts)
     else:
         edit = edit_of(request, docid, request.json())
@@ -210,8 +220,9 @@ def post(request: Request) -> Response:
     require_writable(request, edit.id)
     if request.parameters.get("batch") == "ok":
         return batched(request, edit)
+    status = status_of_write(request, 201)
     rev = format_rev(write_one(request.db, edit, request.user))
-    return json_response({"ok": True, "id": edit.id, "rev": rev}, 201, {"Location": location(request, edit.id)})
+    return json_response({"ok": True, "id": edit.id, "rev": rev}, status, {"Location": location(request, edit.id)})
 
 
 def copy(request: Request, docid: str) -> Response:

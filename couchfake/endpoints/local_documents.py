@@ -23,7 +23,7 @@ def get(request: Request, docid: str) -> Response:
     if query.rev is not None or query.open_revs:
         raise NotFound("missing")
     found = find(request, docid)
-    tag = make_etag([0, str(found.rev), found.body])
+    tag = make_etag((0, str(found.rev), found.body))
     if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), tag):
         return not_modified(tag)
     return json_response(found.document(query.shown.revs), 200, {"ETag": tag})
@@ -31,4 +31,4 @@ def get(request: Request, docid: str) -> Response:
 
 def etag(edit: Edit, rev: str) -> str:
     """The ETag of a local document that was just written."""
-    return make_etag([0, rev.partition("-")[2], edit.body])
+    return make_etag((0, rev.partition("-")[2], edit.body))

@@ -11,6 +11,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from couchfake.auth.authenticate import Presented
 from couchfake.errors import BadContentType, BadRequest, TooLarge
+from couchfake.http.accepting import accepts
 from couchfake.http.parameters import Parameters, unquote
 from couchfake.values import json
 
@@ -57,7 +58,7 @@ class Request(werkzeug.Request):
             self.segments,
             lambda name: environ.get("HTTP_" + name.upper().replace("-", "_")),
             environ.get("REMOTE_ADDR", ""),
-            self.base_uri.startswith("https:"),
+            environ.get("wsgi.url_scheme") == "https",
         )
 
     @cached_property
@@ -137,15 +138,8 @@ class Request(werkzeug.Request):
         return f"{scheme or self.environ.get('wsgi.url_scheme', 'http')}://{host}"
 
     def accepts(self, mimetype: str) -> bool:
-        """Whether the Accept header allows a type, as mochiweb reads it; no header allows any."""
-        header = self.environ.get("HTTP_ACCEPT")
-        if header is None:
-            return True
-        qualities = {}
-        for part in header.split(","):
-            name, *options = part.split(";")
-            quality = next((option.strip()[2:] for option in options if option.strip().startswith("q=")), "1")
-            qualities[name.strip()] = quality.strip("0.") != ""
-        family = mimetype.partition("/")[0] + "/*"
-        refused = qualities.get(mimetype) is False or qualities.get(family) is False
-        return not refused and any(qualities.get(name, False) for name in (mimetype, family, "*/*"))
+        """Whether the Accept header allows a type; no header allows any, one that cannot be read none."""
+        try:
+            return accepts(self.environ.get("HTTP_ACCEPT"), mimetype)
+        except ValueError:
+            return False

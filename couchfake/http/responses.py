@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Response as _Response
 
 from couchfake.errors import CouchError, ServerError
 from couchfake.values import erlang, json
+from couchfake.values.xxh128 import xxh128
 
 Headers = Mapping[str, str]
 
@@ -64,8 +64,15 @@ def etag_matches(request_header: str | None, etag: str) -> bool:
 
 
 def make_etag(value: Any) -> str:
-    """An ETag from a JSON value: the MD5 of its Erlang term in base 36, quoted, as ``couch_httpd:make_etag/1``."""
-    number = int.from_bytes(hashlib.md5(erlang.term_to_binary(value), usedforsecurity=False).digest(), "big")
+    """An ETag from a JSON value, or a tuple of some: the hash of its Erlang term in base 36, quoted.
+
+    Source: ``couch_httpd:make_etag/1``; the hash of 3.5 is XXH3, not the MD5 of earlier servers.
+    """
+    if isinstance(value, tuple):
+        term = bytes((0x83, ord("h"), len(value))) + b"".join(map(erlang.external, value))
+    else:
+        term = erlang.term_to_binary(value)
+    number = xxh128(term)
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     text = ""
     while number:
