@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +79,9 @@ class Stats:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counters = dict.fromkeys(COUNTERS, 0)
+        self._requests = 0
+        self._methods: Counter[str] = Counter()
+        self._statuses: Counter[int] = Counter()
         # Of the latest requests only: the real server's histograms look back ten seconds.
         self._samples: dict[str, deque[float]] = {name: deque(maxlen=_SAMPLE) for name in HISTOGRAMS}
 
@@ -91,17 +94,21 @@ class Stats:
     def request(self, method: str, status: int, milliseconds: float) -> None:
         """Count one answered request."""
         with self._lock:
-            counters = self._counters
-            counters["couchdb.httpd.requests"] += 1
-            for name in (f"couchdb.httpd_request_methods.{method}", f"couchdb.httpd_status_codes.{status}"):
-                if name in counters:
-                    counters[name] += 1
+            self._requests += 1
+            self._methods[method] += 1
+            self._statuses[status] += 1
             self._samples[REQUEST_TIME].append(milliseconds)
+
+    def _all_counters(self) -> dict[str, int]:
+        counters = {**self._counters, "couchdb.httpd.requests": self._requests}
+        counters.update((f"couchdb.httpd_request_methods.{name}", count) for name, count in self._methods.items())
+        counters.update((f"couchdb.httpd_status_codes.{code}", count) for code, count in self._statuses.items())
+        return {name: value for name, value in counters.items() if name in COUNTERS}
 
     def tree(self, **now: int) -> dict[str, Any]:
         """Everything, nested by the parts of the names. ``now``: counters whose values are known elsewhere."""
         with self._lock:
-            counters = {**self._counters, **{f"couchdb.{name}": value for name, value in now.items()}}
+            counters = {**self._all_counters(), **{f"couchdb.{name}": value for name, value in now.items()}}
             samples = {name: list(sample) for name, sample in self._samples.items()}
         tree: dict[str, Any] = {}
         for name, value in counters.items():

@@ -51,6 +51,7 @@ class Authenticator:
         self._clock = clock
         self._lockout = Lockout(config, clock)
         self._proven = ProvenPasswords()
+        self._names_of: tuple[str, list[str]] = ("", [])  # the setting that was read last, and what it says
         self._handlers: dict[str, Callable[[Presented], UserContext | None]] = {
             "cookie": self._by_cookie,
             "default": self._by_basic,
@@ -61,7 +62,10 @@ class Authenticator:
 
     def handler_names(self) -> list[str]:
         """The configured handlers, in their order."""
-        return _HANDLER.findall(self._config.get("chttpd", "authentication_handlers"))
+        setting = self._config.get("chttpd", "authentication_handlers")
+        if setting != self._names_of[0]:
+            self._names_of = (setting, _HANDLER.findall(setting))
+        return self._names_of[1]
 
     def user_context(self, presented: Presented) -> UserContext:
         """Who makes a request. Raises BadRequest for malformed credentials, Unauthorized for wrong ones (and for

@@ -105,10 +105,6 @@ def _names_people(group: Any) -> bool:
 
 # Rights by path
 
-_SYSTEM_DATABASES = ("_users", "_replicator")
-_FOR_ANYONE = ("_up", "_uuids", "_session", "_replicate", "_active_tasks")
-_METRICS = ("_stats", "_system", "_prometheus")
-
 
 def authorize(
     user: UserContext, method: str, path: Sequence[str], security_of: Callable[[str], Security], config: Config
@@ -118,26 +114,45 @@ def authorize(
     ``path``: the decoded segments, empty for ``/``. ``security_of(db_name)``: a database's security object; NotFound
     where there is none. Some handlers check more than this, once they know more (design documents, ``_security``).
     """
-    match list(path):
-        case [] | ["favicon.ico", *_]:
-            return
+    first = path[0] if path else ""
+    if first.startswith("_"):
+        _authorize_underscore(user, method, list(path), security_of, config)
+    elif path and first != "favicon.ico":
+        _authorize_database(user, method, path, security_of)
+
+
+def _authorize_underscore(
+    user: UserContext, method: str, path: list[str], security_of: Callable[[str], Security], config: Config
+) -> None:
+    match path:
         case ["_all_dbs" | "_dbs_info", *_]:
             if config.boolean("chttpd", "admin_only_all_dbs"):
                 require_server_admin(user)
-        case [name] if method in ("PUT", "DELETE") and (name in _SYSTEM_DATABASES or not name.startswith("_")):
+        case ["_users" | "_replicator", "_all_docs" | "_changes", *_]:
             require_server_admin(user)
-        case [name, "_all_docs" | "_changes", *_] if name in _SYSTEM_DATABASES:
-            require_server_admin(user)
-        case ["_node", _, kind, *_] if kind in _METRICS:
+        case ["_users" | "_replicator", *_]:
+            _authorize_database(user, method, path, security_of)
+        case ["_node", _, "_stats" | "_system" | "_prometheus", *_]:
             require_metrics(user)
-        case [name, *_] if name in _FOR_ANYONE or (name == "_utils" and method in ("GET", "HEAD")):
+        case ["_up" | "_uuids" | "_session" | "_replicate" | "_active_tasks", *_]:
             return
-        case [name, *_] if name.startswith("_") and name not in _SYSTEM_DATABASES:
+        case ["_utils", *_] if method in ("GET", "HEAD"):
+            return
+        case _:
             require_server_admin(user)
-        case [_, "_sync_shards"] | [_, "_purge", *_] | [_, "_purged_infos_limit"]:
-            require_server_admin(user)
-        case [name, *rest]:
-            security = security_of(name)
-            require_member(user, security)
-            if (rest[:1] == ["_compact"] or rest == ["_view_cleanup"]) and not is_database_admin(user, security):
-                raise Unauthorized("You are not a server or db admin.")
+
+
+def _authorize_database(
+    user: UserContext, method: str, path: Sequence[str], security_of: Callable[[str], Security]
+) -> None:
+    below = path[1] if len(path) > 1 else ""
+    if not below and method in ("PUT", "DELETE"):
+        require_server_admin(user)
+        return
+    if below.startswith("_") and below in ("_sync_shards", "_purge", "_purged_infos_limit"):
+        require_server_admin(user)
+        return
+    security = security_of(path[0])
+    require_member(user, security)
+    if below in ("_compact", "_view_cleanup") and not is_database_admin(user, security):
+        raise Unauthorized("You are not a server or db admin.")

@@ -51,9 +51,9 @@ def refusal(request: Request, error: CouchError) -> Response:
 def finish(request: Request, response: Response, started: float) -> None:
     """Add to an answer what it needs for the way. ``started``: ``perf_counter()`` of its beginning."""
     environ, headers, config = request.environ, response.headers, request.node.config
-    headers.setdefault("Server", SERVER_NAME)
-    headers["X-Couch-Request-ID"] = request_id(request)
-    headers["X-CouchDB-Body-Time"] = str(int((perf_counter() - started) * 1000))
+    headers.add("Server", SERVER_NAME)
+    headers.add("X-Couch-Request-ID", request_id(request))
+    headers.add("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
     user = getattr(request, "user", None)
     if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in headers:
         headers["Set-Cookie"] = user.renewed_cookie
