@@ -1,0 +1,127 @@
+// The other realm: prototypes for values that the server hands in. On the real server each function is a context of its
+// own and documents come from outside; here there is one realm, and this second set of prototypes.
+(function () {
+  var nativeParse = JSON.parse, OwnError = Error, OwnArray = Array;
+  var isArray = Array.isArray, keys = Object.keys, freezeOne = Object.freeze, isFrozen = Object.isFrozen;
+  var setPrototype = Object.setPrototypeOf, prototypeOf = Object.getPrototypeOf;
+  var define = Object.defineProperty, describe = Object.getOwnPropertyDescriptor, ownKeys = Reflect.ownKeys;
+
+  function copy(from, to) {
+    ownKeys(from).forEach(function (name) {
+      if (name !== 'constructor') define(to, name, describe(from, name));
+    });
+    return to;
+  }
+
+  function hidden(object, name, value) {
+    define(object, name, {value: value, writable: true, enumerable: false, configurable: true});
+  }
+
+  var objectPrototype = copy(Object.prototype, Object.create(null));
+  var functionPrototype = setPrototype(copy(Function.prototype, function () {}), objectPrototype);
+
+  function foreign(constructor, name, prototype) {
+    setPrototype(constructor, functionPrototype);
+    hidden(constructor, 'name', name);
+    constructor.prototype = prototype;
+    hidden(prototype, 'constructor', constructor);
+    return constructor;
+  }
+
+  foreign(function () { return setPrototype({}, objectPrototype); }, 'Object', objectPrototype);
+
+  var arrayPrototype = copy(Array.prototype, setPrototype([], objectPrototype));
+  var ForeignArray = foreign(function (length) {
+    return setPrototype(arguments.length === 1 ? new OwnArray(length) : OwnArray.from(arguments), arrayPrototype);
+  }, 'Array', arrayPrototype);
+  hidden(ForeignArray, 'isArray', isArray);
+  define(ForeignArray, Symbol.species, {get: function () { return this; }, configurable: true});
+
+  var errorPrototype = setPrototype(copy(Error.prototype, {}), objectPrototype);
+  var errorPrototypes = {};  // by name
+
+  function foreignError(name) {
+    if (!errorPrototypes[name]) {
+      var prototype = errorPrototypes[name] = setPrototype({}, errorPrototype);
+      hidden(prototype, 'name', name);
+      hidden(prototype, 'message', '');
+      foreign(function (message) { return setPrototype(new OwnError(message), prototype); }, name, prototype);
+    }
+    return errorPrototypes[name];
+  }
+
+  // `method` as a function of the other realm: what it throws belongs there too
+  function foreignMethod(method, name) {
+    var wrapper = function () {
+      try {
+        return method.apply(this, arguments);
+      } catch (error) {
+        throw error instanceof OwnError ? setPrototype(error, foreignError(error.name)) : error;
+      }
+    };
+    hidden(wrapper, 'name', name);
+    return wrapper;
+  }
+
+  ['push', 'pop', 'shift', 'unshift', 'splice', 'reverse', 'fill', 'copyWithin'].forEach(function (name) {
+    hidden(arrayPrototype, name, foreignMethod(Array.prototype[name], name));
+  });
+  ['toReversed', 'toSorted', 'toSpliced', 'with'].forEach(function (name) {
+    var method = Array.prototype[name];
+    hidden(arrayPrototype, name, function () { return setPrototype(method.apply(this, arguments), arrayPrototype); });
+  });
+  var sort = Array.prototype.sort;
+  hidden(arrayPrototype, 'sort', function (compare) {
+    if (isFrozen(this)) throw setPrototype(new TypeError('object is read-only'), foreignError('TypeError'));
+    return sort.call(this, compare);
+  });
+
+  function adopt(value) {
+    var i, member;
+    if (isArray(value)) {
+      setPrototype(value, arrayPrototype);
+      for (i = 0; i < value.length; i++) {
+        member = value[i];
+        if (typeof member === 'object' && member !== null) adopt(member);
+      }
+    } else if (typeof value === 'object' && value !== null) {
+      setPrototype(value, objectPrototype);
+      var names = keys(value);
+      for (i = 0; i < names.length; i++) {
+        member = value[names[i]];
+        if (typeof member === 'object' && member !== null) adopt(member);
+      }
+    }
+    return value;
+  }
+
+  // The same, and frozen, in one walk.
+  function freeze(value) {
+    var i, member;
+    if (isArray(value)) {
+      setPrototype(value, arrayPrototype);
+      for (i = 0; i < value.length; i++) {
+        member = value[i];
+        if (typeof member === 'object' && member !== null) freeze(member);
+      }
+    } else if (typeof value === 'object' && value !== null) {
+      setPrototype(value, objectPrototype);
+      var names = keys(value);
+      for (i = 0; i < names.length; i++) {
+        member = value[names[i]];
+        if (typeof member === 'object' && member !== null) freeze(member);
+      }
+    }
+    freezeOne(value);
+  }
+
+  var foreignParse = foreignMethod(nativeParse, 'parse');
+
+  return {
+    adopt: adopt,
+    freeze: freeze,
+    parse: function (text, reviver) { return adopt(foreignParse(text, reviver)); },
+    isForeign: function (value) { return prototypeOf(value) === arrayPrototype; },
+    isError: function (value) { return typeof value === 'object' && value !== null && errorPrototype.isPrototypeOf(value); }
+  };
+})

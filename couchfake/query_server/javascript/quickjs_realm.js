@@ -1,0 +1,88 @@
+// The engine's own part on QuickJS. It brings to core.js:
+//   define(name, value)      a global of the script          evaluate(text)      a program's value, in the global scope
+//   parse, stringify         JSON, plain                     JSON                what scripts see as JSON
+//   adopt(value)             makes a parsed value one of the server's realm      freeze(value)   adopts and freezes it
+//   isForeignArray(value)    an array of that realm          join(texts, between)    a text that is no rope
+//   isError, isFunction, classOf, hasOwn, hasStack, now
+//   crash(error)             'stack' or 'memory' when the error is a limit of the process; null
+//   place(error)             ' (line 3)' of the function's source, or ''          load(name)      a part of the prelude
+// `partTexts` (by name) and PRELUDE_LINE (no function's source is as long) come from prelude.py.
+
+function makeRealm() {
+  var global = globalThis, evaluateGlobally = eval;
+  var parse = JSON.parse, stringify = JSON.stringify, now = Date.now;
+  var isArray = Array.isArray, prototypeOf = Object.getPrototypeOf, defineProperty = Object.defineProperty;
+  var classOf = Object.prototype.toString, hasOwn = Object.prototype.hasOwnProperty;
+  var arrayJoin = Array.prototype.join;
+  var OwnError = Error, OwnRangeError = RangeError, OwnInternalError = InternalError;
+  var asyncPrototypes = [prototypeOf(async function () {}), prototypeOf(async function* () {})];
+
+  // What the real server's build of QuickJS does not have.
+  function remove(object, names) {
+    names = names.split(' ');
+    for (var i = 0; i < names.length; i++) delete object[names[i]];
+  }
+  remove(global, 'Promise Proxy ArrayBuffer SharedArrayBuffer DataView Atomics Int8Array Uint8Array Uint8ClampedArray ' +
+                 'Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array Float16Array Float32Array ' +
+                 'Float64Array WeakRef FinalizationRegistry Iterator DisposableStack AsyncDisposableStack ' +
+                 'SuppressedError DOMException queueMicrotask btoa atob performance');
+  remove(String.prototype, 'normalize localeCompare');
+  remove(Set.prototype, 'isDisjointFrom isSubsetOf isSupersetOf intersection difference symmetricDifference union');
+  remove(Map.prototype, 'getOrInsert getOrInsertComputed');
+  remove(WeakMap.prototype, 'getOrInsert getOrInsertComputed');
+  remove(Error, 'isError captureStackTrace stackTraceLimit prepareStackTrace');
+  remove(Array, 'fromAsync');
+  remove(RegExp, 'escape');
+  remove(Math, 'f16round sumPrecise');
+  remove(JSON, 'rawJSON isRawJSON');
+  remove(Symbol, 'dispose asyncDispose');
+
+  var theOtherRealm = null;
+  function other() { return theOtherRealm || (theOtherRealm = realm.load('quickjs_foreign')()); }
+
+  var scriptJSON = {};
+  defineProperty(scriptJSON, 'parse', {
+    value: function parse(text, reviver) { return other().parse(text, reviver); },
+    writable: true, configurable: true
+  });
+  defineProperty(scriptJSON, 'stringify', {value: stringify, writable: true, configurable: true});
+  defineProperty(scriptJSON, Symbol.toStringTag, {value: 'JSON', configurable: true});
+
+  var realm = {
+    JSON: scriptJSON,
+    parse: parse,
+    stringify: stringify,
+    now: now,
+    prepare: other,
+    adopt: function (value) { return other().adopt(value); },
+    freeze: function (value) { other().freeze(value); },
+    isForeignArray: function (value) { return isArray(value) && other().isForeign(value); },
+    classOf: function (value) { return classOf.call(value); },
+    hasStack: function (error) { return !!error.stack; },
+    join: function (texts, between) { return arrayJoin.call(texts, between); },
+    hasOwn: function (object, name) { return hasOwn.call(object, name); },
+    isError: function (value) {
+      return value instanceof OwnError || (theOtherRealm !== null && theOtherRealm.isError(value));
+    },
+    isFunction: function (value) {
+      return typeof value === 'function' && asyncPrototypes.indexOf(prototypeOf(value)) < 0;
+    },
+    define: function (name, value) {
+      defineProperty(global, name, {value: value, writable: true, enumerable: true, configurable: true});
+    },
+    evaluate: function (text) { return evaluateGlobally(text); },
+    load: function (name) { return evaluateGlobally(PRELUDE_START + partTexts[name]); },
+    crash: function (error) {
+      if (error instanceof OwnRangeError && error.message === 'Maximum call stack size exceeded') return 'stack';
+      if (error instanceof OwnInternalError && error.message === 'out of memory') return 'memory';
+      return null;
+    },
+    place: function (error) {
+      var frames = error !== null && error !== undefined && typeof error.stack === 'string' ? error.stack : '';
+      var line = /<input>:(\d+)/g, match;
+      while ((match = line.exec(frames)) !== null) if (+match[1] < PRELUDE_LINE) return ' (line ' + match[1] + ')';
+      return '';
+    }
+  };
+  return realm;
+}

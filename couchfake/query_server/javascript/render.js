@@ -1,0 +1,202 @@
+// Shows, lists, updates, rewrites, validation and filters; the answers are those of the query server protocol.
+(function (core) {
+  var realm = core.realm, stringify = realm.stringify, mime = core.part('mime');
+
+  var chunks = [], head = {}, headIsNew = false;
+  var listRows = [], nextRow = 0, startSent = false, listEnded = false;
+  var listEvents = [];  // JSON texts of ["start", chunks, head], ["chunks", chunks(, head)] and ["end", chunks(, head)]
+
+  function start(response) {
+    head = response || {};
+    headIsNew = true;
+  }
+
+  function send(chunk) { chunks[chunks.length] = chunk.toString(); }
+
+  function forgetList() {
+    chunks = [];
+    head = {};
+    headIsNew = false;
+    startSent = listEnded = false;
+  }
+
+  function withType(response, type) {
+    response.headers = response.headers || {};
+    if (type) response.headers['Content-Type'] = response.headers['Content-Type'] || type;
+    return response;
+  }
+
+  function tell(event) { listEvents[listEvents.length] = stringify(event); }
+
+  function sendStart() {
+    tell(['start', chunks, withType(head, mime.chosen())]);
+    chunks = [];
+    head = {};
+    headIsNew = false;
+  }
+
+  function sendChunks(label) {
+    tell(headIsNew ? [label, chunks, head] : [label, chunks]);
+    headIsNew = false;
+    chunks = [];
+  }
+
+  function getRow() {
+    if (listEnded) return null;
+    if (!startSent) {
+      startSent = true;
+      sendStart();
+    } else {
+      sendChunks('chunks');
+    }
+    if (nextRow >= listRows.length) {
+      listEnded = true;
+      return null;
+    }
+    return listRows[nextRow++];
+  }
+
+  function wrapped(response) { return typeof response === 'string' ? {body: response} : response; }
+
+  // Only arrays of the server's own realm (parts of a request, say) are known for arrays here.
+  function isResponse(value) {
+    var type = typeof value;
+    return type === 'string' || (type === 'object' && value !== null && !realm.isForeignArray(value));
+  }
+
+  function raise(error, name) {
+    if ((error.error && error.reason) || error[0] == 'error' || error[0] == 'fatal') throw error;
+    if (realm.crash(error)) throw error;
+    core.note('error', 'function raised error: ' + String(error) + realm.place(error));
+    throw ['error', name, 'function raised error: ' + String(error) + ' \nstacktrace: ' + error.stack];
+  }
+
+  function show(run, ddoc, args) {
+    try {
+      forgetList();
+      mime.forget();
+      var response = wrapped(run.apply(ddoc, args) || {});
+      if (chunks.length) {
+        response.headers = response.headers || {};
+        for (var name in head) response.headers[name] = head[name];
+        response.body = chunks.join('') + (response.body || '');
+        forgetList();
+      }
+      if (mime.wasUsed()) {
+        var more = wrapped(mime.run(args[1], ddoc) || {});
+        response.body = (response.body || '') + chunks.join('') + (more.body || '');
+        response = withType(response, mime.chosen());
+        forgetList();
+      }
+      if (!isResponse(response)) throw ['error', 'render_error', 'undefined response from show function'];
+      return ['resp', wrapped(response)];
+    } catch (error) {
+      // a path that names a document which is not there turns every error into this one
+      if (args[0] === null && args[1].path.length > 5) throw ['error', 'not_found', 'document not found'];
+      raise(error, 'render_error');
+    }
+  }
+
+  function update(run, ddoc, args) {
+    try {
+      if (args[1].method == 'GET') throw ['error', 'method_not_allowed', 'Update functions do not allow GET'];
+      var result = run.apply(ddoc, args);
+      var doc = result[0], response = result[1];
+      if (!isResponse(response)) throw ['error', 'render_error', 'undefined response from update function'];
+      return ['up', doc, wrapped(response)];
+    } catch (error) {
+      raise(error, 'render_error');
+    }
+  }
+
+  function rewrite(run, ddoc, args) {
+    try {
+      var result = run.apply(ddoc, args);
+      if (!result) return ['no_dispatch_rule'];
+      return ['ok', typeof result === 'string' ? {path: result} : result];
+    } catch (error) {
+      raise(error, 'rewrite_error');
+    }
+  }
+
+  // The events up to the end, and the error that cut them short, if one did.
+  function list(run, ddoc, listHead, req, rows) {
+    listEvents = [];
+    listRows = rows;
+    nextRow = 0;
+    var failure = null;
+    try {
+      mime.forget();
+      forgetList();
+      try {
+        var tail = run.apply(ddoc, [listHead, req]);
+        if (mime.wasUsed()) tail = mime.run(req, ddoc);
+        if (!startSent) getRow();
+        if (typeof tail !== 'undefined') chunks[chunks.length] = tail;
+        sendChunks('end');
+      } catch (error) {
+        raise(error, 'render_error');
+      }
+    } catch (error) {
+      failure = core.errorResponse(error);
+    }
+    listRows = [];
+    return '{"events":[' + realm.join(listEvents, ',') + '],"failure":' + stringify(failure) + '}';
+  }
+
+  // A refusal is an object with one member, forbidden or unauthorized; real errors are told from thrown objects by their stack.
+  function validate(run, ddoc, args) {
+    try {
+      run.apply(ddoc, args);
+      return 1;
+    } catch (error) {
+      if (realm.crash(error)) throw error;
+      if (error.name && realm.hasStack(error)) {
+        core.note('error', 'function raised error: ' + String(error) + realm.place(error));
+        throw error;
+      }
+      return error;
+    }
+  }
+
+  function filterDocs(run, ddoc, docs, req) {
+    var passes = [];
+    for (var i = 0; i < docs.length; i++) passes[i] = !!run.apply(ddoc, [docs[i], req]);
+    return passes;
+  }
+
+  function filterByView(run, docs) {
+    var passes = [];
+    for (var i = 0; i < docs.length; i++) {
+      core.sawEmit = false;
+      run(docs[i]);
+      passes[i] = core.sawEmit;
+    }
+    return passes;
+  }
+
+  // -- commands -------------------------------------------------------------------------------------------------------
+
+  function adopted(text) { return realm.adopt(realm.parse(text)); }
+
+  // `args`: a JSON text of the function's arguments
+  function command(run) {
+    return function (args) { return stringify(run(core.designFunction, core.designDocument, adopted(args))); };
+  }
+
+  return {
+    start: start,
+    send: send,
+    getRow: getRow,
+    validate: command(validate),
+    show: command(show),
+    update: command(update),
+    rewrite: command(rewrite),
+    filter: command(function (run, ddoc, args) { return filterDocs(run, ddoc, args[0], args[1]); }),
+    filter_view: command(function (run, ddoc, args) { return filterByView(run, args[0]); }),
+    list: function (args) {
+      var given = adopted(args);
+      return list(core.designFunction, core.designDocument, given[0], given[1], given[2]);
+    }
+  };
+})

@@ -1,0 +1,115 @@
+"""Map functions of one design document at work: documents in, rows out.
+
+Every function has a script of its own, so its globals are its own; they live as long as the session, which is one run
+of the indexer. A batch of documents goes into a script as one JSON text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from couchfake.query_server.compiled import CompiledFunction, Surroundings, dumps
+from couchfake.query_server.source import as_program
+from couchfake.query_server.traits import traits
+
+SLICE = "250"  # milliseconds after which a batch's call ends early, so that the time limit is one of single documents
+BATCH_SIZE = 1_000_000  # characters of documents in one text
+
+Row = list[Any]
+"""A key and a value, as JSON has them behind JavaScript."""
+
+
+class MapFunction(NamedTuple):
+    """``name`` is the view's, for the log."""
+
+    name: str
+    source: str
+
+
+class MapSession:
+    """Made by ``QueryServer.compile_map``. One thread at a time may use it."""
+
+    def __init__(self, around: Surroundings, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> None:
+        self._functions = [_map_function(around, ddoc_id, function, lib) for function in functions]
+        self._origins = [_origin(function.source) for function in functions]
+
+    def open(self) -> None:
+        """Compile all functions now. Errors: 500 ``compilation_error``, 404 ``not_found`` for an empty source."""
+        for function in self._functions:
+            function.open()
+
+    def close(self) -> None:
+        for function in self._functions:
+            function.close()
+
+    def map_docs(self, docs: Sequence[bytes | str]) -> list[tuple[list[Row], ...]]:
+        """For each document its rows, function by function: ``result[document][function][n] == [key, value]``.
+
+        ``docs``: JSON texts of documents. A function that throws emits nothing for that document, which is logged.
+        Errors: what a function throws as fatal, 500 ``os_process_error`` for one that does not end.
+        """
+        return self._submit(docs)()
+
+    def map_batches(self, batches: Iterable[Sequence[bytes | str]]) -> Iterator[list[tuple[list[Row], ...]]]:
+        """``map_docs`` of each batch in turn; while one is handed out, JavaScript already works on the next."""
+        waiting: Callable[[], list[tuple[list[Row], ...]]] | None = None
+        for batch in batches:
+            following = self._submit(batch)
+            if waiting is not None:
+                yield waiting()
+            waiting = following
+        if waiting is not None:
+            yield waiting()
+
+    def _submit(self, docs: Sequence[bytes | str]) -> Callable[[], list[tuple[list[Row], ...]]]:
+        texts = [(_array(part), len(part)) for part in _batches(docs)]
+        columns = [
+            [self._submit_one(index, text, size) for text, size in texts] for index in range(len(self._functions))
+        ]
+
+        def result() -> list[tuple[list[Row], ...]]:
+            rows = [[of_doc for wait in column for of_doc in wait()] for column in columns]
+            return list(zip(*rows, strict=True)) if rows else [() for _ in docs]
+
+        return result
+
+    def _submit_one(self, index: int, text: str, size: int) -> Callable[[], list[list[Row]]]:
+        function, origin = self._functions[index], self._origins[index]
+        first = function.submit("views", "map_docs", text, "0", SLICE, origin)
+
+        def result() -> list[list[Row]]:
+            done, rows = first()
+            while done < size:
+                done, more = function.call("views", "map_docs", text, str(done), SLICE, origin)
+                rows += more
+            return rows  # type: ignore[no-any-return]  # JSON's shape is the prelude's
+
+        return result
+
+
+def _map_function(around: Surroundings, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
+    source = function.source
+    opening = ("add_map", source, as_program(source), dumps(lib or None), _origin(source))
+    return CompiledFunction(around, f"{ddoc_id}/_view/{function.name}", opening)
+
+
+def _origin(source: str) -> str:
+    return "" if traits(source).ignores_origin else "foreign"
+
+
+def _array(docs: Sequence[bytes | str]) -> str:
+    if all(isinstance(doc, bytes) for doc in docs):
+        return (b"[" + b",".join(docs) + b"]").decode()  # type: ignore[arg-type]
+    return "[" + ",".join(doc if isinstance(doc, str) else doc.decode() for doc in docs) + "]"
+
+
+def _batches(docs: Sequence[bytes | str]) -> Iterator[Sequence[bytes | str]]:
+    start = size = 0
+    for index, doc in enumerate(docs):
+        size += len(doc)
+        if size > BATCH_SIZE and index > start:
+            yield docs[start:index]
+            start, size = index, len(doc)
+    if start < len(docs):
+        yield docs[start:]
