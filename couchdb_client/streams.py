@@ -14,8 +14,7 @@ from couchdb_client.errors import connection_error
 
 __all__ = ["CHUNK_SIZE", "ResponseBody", "Upload"]
 
-#: Answers shorter than this many bytes are read at once, which frees their connection; uploads are read in pieces of
-#: it.
+#: Answers shorter than this many bytes are read at once, which frees their connection; files are sent in such pieces.
 CHUNK_SIZE = 8 * 1024
 
 _PIECE_SIZE = 64 * 1024
@@ -118,7 +117,7 @@ class Upload:
     def __init__(self, file: Any) -> None:
         self._file = file
         self._start = _position(file)
-        if self._start is not None and not isinstance(file, io.TextIOBase):
+        if self._start is not None and isinstance(file.read(0), bytes):
             self.len = file.seek(0, io.SEEK_END) - self._start
             file.seek(self._start)
 

@@ -1,5 +1,4 @@
-"""Ad-hoc queries. Servers since 2.0 have no temporary views, so a design document is made for the query and removed
-after it."""
+"""Ad-hoc queries: servers since 2.0 have no temporary views, so each has a design document for as long as it lasts."""
 
 from __future__ import annotations
 

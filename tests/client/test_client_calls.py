@@ -6,6 +6,7 @@ import json
 from http.cookiejar import CookieJar
 from io import BytesIO, StringIO
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -168,6 +169,16 @@ def test_the_name_of_an_attachment_defaults_to_the_files(wire: Any, db: Database
     assert wire.requests[-1].headers["Content-Type"] == "application/octet-stream"
     with pytest.raises(ValueError, match="no filename"):
         db.put_attachment(doc, b"content")
+
+
+def test_a_text_file_of_any_kind_is_sent_as_utf_8(wire: Any, db: Database) -> None:
+    with NamedTemporaryFile("w+", encoding="utf-16") as file:
+        file.write("<p>é")
+        file.seek(0)
+        wire.says(SAVED, 201)
+        db.put_attachment({"_id": "x", "_rev": "1-a"}, file, "a.html")
+    assert wire.bodies[0].decode() == "<p>é"
+    assert "Content-Length" not in wire.requests[0].headers
 
 
 def test_an_attachment_is_a_file_even_if_it_is_empty_or_json(wire: Any, db: Database) -> None:
