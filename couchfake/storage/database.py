@@ -168,25 +168,31 @@ class Database:
             entry.counted = deleted
 
     def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
-        """Remove leaves as if they had never been. Answers, for each id, the revisions that were removed."""
+        """Remove leaves as if they had never been. Answers, for each id, the revisions that were removed.
+
+        Each leaf that is left of a document takes a sequence; a request that leaves none takes one all the same, so
+        that indexes see that there was something to forget.
+        """
         purged: dict[str, list[RevisionId]] = {}
         with self.lock:
+            before = self.update_seq
             for docid, revs in requests:
                 entry = self.entries.get(docid)
-                gone = self._purge_leaves(entry, revs) if entry is not None else []
-                purged[docid] = gone
+                purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
                 self.purges.add(docid, revs)
-                if gone and docid.startswith("_design/"):
+                if purged[docid] and docid.startswith("_design/"):
                     self.rules.after_write(self, [Edit(docid, {})])
+            if self.update_seq == before:
+                self.update_seq += 1
             self.changed.notify_all()
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
         gone = entry.tree.remove_leaves(revs)
         if gone and entry.tree.leaves:
+            self.update_seq += len(entry.tree.leaves) - 1
             self.touch(entry)
         elif gone:
-            self.update_seq += 1
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
             self._place(entry.id, live=False)
