@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,12 +16,19 @@ from couchfake.dispatch import Dispatcher
 from couchfake.global_changes import GlobalChanges
 from couchfake.node import SYSTEM_DATABASES, Node
 from couchfake.replicator.service import Replicator
+from couchfake.query_server import QueryServer
 from couchfake.serving import Server
 from couchfake.transport import HOST, ApplicationAdapter, session
 from couchfake.uuids import Uuids
 from couchfake.write_rules import Rules
 
 _MOST_HOSTS = 32  # names by which clients call a server
+
+_design_function_log = logging.getLogger("couchfake.design_functions")
+
+
+def _log_design_function(level: str, message: str) -> None:
+    _design_function_log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
 
 
 class CouchFake:
@@ -56,6 +64,7 @@ class CouchFake:
         rules = Rules()
         node = Node(config, self._clock, Uuids(config, self._clock, self._uuids), rules)
         rules.node = node
+        node.query_server = QueryServer(self._js_engine, setting=config.get, log=_log_design_function)
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
         users.add_auth_ddoc(node.database(users.DB_NAME))

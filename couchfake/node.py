@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
@@ -21,6 +21,9 @@ from couchfake.stats import Stats
 from couchfake.uuids import Uuids
 from couchfake.values.collation import Collator
 
+if TYPE_CHECKING:
+    from couchfake.query_server import QueryServer
+
 NODE_NAME = "couchfake@127.0.0.1"
 SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*")
@@ -32,6 +35,9 @@ _NAME_RULE = (
 
 class Node:
     """The state of a server. ``clock()`` gives seconds since 1970; ``rules`` stand between edits and databases."""
+
+    query_server: QueryServer
+    """Runs design functions; set where the parts are put together."""
 
     def __init__(self, config: Config, clock: Callable[[], float], uuids: Uuids, rules: WriteRules) -> None:
         self.config = config

@@ -29,6 +29,7 @@ from couchfake.endpoints import (
     server,
     session,
     shards,
+    views,
 )
 from couchfake.http.responses import Response
 
@@ -96,11 +97,17 @@ ROUTES = [
     route("/{db}/_security", "PUT,GET", GET=security.get_security, PUT=security.put_security),
     route("/{db}/_shards/{rest...}", "GET", ANY=shards.shards),
     route("/{db}/_sync_shards/{rest...}", "POST", POST=shards.sync_shards),
+    route("/{db}/_compact/{ddoc}", "POST", POST=views.compact),
+    route("/{db}/_view_cleanup", "POST", POST=views.cleanup),
     route("/{db}/_temp_view", "", ANY=databases.temp_view),
     # queries
     route("/{db}/_find/{rest...}", "POST", POST=find.find),
     route("/{db}/_explain/{rest...}", "POST", POST=find.explain),
     route("/{db}/_index/{rest...}", "GET,POST", ANY=find.index_path),
+    # views
+    route("/{db}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=views.view),
+    route("/{db}/_design/{ddoc}/_info", "GET", ANY=views.info),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=views.view_of_partition),
     # design documents: what a server without the plugins says
     route("/{db}/_design/{ddoc}/_search/{index}", "GET,POST", ANY=server.search_is_absent),
     route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),

@@ -12,6 +12,7 @@ from couchfake.mango.selector import normalise
 from couchfake.values import json
 from couchfake.values.collation import Collator
 from couchfake.views.index import Index, TreeDefinition, shared_index
+from couchfake.views.reduce import Count
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -26,7 +27,7 @@ def index_rows(db: Database, definition: IndexDefinition, collator: Collator) ->
     name = "mango", json.dumps(definition.definition), definition.partitioned
 
     def make() -> Index:
-        tree = TreeDefinition(collator.sort_key, partitioned=definition.partitioned)
+        tree = TreeDefinition(collator.sort_key, [Count()], partitioned=definition.partitioned)
         keys_of = mapper(db, definition, collator)
         return Index(db, [tree], lambda entries: [[keys_of(entry)] for entry in entries])
 

@@ -18,6 +18,7 @@ import math
 import struct
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 END = b"\x00"
@@ -114,7 +115,8 @@ def raw_sort_key(value: Any) -> bytes:
 
 
 class Collator:
-    """View order, by the best source of string weights at hand; ``name`` says which one it is.
+    """View order, by the best source of string weights at hand; ``name`` says which one it is, ``version`` of which
+    release.
 
     ``icu`` (the server's own library, from the package ``pyicu-wheels``) is exact. ``pyuca`` (pure Python) has the
     weights of the Unicode collation algorithm without the root locale's changes: spaces, punctuation and symbols
@@ -123,7 +125,7 @@ class Collator:
     """
 
     def __init__(self, source: str | None = None) -> None:
-        self.name, self._weights = _choose_weights(source)
+        self.name, self.version, self._weights = _choose_weights(source)
         self._cache: dict[str | float, bytes] = {}  # of short strings and of numbers: 1 and 1.0 are equal here too
 
     raw_sort_key = staticmethod(raw_sort_key)
@@ -191,26 +193,31 @@ _Weights = Callable[[str], bytes]
 """From a string to bytes in its order, of which none begins another: a zero ends them."""
 
 
-def _choose_weights(source: str | None) -> tuple[str, _Weights]:
-    makers = {"icu": _icu_weights, "pyuca": _pyuca_weights, "basic": _basic_weights}
+def _choose_weights(source: str | None) -> tuple[str, str, _Weights]:
+    makers: dict[str, Callable[[], tuple[str, _Weights]]] = {
+        "icu": _icu_weights,
+        "pyuca": _pyuca_weights,
+        "basic": _basic_weights,
+    }
     if source is not None:
-        return source, makers[source]()
+        return source, *makers[source]()
     for name, make in makers.items():
         try:
-            return name, make()
+            return name, *make()
         except ImportError:
             continue
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def _icu_weights() -> _Weights:
+def _icu_weights() -> tuple[str, _Weights]:
     import icu
 
     get_sort_key: _Weights = icu.Collator.createInstance(icu.Locale.getRoot()).getSortKey
-    return get_sort_key  # ends with its only zero byte
+    return icu.ICU_VERSION, get_sort_key  # a key ends with its only zero byte
 
 
-def _pyuca_weights() -> _Weights:
+@cache  # reading the table takes half a second; nothing changes it
+def _pyuca_weights() -> tuple[str, _Weights]:
     import pyuca
 
     sort_key = pyuca.Collator().sort_key
@@ -219,10 +226,10 @@ def _pyuca_weights() -> _Weights:
         levels = tuple(sort_key(text))  # three of them, a zero after each: no key is another's prefix
         return struct.pack(f">{len(levels)}H", *levels)
 
-    return weights
+    return unicodedata.unidata_version, weights
 
 
-def _basic_weights() -> _Weights:
+def _basic_weights() -> tuple[str, _Weights]:
     def weights(text: str) -> bytes:
         letters = unicodedata.normalize("NFD", text)
         base = "".join(c for c in letters if not unicodedata.combining(c) and c >= " ")
@@ -230,4 +237,4 @@ def _basic_weights() -> _Weights:
         case = "".join("B" if c.isupper() else "A" for c in base)
         return b"\x01".join(part.encode("utf-8", "surrogatepass") for part in (base.casefold(), marks, case)) + END
 
-    return weights
+    return unicodedata.unidata_version, weights

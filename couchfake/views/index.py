@@ -84,6 +84,10 @@ class Index:
         """How many documents have changed since the index followed the database."""
         return self._db.count_since(self.snapshot.update_seq)
 
+    def size(self) -> int:
+        """About how many bytes the rows take."""
+        return sum(tree.size() for tree in self.snapshot.trees)
+
     def update(self) -> Snapshot:
         """Follow the database to where it is now. What the mapper and the reducers raise comes out of here."""
         snapshot = self.snapshot

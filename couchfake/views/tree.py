@@ -30,6 +30,15 @@ class RowTree:
     def __len__(self) -> int:
         return self._root.count if self._root else 0
 
+    def size(self) -> int:
+        """About how many bytes the rows take: what their keys and ids need, and as much for the rest."""
+        total, rank = 0, 0
+        while rank < len(self):
+            leaf, _ = self._leaf_at(rank)
+            total += 2 * sum(map(len, leaf.positions))
+            rank += leaf.count
+        return total
+
     def apply(self, removed: Sequence[bytes], positions: Sequence[bytes], rows: Sequence[Row]) -> RowTree:
         """A tree without the rows at the positions ``removed``, and with ``rows`` at ``positions``.
 
