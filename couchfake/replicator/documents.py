@@ -81,7 +81,7 @@ class ReplicatorDocuments:
 
     def _begin(self, key: DocumentKey, row: _Row) -> None:
         owner = row.asked.get("owner")
-        roles = ["_admin"] if owner is None or owner in self._node.config.section("admins") else []
+        roles = ("_admin",) if owner is None or owner in self._node.config.section("admins") else ()
         try:
             request = read_request(row.asked, self._node.uuid)
         except CouchError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import require_member, require_server_admin
+from couchfake.changes import filters
+from couchfake.changes.filters import Style
 from couchfake.errors import CouchError, NotFound
 from couchfake.node import Node
 from couchfake.replicator.failures import db_not_found, revs_diff_failed
@@ -53,26 +56,21 @@ class LocalPeer:
 
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         database = self._database()
-        passes = source_filter(self._node, database, query, self._user)
-        changes: list[Change] = []
+        chosen = source_filter(self._node, database, query)
+        style: Style = "main_only" if query.winning_revs_only else "all_docs"
         with database.lock:
-            last = number = database.unpack_seq(since) if since else 0
-            entries = []
-            for entry in database.entries_since(number):
-                entries.append((entry, entry.seq, self._revs(entry, query)))
-                if len(entries) >= limit:
-                    break
-        if entries:
-            last = entries[-1][1]
-        passed = passes([entry for entry, _, _ in entries])
-        for (entry, seq, revs), passing in zip(entries, passed):
-            if passing:
-                changes.append(Change(database.pack_seq(seq), entry.id, revs))
-        return Page(changes, database.pack_seq(last))
-
-    @staticmethod
-    def _revs(entry: DocumentEntry, query: ChangesQuery) -> list[str]:
-        return [entry.winner.rev] if query.winning_revs_only else [leaf.rev for leaf in entry.leaves()]
+            last = database.unpack_seq(since) if since else 0
+            looked = [
+                filters.Change(entry.seq, entry, tuple(entry.leaves()))
+                for entry in islice(database.entries_since(last), limit)
+            ]
+        told = [change.told(style) for change in looked] if chosen is None else chosen.select(looked, style)
+        changes = [
+            Change(database.pack_seq(change.seq), change.entry.id, [leaf.rev for leaf in leaves])
+            for change, leaves in zip(looked, told)
+            if leaves
+        ]
+        return Page(changes, database.pack_seq(looked[-1].seq if looked else last))
 
     def wait(self, since: UpdateSequence, seconds: float) -> None:
         database = self._database()
