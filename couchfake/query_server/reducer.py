@@ -25,7 +25,7 @@ class ReduceLimit:
     """[query_server_config]: ``action`` is reduce_limit (true, false, log), sizes are in characters of JSON."""
 
     action: str = "true"
-    threshold: int = 4906
+    threshold: int = 4096
     ratio: float = 2.0
 
 

@@ -173,7 +173,7 @@ class QueryServer:
         section = "query_server_config"
         return ReduceLimit(
             self._setting(section, "reduce_limit", "true"),
-            int(_number(self._setting(section, "reduce_limit_threshold", "4906"), 4906)),
+            int(_number(self._setting(section, "reduce_limit_threshold", "4096"), 4096)),
             _number(self._setting(section, "reduce_limit_ratio", "2.0"), 2.0),
         )
 
