@@ -73,7 +73,8 @@ class SequenceFormat:
             return 0
         if term.startswith(self._head) and len(term) > len(self._head) + 4:
             seq = int.from_bytes(term[len(self._head) : len(self._head) + 4], "big")
-            return seq if self.pack(seq).partition("-")[2] == opaque.rstrip("=") else 0
+            if self.pack(seq).partition("-")[2] == opaque.rstrip("="):
+                return seq
         if _is_list(term):
             return 0
         raise BadRequest("Malformed sequence supplied in 'since' parameter.")
