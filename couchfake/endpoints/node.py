@@ -140,11 +140,13 @@ def _system(request: Request, rest: list[str]) -> Response:
 
 def _versions(request: Request, rest: list[str]) -> Response:
     _only_get(request)
+    collator = request.node.collator
+    driver = "libicu" if collator.name == "icu" else collator.name
     return json_response(
         {
-            "javascript_engine": {"name": "quickjs"},
+            "javascript_engine": {"name": request.node.query_server.engine_name},
             "erlang": {"version": f"Python {platform.python_version()}", "supported_hashes": _hashes()},
-            "collation_driver": {"name": "libicu", "library_version": "", "collation_algorithm_version": ""},
+            "collation_driver": {"name": driver, "library_version": collator.version},
         }
     )
 

@@ -18,7 +18,7 @@ from couchfake.views.options import ViewOptions, of_query
 
 VERSION = "3.5.0"
 GIT_SHA = "couchfake"
-FEATURES = ["quickjs", "access-ready", "partitioned", "pluggable-storage-engines", "reshard", "scheduler"]
+FEATURES = ["access-ready", "partitioned", "pluggable-storage-engines", "reshard", "scheduler"]
 
 
 def welcome(request: Request) -> Response:
@@ -28,7 +28,7 @@ def welcome(request: Request) -> Response:
         "version": VERSION,
         "git_sha": GIT_SHA,
         "uuid": request.node.uuid,
-        "features": FEATURES,
+        "features": [request.node.query_server.engine_name, *FEATURES],
     }
     vendor = request.node.config.section("vendor")
     return json_response({**answer, "vendor": vendor} if vendor else answer)
