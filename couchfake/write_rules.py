@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from couchfake import validation
 from couchfake.auth import users
 from couchfake.auth.permissions import require_database_admin
 from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
@@ -29,11 +30,14 @@ class Rules:
             self.replicator_documents.before_write(edit, user)
 
     def has_validators(self, database: Database) -> bool:
-        return False
+        return bool(validation.validators(database, self.node.query_server))
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         if edit.id.startswith("_design/"):
             require_database_admin(user, database.security)
+            validation.validate_design_document(database, edit, self.node.query_server)
+        else:
+            validation.validate_edit(database, edit, old, user, self.node.query_server)
 
     def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         """May refuse to show a document, or give a revision that shows less (those of ``_users`` are their owner's)."""
@@ -42,6 +46,8 @@ class Rules:
         return leaf
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
+        if any(edit.id.startswith("_design/") for edit in edits):
+            validation.forget_validators(database)
         self.node.tell_updated(database.name)
         if is_replicator_database(database.name):
             self.replicator_documents.after_write(database, edits)
