@@ -52,7 +52,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A wrong marker ends the run before the first test (under xdist, which has no such end, the tests that have it)."""
+    """A wrong marker ends the run before the first test; under xdist, which knows no such end, its test fails."""
     if hasattr(config, "workerinput"):
         return
     for item in items:

@@ -265,5 +265,5 @@ def session(application: WSGIApplication, host: str = HOST) -> requests.Session:
     Requests to other hosts go where they always go. Nothing is taken from the environment (``trust_env`` is False).
     """
     made = InProcessSession()
-    made.mount("http://", ApplicationAdapter(application, host))
+    made.mount("http://", ApplicationAdapter(application, host, made.get_adapter("http://")))
     return made

@@ -395,7 +395,8 @@ def test_importing_the_plugin_imports_little() -> None:
         "import pytest, sys; before = set(sys.modules); import conftest_plugin;"
         "print(sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "['conftest_plugin']"
 
 
