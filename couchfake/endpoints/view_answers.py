@@ -22,7 +22,7 @@ def answer(db: Database, view: View, options: ViewOptions) -> Iterator[str]:
     """The text of one query's answer, in pieces. All that can go wrong does so before the first of them."""
     snapshot = view.snapshot(options)
     query = view.query(snapshot, options)
-    meta = [f'"update_seq":{json.quote(db.pack_seq(snapshot.update_seq))}'] if options.update_seq else []
+    meta = [f'"update_seq":{json.quote(db.pack_seq(snapshot.tree_seqs[view.tree]))}'] if options.update_seq else []
     if view.reduces(options):
         assert view.reducer is not None
         return rows_text(meta, [_reduced_text(*row) for row in query.reduced(view.reducer)])

@@ -18,41 +18,34 @@ from couchfake.mango.index import index_rows
 from couchfake.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.partitions import check_partition
 from couchfake.views.index import Index
 from couchfake.views.javascript import ViewServices
-from couchfake.views.options import ViewOptions, check_partition, of_body, of_one_query, of_query
+from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
 from couchfake.views.signature import ViewGroup, view_group
 from couchfake.views.view import View
 
 METHODS = "GET,POST,HEAD"
 
 
-def view(request: Request, ddoc: str, rest: list[str], partition: str | None = None) -> Response:
+def view(request: Request, ddoc: str, rest: list[str]) -> Response:
     """``/{db}/_design/{ddoc}/_view/{view}``: a query, or with ``/queries`` behind it several."""
     entry = find_ddoc(request.db, ddoc)
     if len(rest) == 2 and rest[1] == "queries":
         if request.verb != "POST":
             raise MethodNotAllowed("POST")
-        return _several(request, entry, rest[0], partition)
+        return _several(request, entry, rest[0])
     if len(rest) != 1 or request.verb not in ("GET", "POST"):
         raise MethodNotAllowed(METHODS)
-    options = read_options(request, partition)
+    options = read_options(request)
     asked = open_view(request.node, request.db, entry, rest[0])
     asked.check(options, request.node.config)
     return respond(answer(request.db, asked, options))
 
 
-def view_of_partition(request: Request, partition: str, ddoc: str, rest: list[str]) -> Response:
-    """``/{db}/_partition/{partition}/_design/{ddoc}/_view/{view}``"""
-    if not request.db.partitioned:
-        raise BadRequest("database is not partitioned")
-    check_partition(partition)
-    return view(request, ddoc, rest, partition)
-
-
-def read_options(request: Request, partition: str | None) -> ViewOptions:
+def read_options(request: Request) -> ViewOptions:
     """The parameters of a query. A POST has them in its body as well; those of the URL win."""
-    base = ViewOptions(partition=partition)
+    base = ViewOptions()
     if request.verb == "POST":
         request.require_json_type()
         body = request.json_object()
@@ -62,22 +55,22 @@ def read_options(request: Request, partition: str | None) -> ViewOptions:
         if "keys" in body:
             _require_array("keys", body)
         base = of_body(body, base)
-    return _same_partition(of_query(request.parameters.pairs, base), partition)
+    return of_query(request.parameters.pairs, base)
 
 
-def _several(request: Request, entry: DocumentEntry, name: str, partition: str | None) -> Response:
+def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
     request.require_json_type()
     body = request.json_object()
     if "queries" not in body:
         raise BadRequest("POST body must include `queries` parameter.")
     _require_array("queries", body)
-    base = _same_partition(of_query(request.parameters.pairs, ViewOptions(partition=partition)), partition)
+    base = of_query(request.parameters.pairs)
     asked = open_view(request.node, request.db, entry, name)
     queries = []
     for members in body["queries"]:
         if not isinstance(members, dict):
             raise CouchError(500, "unknown_error", "function_clause")
-        queries.append(_same_partition(of_one_query(members, base), partition))
+        queries.append(of_one_query(members, base))
         asked.check(queries[-1], request.node.config)
     return respond(results_text([answer(request.db, asked, options) for options in queries]))
 
@@ -85,12 +78,6 @@ def _several(request: Request, entry: DocumentEntry, name: str, partition: str |
 def _require_array(name: str, body: Mapping[str, Any]) -> None:
     if not isinstance(body[name], list):
         raise BadRequest(f"`{name}` member must be an array.")
-
-
-def _same_partition(options: ViewOptions, partition: str | None) -> ViewOptions:
-    if partition is not None and options.partition != partition:
-        raise BadRequest("Conflicting value for `partition` in query string")
-    return options
 
 
 # ---- design documents and their indexes
@@ -167,7 +154,6 @@ def info(request: Request, ddoc: str) -> Response:
 
 def cleanup(request: Request) -> Response:
     """``POST /{db}/_view_cleanup``: drop the indexes that no design document has any more."""
-    request.require_json_type()
     db = request.db
     with db.lock:
         used = {group_of(db, entry).signature for entry in db.ddocs()}

@@ -54,11 +54,15 @@ class TreeDefinition:
 
 
 class Snapshot(NamedTuple):
-    """What an index held at one moment: its trees in the order of its definitions, and how far it had followed."""
+    """What an index held at one moment: its trees in the order of its definitions, and how far it had followed.
+
+    ``tree_seqs`` has for each tree the update after which it last changed, which is the ``update_seq`` of views.
+    """
 
     trees: tuple[RowTree, ...]
     update_seq: int
     purge_seq: int
+    tree_seqs: tuple[int, ...]
 
 
 class Index:
@@ -68,7 +72,8 @@ class Index:
         self, db: Database, definitions: Sequence[TreeDefinition], mapper: Mapper, *, include_design: bool = False
     ) -> None:
         self.definitions = tuple(definitions)
-        self.snapshot = Snapshot(tuple(RowTree(definition.reducers) for definition in definitions), 0, db.purge_seq)
+        trees = tuple(RowTree(definition.reducers) for definition in definitions)
+        self.snapshot = Snapshot(trees, 0, db.purge_seq, (0,) * len(trees))
         self._db = db
         self._mapper = mapper
         self._include_design = include_design
@@ -96,13 +101,18 @@ class Index:
         with self._updating:
             changes = _Changes()
             self._follow(changes)
-            trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(self.snapshot.trees))
+            before = self.snapshot
+            trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(before.trees))
+            seqs = tuple(
+                seq if tree is old else changes.update_seq
+                for tree, old, seq in zip(trees, before.trees, before.tree_seqs, strict=True)
+            )
             for docid, placed in changes.placed.items():
                 if placed is None:
                     self._positions.pop(docid, None)
                 else:
                     self._positions[docid] = [positions for positions, _ in placed]
-            self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq)
+            self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
             return self.snapshot
 
     def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from couchfake.errors import Crash
+from couchfake.errors import CouchError, Crash
 from couchfake.query_server import QueryServer
 from couchfake.storage.documents import Shown, shown_document
 from couchfake.values.collation import Collator
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from couchfake.config import Config
     from couchfake.storage.database import Database
     from couchfake.storage.documents import DocumentEntry
+
+
+@contextmanager
+def _crashes() -> Iterator[None]:
+    """What a design function throws as fatal takes the index's process down: it is answered as a crash."""
+    try:
+        yield
+    except CouchError as error:
+        raise Crash(error.error, error.reason, error.status) from error
 
 
 class ViewServices:
@@ -68,12 +78,13 @@ class ViewIndex(Index):
                 yield [()] * len(batch)
             return
         server, lib, ddoc_id = self._query_server, self._lib or None, self._ddoc_id
-        session = server.compile_map(self._functions, lib, ddoc_id=ddoc_id)
-        try:
-            yield from session.map_batches([self._text(entry) for entry in batch] for batch in batches)
-        except BaseException:
-            session.close()
-            raise
+        with _crashes():
+            session = server.compile_map(self._functions, lib, ddoc_id=ddoc_id)
+            try:
+                yield from session.map_batches([self._text(entry) for entry in batch] for batch in batches)
+            except BaseException:
+                session.close()
+                raise
         server.release(session, self._functions, lib, ddoc_id=ddoc_id)
 
     def _text(self, entry: DocumentEntry) -> bytes:
@@ -98,11 +109,13 @@ class JavaScriptReducer:
         if calls and self._partitioned:
             # The real server's keys carry their partition as a term that is no JSON: the function is never reached.
             raise Crash("error", "invalid_ejson")
-        function = self._query_server.reducer(self._source, label=self._label)
-        return function.reduce_many([[((key, docid), value) for key, docid, value in rows] for rows in calls])
+        with _crashes():
+            function = self._query_server.reducer(self._source, label=self._label)
+            return function.reduce_many([[((key, docid), value) for key, docid, value in rows] for rows in calls])
 
     def rereduce_all(self, calls: Sequence[Sequence[Any]]) -> Sequence[Any]:
-        return self._query_server.reducer(self._source, label=self._label).rereduce_many(calls)
+        with _crashes():
+            return self._query_server.reducer(self._source, label=self._label).rereduce_many(calls)
 
     def finish(self, value: Any) -> Any:
         """What the function returned; a ``ReduceOverflow`` where that was too much."""
