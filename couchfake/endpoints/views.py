@@ -18,7 +18,6 @@ from couchfake.mango.index import index_rows
 from couchfake.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
-from couchfake.storage.partitions import check_partition
 from couchfake.views.index import Index
 from couchfake.views.javascript import ViewServices
 from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
