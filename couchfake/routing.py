@@ -21,8 +21,9 @@ from couchfake.endpoints import (
     find,
     lists_of_documents,
     node,
-    reshard,
+    partitions,
     replication,
+    reshard,
     revisions,
     scheduler,
     security,
@@ -107,7 +108,15 @@ ROUTES = [
     # views
     route("/{db}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=views.view),
     route("/{db}/_design/{ddoc}/_info", "GET", ANY=views.info),
-    route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=views.view_of_partition),
+    # inside a partition
+    route("/{db}/_partition/{rest...}", "GET,HEAD", ANY=partitions.partition),
+    route("/{db}/_partition/{partition}/_all_docs", "GET,HEAD,POST",
+          GET=partitions.within(lists_of_documents.all_docs), POST=partitions.within(lists_of_documents.all_docs)),
+    route("/{db}/_partition/{partition}/_find/{rest...}", "POST", POST=partitions.within(find.find)),
+    route("/{db}/_partition/{partition}/_explain/{rest...}", "POST", POST=partitions.within(find.explain)),
+    route("/{db}/_partition/{partition}/_index/{rest...}", "GET,POST", ANY=partitions.within(find.index_path)),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS,
+          ANY=partitions.within(views.view)),
     # design documents: what a server without the plugins says
     route("/{db}/_design/{ddoc}/_search/{index}", "GET,POST", ANY=server.search_is_absent),
     route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),

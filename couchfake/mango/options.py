@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from couchfake.errors import CouchError
 from couchfake.mango import errors
 from couchfake.mango.errors import bad_request, unknown_error
 from couchfake.mango.projection import Fields, parse_fields
 from couchfake.mango.selector import Selector, normalise
 from couchfake.mango.sort import Sort, parse_sort
+from couchfake.storage.partitions import check_partition
 from couchfake.values.erlang import write_term
 
 DEFAULT_LIMIT = 25
@@ -217,23 +217,6 @@ def _docids(value: Any) -> list[Any]:
     for docid in value:
         _use_index(docid)
     return value
-
-
-def check_partition(value: Any) -> str:
-    """A partition's name, as paths and bodies give it."""
-    if not isinstance(value, str):
-        raise _illegal_partition("be a string")
-    if not value:
-        raise _illegal_partition("not be empty")
-    if value.startswith("_"):
-        raise _illegal_partition("not start with an underscore")
-    if ":" in value:
-        raise _illegal_partition("not contain a colon")
-    return value
-
-
-def _illegal_partition(rule: str) -> CouchError:
-    return bad_request("illegal_partition", f"Partition must {rule}")
 
 
 def _partition(value: Any) -> str:

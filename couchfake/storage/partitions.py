@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from couchfake.errors import CouchError, IllegalDocid
 from couchfake.storage.edits import check_docid
 
@@ -19,12 +21,21 @@ def partition_of(docid: str) -> str:
     return partition
 
 
-def check_partition(partition: str) -> None:
-    """Refuse what cannot be a partition's name."""
-    if not partition:
-        raise CouchError(400, "illegal_partition", "Partition must not be empty")
-    if partition.startswith("_"):
-        raise CouchError(400, "illegal_partition", "Partition must not start with an underscore")
+def check_partition(name: Any) -> str:
+    """The name, if a partition can have it."""
+    if not isinstance(name, str):
+        raise _illegal_partition("be a string")
+    if not name:
+        raise _illegal_partition("not be empty")
+    if name.startswith("_"):
+        raise _illegal_partition("not start with an underscore")
+    if ":" in name:
+        raise _illegal_partition("not contain a colon")
+    return name
+
+
+def _illegal_partition(rule: str) -> CouchError:
+    return CouchError(400, "illegal_partition", f"Partition must {rule}")
 
 
 def check_partitioned_docid(docid: str) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from couchfake.errors import BadRequest, CouchError, QueryParseError, ServerError
+from couchfake.errors import BadRequest, QueryParseError, ServerError
+from couchfake.storage.partitions import check_partition
 from couchfake.values import json
 from couchfake.values.erlang import format_term
 from couchfake.views.keys import MISSING
@@ -125,22 +126,6 @@ def check_all_docs(options: ViewOptions) -> None:
     keys, ends = options.all_keys, (options.start_key, options.end_key)
     if keys and ends != (MISSING, MISSING) and ends != (keys[0], keys[0]):
         raise QueryParseError("`keys` is incompatible with `key`, `start_key` and `end_key`")
-
-
-def check_partition(name: Any) -> str:
-    """The name of a partition, or 400 ``illegal_partition``."""
-    reason = None
-    if not isinstance(name, str):
-        reason = "Partition must be a string"
-    elif not name:
-        reason = "Partition must not be empty"
-    elif name.startswith("_"):
-        reason = "Partition must not start with an underscore"
-    elif ":" in name:
-        reason = "Partition must not contain a colon"
-    if reason is not None:
-        raise CouchError(400, "illegal_partition", reason)
-    return str(name)
 
 
 def quoted(text: str) -> str:
