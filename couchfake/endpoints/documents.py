@@ -147,7 +147,8 @@ def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:
     entry = request.db.entry(docid)
     if request.accepts("multipart/mixed"):
         return multipart_documents.mixed(entry, results, shown, request.db.revs_limit)
-    return raw_json_response(b"[" + b",".join(_result(entry, *each, shown, request.db.revs_limit) for each in results) + b"]")
+    limit = request.db.revs_limit
+    return raw_json_response(b"[" + b",".join(_result(entry, *each, shown, limit) for each in results) + b"]")
 
 
 def _result(

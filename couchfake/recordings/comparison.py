@@ -136,7 +136,7 @@ def _compare(wanted: Any, got: Any, place: str, verdict: Verdict) -> None:
             _compare(each, other, f"{place}/{number}", verdict)
         return
     else:
-        agrees = wanted == got and type(wanted) is type(got)
+        agrees = bool(wanted == got) and type(wanted) is type(got)
     if not agrees:
         verdict.differences.append(f"{place}: want {json.dumps(wanted)[:300]}, got {json.dumps(got)[:300]}")
 
@@ -162,7 +162,7 @@ def _is_one_of(wanted: dict[str, Any], got: Any) -> bool:
         return _same_in_any_order(wanted["of"], got)
     pattern = {"uuid": _UUID, "seq": _SEQUENCE, "rev": _REVISION}.get(kind)
     if pattern is None:
-        return _type(got) == kind
+        return bool(_type(got) == kind)
     match = pattern.fullmatch(got) if isinstance(got, str) else None
     return match is not None and ("n" not in wanted or int(match[1]) == wanted["n"])
 
@@ -188,4 +188,4 @@ def _type(value: Any) -> str:
         return "boolean"
     if isinstance(value, (int, float)):
         return "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"

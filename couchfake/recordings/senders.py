@@ -27,9 +27,9 @@ def over_socket(url: str, timeout: float = 30) -> Sender:
             for name, value in headers:
                 connection.putheader(name, value)
             names = {name.lower() for name, _ in headers}
-            if not names & {"content-length", "transfer-encoding"}:
-                if body is not None or method in ("POST", "PUT"):
-                    connection.putheader("Content-Length", str(len(body or b"")))
+            told = names & {"content-length", "transfer-encoding"}
+            if not told and (body is not None or method in ("POST", "PUT")):
+                connection.putheader("Content-Length", str(len(body or b"")))
             connection.endheaders(body)
             response = connection.getresponse()
             return Reply(response.status, response.getheaders(), response.read())

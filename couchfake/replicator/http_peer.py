@@ -58,15 +58,15 @@ class HttpPeer:
             refusal = _refusal(response)
             if "Authorization" in self._session.headers or self._session.auth:
                 raise CouchError(500, "replication_auth_error", f"authentication failed for {self.name}")
-            raise CouchError(401, "unauthorized", f"unauthorized to access or create database {self.name}") from refusal
+            raise _unauthorized(401, self.name) from refusal
         if response.status_code >= 400:
             raise db_not_found(self.name)
 
     def create(self, params: Mapping[str, Any]) -> None:
-        options = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in params.items()}
+        options = {name: json.dumps(value).strip('"') for name, value in params.items()}
         response = self._send("PUT", params=options)
         if response.status_code not in (201, 202, 412):
-            raise CouchError(response.status_code, "unauthorized", f"unauthorized to access or create database {self.name}")
+            raise _unauthorized(response.status_code, self.name)
 
     def update_seq(self) -> UpdateSequence:
         return self._ask("GET").get("update_seq", 0)
@@ -159,9 +159,13 @@ def _refusal(response: requests.Response) -> CouchError:
     return CouchError(response.status_code, answer.get("error", "unknown_error"), answer.get("reason"))
 
 
-def _as_text(since: UpdateSequence) -> str:
-    """Sequences are strings or (before 2.0) numbers; those of Cloudant were arrays."""
-    return since if isinstance(since, str) else json.dumps(since)
+def _unauthorized(status: int, url: str) -> CouchError:
+    return CouchError(status, "unauthorized", f"unauthorized to access or create database {url}")
+
+
+def _as_text(value: Any) -> str:
+    """As a parameter. Sequences are strings or (before 2.0) numbers; those of Cloudant were arrays."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _filter_params(query: ChangesQuery) -> dict[str, str]:
@@ -170,8 +174,8 @@ def _filter_params(query: ChangesQuery) -> dict[str, str]:
     if query.selector is not None:
         return {"filter": "_selector"}
     if query.filter is not None:
-        parameters = {name: value if isinstance(value, str) else json.dumps(value) for name, value in query.query_params.items()}
-        return {"filter": query.filter, **parameters}
+        given = query.query_params.items()
+        return {"filter": query.filter, **{name: _as_text(value) for name, value in given}}
     return {}
 
 

@@ -102,8 +102,9 @@ class Job:
             except (CouchError, Unreachable) as error:
                 self.error_count += 1
                 if not self._is_passing(error):
-                    self.error = error if isinstance(error, CouchError) else CouchError(500, "error", str(error))
-                    self._finish("failed", self.error.reason)
+                    refusal = error if isinstance(error, CouchError) else CouchError(500, "error", str(error))
+                    self.error = refusal
+                    self._finish("failed", refusal.reason)
                     return
                 self._set_state("crashing", str(error))
                 if self._cancelled.wait(pause):
@@ -119,8 +120,8 @@ class Job:
         return self.transfer
 
     def _is_passing(self, error: CouchError | Unreachable) -> bool:
-        """Whether it is worth another try: what asked only once is told at once."""
-        return self._patient and (isinstance(error, Unreachable) or error.error == "db_not_found" or error.status >= 500)
+        """Whether it is worth another try: who asked for one run only is told at once."""
+        return self._patient and (isinstance(error, Unreachable) or error.status >= 500)
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()

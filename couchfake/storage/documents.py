@@ -82,7 +82,7 @@ PLAIN = Shown()
 
 def lineage(leaf: Revision, limit: int) -> list[Revision]:
     """A revision and its ancestors, at most ``limit`` (the database's revs_limit shows at once on reads)."""
-    nodes = []
+    nodes: list[Revision] = []
     node: Revision | None = leaf
     while node is not None and len(nodes) < limit:
         nodes.append(node)

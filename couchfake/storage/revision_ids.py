@@ -19,14 +19,11 @@ def parse_hash(text: str) -> bytes:
     raw = text.encode("utf-8")
     if len(raw) != 32:
         return raw
-    # A sign passes where Erlang reads a number; what does not fit 16 bytes is cut to its last ones.
-    return (int(text, 16) & ((1 << 128) - 1)).to_bytes(16, "big") if text[0] in "+-" else bytes.fromhex(_no_blanks(text))
-
-
-def _no_blanks(text: str) -> str:
-    if not text.isascii() or not text.isalnum():
+    if text[0] in "+-":  # a sign passes where Erlang reads a number; what does not fit 16 bytes is cut off
+        return (int(text, 16) & ((1 << 128) - 1)).to_bytes(16, "big")
+    if not text.isalnum():  # bytes.fromhex would skip blanks
         raise ValueError("not hexadecimal")
-    return text
+    return bytes.fromhex(text)
 
 
 def format_hash(raw: bytes) -> str:

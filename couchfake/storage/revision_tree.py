@@ -196,12 +196,12 @@ class RevisionTree:
         branches.sort(key=lambda branch: branch[:2])
         self.roots, self.leaves = [], []
         for _, path, nodes in branches:
-            _, leaf = self.graft(nodes[0].pos, list(reversed(path)))
-            assert leaf is not None
-            for new, old in zip(leaf.lineage(), nodes):
+            _, grown = self.graft(nodes[0].pos, list(reversed(path)))
+            assert grown is not None
+            for new, earlier in zip(grown.lineage(), nodes):
                 if new.body is None:
-                    new.body, new.deleted = old.body, old.deleted
-                    new.attachments, new.seq = old.attachments, old.seq
+                    new.body, new.deleted = earlier.body, earlier.deleted
+                    new.attachments, new.seq = earlier.attachments, earlier.seq
         self.rank_leaves()
 
     def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:

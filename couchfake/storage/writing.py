@@ -44,7 +44,8 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
         tasks = [_Task(edit) for edit in edits]
         for edit in edits:
             database.rules.before_write(database, edit, user, new_edits)
-        local, stored = [], []
+        local: list[_Task] = []
+        stored: list[_Task] = []
         for task in tasks:
             (local if task.edit.id.startswith("_local/") else stored).append(task)
         stored.sort(key=lambda task: task.edit.id)

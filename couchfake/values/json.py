@@ -20,7 +20,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) == len(pairs):
         return value
     # Of a repeated member the server keeps the last, where the last stood.
-    last_first = {}
+    last_first: dict[str, Any] = {}
     for name, member in reversed(pairs):
         last_first.setdefault(name, member)
     return dict(reversed(last_first.items()))
