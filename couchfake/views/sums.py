@@ -167,18 +167,25 @@ class Stats(Builtin):
         if _NUMBERS.issuperset(map(type, values)):
             squares = _added(list(map(mul, values, values)))
             return _finite(_added(values)), len(values), min(values), max(values), _finite(squares)
-        return self.rereduce(values)
+        return _stats(values)
 
     def rereduce(self, values: Sequence[Any]) -> Any:
-        total = _initial_stats(values[0])
-        for value in values[1:]:
-            total = _stats_values(value, total)
-        return total
+        if any(type(value) is not tuple for value in values):
+            return _stats(values)
+        sums, counts, lowest, highest, squares = zip(*values, strict=True)
+        return _finite(_added(sums)), _added(counts), min(lowest), max(highest), _finite(_added(squares))
 
     def finish(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self.finish(each) for each in value]
         return dict(zip(_MEMBERS, value, strict=True))
+
+
+def _stats(values: Sequence[Any]) -> Any:
+    total = _initial_stats(values[0])
+    for value in values[1:]:
+        total = _stats_values(value, total)
+    return total
 
 
 def _initial_stats(value: Any) -> Any:
