@@ -7,7 +7,15 @@ from typing import Any
 from couchfake.endpoints import documents
 from couchfake.endpoints.document_ids import require_writable
 from couchfake.endpoints.document_queries import DocumentQuery, named_rev, read_query, status_of_write
-from couchfake.errors import BadContentType, BadRequest, CouchError, MethodNotAllowed, NotAcceptable, NotFound, ServerError
+from couchfake.errors import (
+    BadContentType,
+    BadRequest,
+    CouchError,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    ServerError,
+)
 from couchfake.http import ranges
 from couchfake.http.accepting import accepted_encodings
 from couchfake.http.multipart import new_boundary
@@ -139,13 +147,9 @@ def _whole(request: Request, headers: dict[str, str], length: int, attachment: A
     """All of it, as stored or decoded; of a gzipped one a range is refused where it is empty, and else ignored."""
     if attachment.encoding != "identity":
         ranges.ranges_of(request.environ.get("HTTP_RANGE"), length)
-    headers["Content-Length"] = str(length)
-    if request.method == "HEAD":
-        data = b""
-    elif "Content-Encoding" in headers:
-        data = attachment.data
-    else:
-        data = attachment.decoded()
+    if request.method == "HEAD":  # nothing need be decoded for it
+        return Response([], 200, {**headers, "Content-Length": str(length)})
+    data = attachment.data if "Content-Encoding" in headers else attachment.decoded()
     return body_response(data, headers.pop("Content-Type"), 200, headers)
 
 

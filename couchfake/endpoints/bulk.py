@@ -191,7 +191,7 @@ def _failed(answer: _Answer, error: CouchError) -> _Answer:
 
 
 def _named(answer: _Answer, entry: dict[str, Any]) -> RevisionId | None:
-    """The revision that an entry names; what it shows follows from its ``atts_since``. ``answer.rev`` is what failed."""
+    """The revision that an entry names; what it shows follows from its ``atts_since``. ``answer.rev`` is what fails."""
     rev = None
     if "rev" in entry:
         answer.rev = entry["rev"]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from couchfake.errors import BadRequest
+from couchfake.endpoints.document_ids import require_writable
+from couchfake.endpoints.document_queries import edit_of, status_of_write
+from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.http import multipart
 from couchfake.http.request import Request
-from couchfake.http.responses import Response, stream_response
+from couchfake.http.responses import Response, json_response, stream_response
+from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
+from couchfake.storage.attachments import Attachment, AttachmentInput, AttachmentSettings
 from couchfake.storage.documents import DocumentEntry, Shown
-from couchfake.storage.revision_ids import RevisionId, format_rev
+from couchfake.storage.edits import Edit
+from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
+from couchfake.storage.writing import write_one
 from couchfake.values import json
 
 
@@ -71,10 +78,65 @@ def revision_part(
 
 
 def post_form(request: Request, docid: str) -> Response:
-    """``POST /{db}/{docid}``: the upload form of old, which a page of this very server must have sent."""
+    """``POST /{db}/{docid}``: the upload form of old, which a page of this very server must have sent.
+
+    Files are the fields ``_attachments``; they join those of the document in ``_doc`` or of the revision ``_rev``.
+    """
+    _require_own_page(request)
+    require_writable(request, docid)
+    request.require_type("multipart/form-data")
+    status = status_of_write(request, 201)
+    fields = multipart.form_fields(request.environ["CONTENT_TYPE"], request.received)
+    texts = {field.name: field.data for field in reversed(fields) if field.filename is None}
+    if "_doc" in texts:
+        edit = edit_of(request, docid, first_part(texts["_doc"]))
+    else:
+        edit = _edit_of_revision(request, docid, texts.get("_rev"))
+    settings = request.node.attachment_settings()
+    new = [_uploaded(field, settings, edit.start + 1) for field in fields if _is_upload(field)]
+    names = {each.name for each in new}
+    if len(names) < len(new):
+        raise BadRequest("Duplicate attachments")
+    if edit.inputs:
+        edit.inputs = [
+            *(AttachmentInput(each.name, each) for each in new),
+            *(each for each in edit.inputs if each.name not in names),
+        ]
+    edit.attachments = (*new, *(each for each in edit.attachments if each.name not in names))
+    rev = format_rev(write_one(request.db, edit, request.user))
+    return json_response({"ok": True, "id": docid, "rev": rev}, status, {"ETag": f'"{rev}"'})
+
+
+def _require_own_page(request: Request) -> None:
     referer = request.environ.get("HTTP_REFERER")
     if referer is None:
         raise BadRequest("Referer header required.")
-    if referer.partition("://")[2].partition("/")[0] != request.environ.get("HTTP_HOST"):
+    host = re.match(r"[^:/?#]+://([^/?#]*)", referer)
+    if host is None or host[1] != request.base_uri.partition("://")[2]:
         raise BadRequest("Referer header must match host.")
-    raise BadRequest("not yet")
+
+
+def _edit_of_revision(request: Request, docid: str, text: bytes | None) -> Edit:
+    """The same document once more. The server breaks where no such revision is there, or none is named."""
+    if text is None:
+        raise ServerError("badarg")
+    rev = parse_rev(text.decode("utf-8", "replace"))
+    found = request.db.open_leaf(docid, rev)
+    if found is None or found[1].body is None:
+        raise Crash("case_clause", "missing")
+    leaf = request.node.rules.after_read(request.db, *found, request.user)
+    edit = Edit(docid, stored.body_of(leaf), leaf.deleted, rev)
+    edit.attachments = leaf.attachments
+    return edit
+
+
+def _is_upload(field: multipart.FormField) -> bool:
+    return field.name == "_attachments" and field.filename is not None and field.content_type is not None
+
+
+def _uploaded(field: multipart.FormField, settings: AttachmentSettings, revpos: int) -> Attachment:
+    """A file of the form, under its own name; of its type the parameters are dropped."""
+    name = str(field.filename)
+    stored_attachments.validate_name(name)
+    content_type = str(field.content_type).partition(";")[0].strip().lower()
+    return stored_attachments.store(name, content_type, field.data, settings, revpos=revpos)

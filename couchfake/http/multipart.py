@@ -53,7 +53,7 @@ class Missing(NamedTuple):
 
 
 class FormField(NamedTuple):
-    """One field of an HTML form; ``filename`` and ``content_type`` are None but for files."""
+    """One field of an HTML form; ``filename`` is None but for files, ``content_type`` where it is not told."""
 
     name: str
     filename: str | None
@@ -139,8 +139,7 @@ def form_fields(content_type: str, body: bytes) -> list[FormField]:
         options = parse_options_header(part.headers.get("content-disposition"))[1]
         if "name" in options:
             filename = options.get("filename")
-            kind = part.headers.get("content-type", "text/plain") if filename is not None else None
-            fields.append(FormField(options["name"], filename, kind, part.data))
+            fields.append(FormField(options["name"], filename, part.headers.get("content-type"), part.data))
     return fields
 
 

@@ -34,7 +34,7 @@ def ranges_of(header: str | None, length: int) -> list[Range] | None:
 
 
 def _within(first: int | None, last: int | None, length: int) -> Range:
-    """One range as bytes that exist: ``first-last``, ``first-`` or, without ``first``, the ``last`` bytes of the body."""
+    """One range as bytes that exist: ``first-last``, ``first-`` or, without ``first``, the body's ``last`` bytes."""
     if first is not None and last is not None and last < first:
         raise RangeNotSatisfiable
     if last is None or last >= length:

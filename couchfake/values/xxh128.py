@@ -176,10 +176,9 @@ def _scramble(lanes: list[int]) -> None:
 
 
 def _merge(lanes: list[int], secret: int, value: int) -> int:
-    for pair in range(4):
-        value += _fold(
-            lanes[2 * pair] ^ _u64(_SECRET, secret + 16 * pair), lanes[2 * pair + 1] ^ _u64(_SECRET, secret + 16 * pair + 8)
-        )
+    keys = _LANES.unpack_from(_SECRET, secret)
+    for lane in range(0, 8, 2):
+        value += _fold(lanes[lane] ^ keys[lane], lanes[lane + 1] ^ keys[lane + 1])
     return _avalanche(value & _M64)
 
 
