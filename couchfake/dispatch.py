@@ -28,7 +28,7 @@ class Dispatcher:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
         request = Request(environ)
-        request.node = self.node
+        request.node, request.answer = self.node, self.answer
         try:
             response = self.answer(request)
         except CouchError as error:

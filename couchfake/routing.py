@@ -17,6 +17,7 @@ from couchfake.endpoints import (
     changes,
     databases,
     db_updates,
+    design_functions,
     documents,
     find,
     lists_of_documents,
@@ -25,6 +26,7 @@ from couchfake.endpoints import (
     replication,
     reshard,
     revisions,
+    rewrites,
     scheduler,
     security,
     server,
@@ -117,6 +119,11 @@ ROUTES = [
     route("/{db}/_partition/{partition}/_index/{rest...}", "GET,POST", ANY=partitions.within(find.index_path)),
     route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS,
           ANY=partitions.within(views.view)),
+    # other functions of design documents
+    route("/{db}/_design/{ddoc}/_list/{rest...}", design_functions.LIST_METHODS, ANY=design_functions.list_view),
+    route("/{db}/_design/{ddoc}/_rewrite/{rest...}", "", ANY=rewrites.rewrite),
+    route("/{db}/_design/{ddoc}/_show/{rest...}", "", ANY=design_functions.show),
+    route("/{db}/_design/{ddoc}/_update/{rest...}", "", ANY=design_functions.update),
     # design documents: what a server without the plugins says
     route("/{db}/_design/{ddoc}/_search/{index}", "GET,POST", ANY=server.search_is_absent),
     route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),

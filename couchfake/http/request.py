@@ -16,7 +16,10 @@ from couchfake.http.parameters import Parameters, unquote
 from couchfake.values import json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from couchfake.auth.context import UserContext
+    from couchfake.http.responses import Response
     from couchfake.node import Node
     from couchfake.storage.database import Database
 
@@ -30,6 +33,8 @@ class Request(werkzeug.Request):
     user: UserContext
     db: Database
     request_id: str
+    answer: Callable[[Request], Response]
+    """How the server answers a request; a rewritten one goes through it again."""
 
     @cached_property
     def target(self) -> tuple[str, str]:

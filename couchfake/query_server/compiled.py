@@ -10,7 +10,7 @@ from typing import Any
 
 from couchfake.errors import CouchError
 from couchfake.query_server.engine import Engine, Script, ScriptError, ScriptLost
-from couchfake.query_server.protocol_errors import process_error, protocol_error
+from couchfake.query_server.protocol_errors import as_crash, process_error, protocol_error
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -25,9 +25,15 @@ class Surroundings:
 
 
 class CompiledFunction:
-    """``opening`` is the command that compiles the function, with its texts; ``label`` names it in the log."""
+    """``opening`` is the command that compiles the function, with its texts; ``label`` names it in the log.
 
-    def __init__(self, surroundings: Surroundings, label: str, opening: tuple[str, ...]) -> None:
+    ``indexing``: its errors are those of an indexer that goes down with it.
+    """
+
+    def __init__(
+        self, surroundings: Surroundings, label: str, opening: tuple[str, ...], *, indexing: bool = False
+    ) -> None:
+        self._indexing = indexing
         self._surroundings = surroundings
         self._label = label
         self._opening = opening
@@ -81,20 +87,21 @@ class CompiledFunction:
         self._script = None
         failure = process_error(error)
         self._surroundings.log("error", f"{self._label}: {failure.reason}")
-        return failure
+        return as_crash(failure) if self._indexing else failure
 
     def _read(self, answer: str) -> Any:
-        logged, value, *failure = loads(answer)
+        logged, value, *failed = loads(answer)
         for level, text in logged:
             self._surroundings.log(level, f"{self._label}: {text}")
-        if not failure:
+        if not failed:
             return value
-        _, name, reason, *end = failure[0]
+        _, name, reason, *end = failed[0]
         if end:
             self.close()
             if end == ["crash"]:
                 raise self._failed(ScriptError(name))
-        raise protocol_error(name, reason)
+        failure = protocol_error(name, reason)
+        raise as_crash(failure) if self._indexing else failure
 
 
 def loads(text: str) -> Any:

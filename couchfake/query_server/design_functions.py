@@ -6,10 +6,10 @@ function has a script of its own, in which the design document is ``this`` and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from couchfake.errors import CouchError, Forbidden, NotFound, Unauthorized
+from couchfake.errors import CouchError, Forbidden, NotFound, ServerError, Unauthorized
 from couchfake.query_server.compiled import CompiledFunction, dumps
 from couchfake.query_server.protocol_errors import clause_error, protocol_error
 from couchfake.query_server.responses import FunctionResponse, ListResponse, parse_list, parse_response
@@ -68,34 +68,32 @@ class DesignFunctions:
 
     def filter_docs(self, name: str, docs: Sequence[Any], req: Any) -> list[bool]:
         """Which documents the filter lets through. Errors: NotFound, and what the function throws."""
-        self.source("filters", name)
         return list(self._call(("filters", name), "filter", [list(docs), req]))
 
     def filter_view(self, name: str, docs: Sequence[Any]) -> list[bool]:
         """For which documents the view's map function emits anything. Errors: NotFound, what the function throws."""
-        self.source("views", name, "map")
         return list(self._call(("views", name, "map"), "filter_view", [list(docs)]))
 
     def show(self, name: str, doc: Any, req: Any) -> dict[str, Any]:
         """The response object of a show (see ``responses.parse_response``); ``doc`` is a document or None."""
-        self.source("shows", name)
         answer = self._call(("shows", name), "show", [doc, req])
         if not isinstance(answer[1], dict):
-            raise CouchError(500, "unknown_error", "function_clause")
+            raise ServerError("function_clause")
         return answer[1]
 
     def update(self, name: str, doc: Any, req: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         """An update function's document, None when there is nothing to write, and its response object."""
-        self.source("updates", name)
         answer = self._call(("updates", name), "update", [doc, req])
         if not isinstance(answer[2], dict):
             raise clause_error("case_clause", answer)
         return answer[1] if isinstance(answer[1], dict) else None, answer[2]
 
-    def list(self, name: str, head: Any, req: Any, rows: Sequence[Any]) -> ListResponse:
-        """A list over all ``rows`` (``{"id", "key", "value"(, "doc")}``), of which it may read as many as it likes."""
-        self.source("lists", name)
-        return parse_list(self._call(("lists", name), "list", [head, req, list(rows)]))
+    def list(self, name: str, head: Any, req: Any, rows: Iterable[str]) -> ListResponse:
+        """A list over all ``rows``, of which it may read as many as it likes; each is a JSON text, of
+        ``{"id", "key", "value"(, "doc")}``."""
+        function = self._compiled(("lists", name))
+        arguments = f"[{dumps(head)},{dumps(req)},[{','.join(rows)}]]"
+        return parse_list(function.call("render", "list", arguments))
 
     def rewrite(self, req: Any) -> dict[str, Any] | None:
         """What a rewrite function answers, checked: ``path``, ``method``, ``query``, ``headers``, ``body``, ``code``;
@@ -114,8 +112,10 @@ class DesignFunctions:
         return parse_response(response)
 
     def _call(self, path: tuple[str, ...], command: str, arguments: Sequence[Any]) -> Any:
-        function = self._compile(path, str(self.source(*path)))
-        return function.call("render", command, dumps(arguments))
+        return self._compiled(path).call("render", command, dumps(arguments))
+
+    def _compiled(self, path: tuple[str, ...]) -> CompiledFunction:
+        return self._compile(path, str(self.source(*path)))
 
 
 def _check_rewrite(name: str, value: Any) -> None:

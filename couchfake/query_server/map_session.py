@@ -91,7 +91,7 @@ class MapSession:
 def _map_function(around: Surroundings, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
     source = function.source
     opening = ("add_map", source, as_program(source), dumps(lib or None), _origin(source))
-    return CompiledFunction(around, f"{ddoc_id}/_view/{function.name}", opening)
+    return CompiledFunction(around, f"{ddoc_id}/_view/{function.name}", opening, indexing=True)
 
 
 def _origin(source: str) -> str:

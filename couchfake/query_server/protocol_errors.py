@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, Crash
 from couchfake.query_server.engine import ScriptError, ScriptTimeout
 from couchfake.values.erlang import format_term
 
@@ -53,6 +53,11 @@ def process_error(error: ScriptError) -> CouchError:
     return CouchError(500, "os_process_error", "{exit_status,139}")
 
 
+def as_crash(error: CouchError) -> CouchError:
+    """The same error where it takes an indexer down: a 500 has a number in the server's log then."""
+    return Crash(error.error, error.reason) if error.status == 500 else error
+
+
 def clause_error(clause: str, value: Any) -> CouchError:
     """The real server's code matched no case: ``case_clause`` and the value, in Erlang's notation."""
-    return CouchError(500, clause, format_term(value))
+    return Crash(clause, format_term(value))

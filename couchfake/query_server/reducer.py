@@ -38,7 +38,8 @@ class Reducer:
         self._limit = limit
         self._log = around.log
         self._origin = "" if traits(source).ignores_origin else "foreign"
-        self._function = CompiledFunction(around, label, ("add_reduce", source, as_program(source), self._origin))
+        opening = ("add_reduce", source, as_program(source), self._origin)
+        self._function = CompiledFunction(around, label, opening, indexing=True)
 
     def open(self) -> None:
         """Compile it now. Errors: 500 ``compilation_error``, 404 ``not_found`` for an empty source."""

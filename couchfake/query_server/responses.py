@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, ServerError
 from couchfake.query_server.protocol_errors import protocol_error
 from couchfake.values.erlang import format_term
 from couchfake.values.json import dumps
@@ -101,7 +101,7 @@ def _decoded(value: Any) -> bytes:
 
 
 def _badarg() -> CouchError:
-    return CouchError(500, "unknown_error", "badarg")
+    return ServerError("badarg")
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -142,11 +143,16 @@ class QueryServer:
         check_language(language)
         return self._reducers.get((label, source), lambda: Reducer(self._around, label, source, self._reduce_limit))
 
-    def design_functions(self, ddoc: dict[str, Any]) -> DesignFunctions:
-        """The functions of a design document (with its ``_id``). Errors: 500 ``unknown_query_language``."""
-        language = ddoc.get("language", "javascript")
-        check_language(language)
-        text = dumps(ddoc)
+    def design_functions(self, ddoc: dict[str, Any] | bytes) -> DesignFunctions:
+        """The functions of a design document, with its ``_id`` and ``_rev``; as JSON text it is a little cheaper.
+
+        Errors: 500 ``unknown_query_language``.
+        """
+        text = ddoc.decode() if isinstance(ddoc, bytes) else dumps(ddoc)
+        if isinstance(ddoc, bytes):
+            ddoc = json.loads(text)
+            assert isinstance(ddoc, dict)
+        check_language(ddoc.get("language", "javascript"))
         ddoc_id = str(ddoc.get("_id", ""))
 
         def compile_function(path: tuple[str, ...], source: str) -> CompiledFunction:

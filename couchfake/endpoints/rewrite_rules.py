@@ -1,0 +1,187 @@
+"""Rewrite rules: which one fits a request, and the path that it leads to.
+
+A rule is ``{"from", "to", "method", "query", "formats"}``. Parts of ``from`` that begin with a colon are variables, a
+star takes all that is left. What the variables and the query string say may be used in ``to`` and ``query``.
+Source: ``chttpd_rewrite``, whose every turn is kept here, as query strings show the order of its lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+from couchfake.errors import CouchError, ServerError
+from couchfake.values import json
+
+JSON_NAMES = ("key", "startkey", "start_key", "endkey", "end_key", "keys")
+
+Binding = tuple[str, Any]
+"""A variable's name and value."""
+
+STAR = "*"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A part of a path that stands for any; ``*`` for all that is left."""
+
+    name: str
+
+
+Part = str | Variable
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, read. ``method`` None fits all."""
+
+    source: list[Part]
+    target: list[Part]
+    method: str | None
+    query: list[Binding]
+    formats: dict[str, Any]
+
+
+def apply_rules(
+    rules: Sequence[Any], method: str, path: list[str], arguments: list[Binding], secure: bool = True
+) -> str | None:
+    """Where the first rule that fits leads: an escaped path, relative to the design document, with its query.
+
+    ``path``: the parts behind ``_rewrite``; ``arguments``: the query string's, those of JSON_NAMES as values;
+    ``secure``: at most two ``..`` in a rule. None where no rule fits. Errors: 500 for rules that make no sense.
+    """
+    for rule in [_read_rule(rule, secure) for rule in rules if isinstance(rule, dict)]:
+        if rule.method not in (None, method):
+            continue
+        bound = _bind(rule.source, path)
+        if bound is None:
+            continue
+        bindings, remaining = bound
+        bindings += arguments
+        query = [(name, _filled(value, bindings, rule.formats)) for name, value in reversed(rule.query)]
+        named = {name for name, _ in query}
+        final = [binding for binding in bindings if binding[0] not in named] + query
+        parts = "/".join(quote_plus(part, safe="~") for part in _target(rule.target, final, remaining))
+        text = _query_string(final)
+        return f"{parts}?{text}" if text is not None else parts
+    return None
+
+
+def normalized(path: str) -> str:
+    """An absolute path without doubled slashes, ``.`` and ``..`` (which stay where there is nothing to leave)."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def _read_rule(rule: dict[str, Any], secure: bool) -> Rule:
+    if "to" not in rule:
+        raise CouchError(500, "error", "invalid_rewrite_target")
+    method = rule.get("method", STAR)
+    query = rule.get("query", {})
+    formats = rule.get("formats", {})
+    if not isinstance(query, dict) or not isinstance(formats, dict):
+        raise ServerError("case_clause")
+    return Rule(
+        _read_path(rule["from"], secure) if "from" in rule else [Variable(STAR)],
+        _read_path(rule["to"], secure),
+        None if method == STAR else method,
+        list(query.items()),
+        formats,
+    )
+
+
+def _read_path(path: Any, secure: bool) -> list[Part]:
+    if not isinstance(path, str):
+        raise ServerError("badarg")
+    parts: list[Part] = []
+    ups = 0
+    for part in path.split("/"):
+        if part == STAR:
+            parts.append(Variable(STAR))
+        elif part.startswith(":"):
+            parts.append(Variable(part[1:]))
+        elif part:
+            ups += part == ".."
+            if secure and ups > 2:
+                raise CouchError(500, "insecure_rewrite_rule", "too many ../.. segments")
+            parts.append(part)
+    return parts
+
+
+def _bind(source: list[Part], path: list[str]) -> tuple[list[Binding], list[str]] | None:
+    """Variables' values, the last one first, and what a star at the end takes; None where the path does not fit."""
+    bindings: list[Binding] = []
+    for index, part in enumerate(source):
+        if part == Variable(STAR) and index == len(source) - 1:
+            return bindings, path[index:]
+        if index >= len(path):
+            return None
+        if isinstance(part, Variable):
+            bindings.insert(0, (part.name, path[index]))
+        elif part != path[index]:
+            return None
+    return (bindings, []) if len(source) == len(path) else None
+
+
+def _filled(value: Any, bindings: list[Binding], formats: dict[str, Any]) -> Any:
+    """A value of a rule's query with variables in the places of their names."""
+    if isinstance(value, list):
+        return [
+            _variable(item[1:], item, bindings, formats) if isinstance(item, str) and item.startswith(":") else item
+            for item in value
+        ]
+    if isinstance(value, str) and (value == STAR or value.startswith(":")):
+        return _variable(value.removeprefix(":"), value, bindings, formats)
+    return value
+
+
+def _variable(name: str, default: str, bindings: list[Binding], formats: dict[str, Any]) -> Any:
+    value = next((value for known, value in bindings if known == name), default)
+    if isinstance(value, str) and formats.get(name) == "int":
+        try:
+            return int(value)
+        except ValueError:
+            return value
+    if isinstance(value, str) and formats.get(name) == "bool":
+        return {"true": True, "false": False}.get(value.lower(), value)
+    return value
+
+
+def _target(target: list[Part], bindings: list[Binding], remaining: list[str]) -> list[str]:
+    parts: list[str] = []
+    for part in target:
+        if part == Variable(STAR):
+            return parts + remaining
+        if isinstance(part, Variable):
+            parts.append(_io_text(next((value for name, value in bindings if name == part.name), "undefined")))
+        else:
+            parts.append(part)
+    return parts
+
+
+def _query_string(bindings: list[Binding]) -> str | None:
+    """The bindings as a query string, the last one first; None where there are none."""
+    if not bindings:
+        return None
+    pairs = []
+    for name, value in reversed(bindings):
+        if name != STAR:
+            text = json.dumps(value) if name in JSON_NAMES else _io_text(value)
+            pairs.append(f"{quote_plus(name, safe='~')}={quote_plus(text, safe='~')}")
+    return "&".join(pairs)
+
+
+def _io_text(value: Any) -> str:
+    """A value as text where Erlang takes it for one (``iolist_to_binary/1``): strings, and lists of them."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(_io_text, value))
+    raise ServerError("badarg")
