@@ -1,12 +1,151 @@
+"""Documents by id: ``_all_docs``, ``_design_docs``, ``_local_docs``. CouchDB documentation, "/{db}/_all_docs"."""
+
 from __future__ import annotations
 
-from couchfake.errors import NotSupported
+from collections.abc import Generator, Iterable, Iterator
+
+from couchfake.endpoints.documents_by_id import Listing, Namespace
+from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response
+from couchfake.http.streaming import Begun
+from couchfake.views.options import (
+    MAX_LIMIT,
+    ViewOptions,
+    check,
+    check_all_docs,
+    check_limit,
+    of_body,
+    of_one_query,
+    of_query,
+)
+
+CHUNK = 1 << 16
+"""Bytes that are put together before they are sent."""
 
 
 def all_docs(request: Request) -> Response:
-    raise NotSupported("_all_docs")
+    """``GET`` and ``POST /{db}/_all_docs``"""
+    return _list(request, "_all_docs")
 
 
-all_docs_queries = design_docs = design_docs_queries = local_docs = local_docs_queries = all_docs
+def design_docs(request: Request) -> Response:
+    """``GET`` and ``POST /{db}/_design_docs``"""
+    return _list(request, "_design")
+
+
+def local_docs(request: Request) -> Response:
+    """``GET`` and ``POST /{db}/_local_docs``"""
+    return _list(request, "_local")
+
+
+def all_docs_queries(request: Request) -> Response:
+    """``POST /{db}/_all_docs/queries``"""
+    return _several(request, "_all_docs")
+
+
+def design_docs_queries(request: Request) -> Response:
+    """``POST /{db}/_design_docs/queries``"""
+    return _several(request, "_design")
+
+
+def local_docs_queries(request: Request) -> Response:
+    """``POST /{db}/_local_docs/queries``"""
+    return _several(request, "_local")
+
+
+def _list(request: Request, namespace: Namespace) -> Response:
+    options = _read(request)
+    _check(request, options)
+    check_all_docs(options)
+    return _respond(_text(Listing(request.db, namespace, options, options.all_keys)))
+
+
+def _several(request: Request, namespace: Namespace) -> Response:
+    """Several queries in one request; a single key of one of them is a key like any other, not a list."""
+    request.require_json_type()
+    body = request.json_object()
+    if "queries" not in body:
+        raise BadRequest("POST body must include `queries` parameter.")
+    if not isinstance(body["queries"], list):
+        raise BadRequest("`queries` member must be an array.")
+    base = of_query(request.parameters.pairs)
+    listings = []
+    for members in body["queries"]:
+        if not isinstance(members, dict):
+            raise ServerError("function_clause")
+        options = of_one_query(members, base)
+        _check(request, options)
+        check(options, reducing=False)
+        listings.append(Listing(request.db, namespace, options, options.keys))
+    return _respond(_texts(listings))
+
+
+# ---- parameters
+
+
+def _read(request: Request) -> ViewOptions:
+    """A POST has its parameters in the body as well; those of the URL win."""
+    base = None
+    if request.verb == "POST":
+        request.require_json_type()
+        body = request.json_object()
+        if not isinstance(body.get("keys", []), list):
+            raise BadRequest("`keys` body member must be an array.")
+        base = of_body(body)
+    elif not isinstance(request.parameters.json("keys", []), list):
+        raise BadRequest("`keys` parameter must be an array.")
+    options = of_query(request.parameters.pairs, base)
+    if not isinstance(options.all_keys, list | None):
+        raise QueryParseError("`keys` must be an array of strings.")
+    return options
+
+
+def _check(request: Request, options: ViewOptions) -> None:
+    if options.partition is not None and not request.db.partitioned:
+        raise QueryParseError("`partition` parameter is not supported on this db")
+    bound = "query_limit" if options.partition is None else "partition_query_limit"
+    check_limit(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
+
+
+# ---- the answer
+
+
+def _text(listing: Listing) -> Iterator[bytes]:
+    """One listing's JSON text, a row on each line."""
+    yield b'{%b"rows":[\r\n' % listing.meta
+    separator = b""
+    for row in listing.rows():
+        yield separator + row
+        separator = b",\r\n"
+    yield b"\r\n]}"
+
+
+def _texts(listings: Iterable[Listing]) -> Iterator[bytes]:
+    yield b'{"results":['
+    separator = b"\r\n"
+    for listing in listings:
+        yield separator
+        yield from _text(listing)
+        separator = b",\r\n"
+    yield b"\r\n]}"
+
+
+def _respond(pieces: Iterator[bytes]) -> Response:
+    """An answer that is whole where it is short."""
+    headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
+    text = Begun(_chunks(pieces))
+    whole = text.whole()
+    return Response(text if whole is None else whole, 200, headers)
+
+
+def _chunks(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join([*held, b"\n"])
