@@ -1,0 +1,106 @@
+"""What can be asked inside one partition of a database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+READINGS = [{"_id": f"{place}:{day}", "day": day, "temp": temp}
+            for place, temps in {"attic": [21.5, 23, 19], "cellar": [11, 12.25], "roof": [30]}.items()
+            for day, temp in enumerate(temps, 1)]
+BY_TEMP = {"views": {"by_temp": {"map": "function (doc) { emit(doc.temp, doc.day); }", "reduce": "_sum"}}}
+
+
+@pytest.fixture
+def house(party: Any) -> Any:
+    """A partitioned database of readings, and a plain one."""
+    party.json("PUT", "/plain", status=201)
+    party.json("PUT", "/house?partitioned=true", status=201)
+    party.json("POST", "/house/_bulk_docs", {"docs": READINGS}, 201)
+    return party
+
+
+def test_a_partition_counts_its_own_documents(house: Any) -> None:
+    rev = house.json("GET", "/house/attic:3")["_rev"]
+    house.json("DELETE", f"/house/attic:3?rev={rev}", status=200)
+    info = house.json("GET", "/house/_partition/attic", status=200)
+    size = len('{"day":1,"temp":0.0}') + len('{"day":2,"temp":23}') + len("{}")
+    assert info == {
+        "db_name": "house",
+        "sizes": {"active": size, "external": size},
+        "partition": "attic",
+        "doc_count": 2,
+        "doc_del_count": 1,
+    }
+    assert house.json("GET", "/house/_partition/nowhere")["doc_count"] == 0
+
+
+def test_a_partition_is_only_looked_at(house: Any) -> None:
+    refused = house("PUT", "/house/_partition/attic")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+    assert house("GET", "/house/_partition/attic/_changes").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal"),
+    [
+        ("/house/_partition", "400 bad_request: invalid_partition_req"),
+        ("/house/_partition/_x", "400 illegal_partition: Partition must not start with an underscore"),
+        ("/house/_partition/a:b/_all_docs", "400 illegal_partition: Partition must not contain a colon"),
+        ("/plain/_partition/a", "400 bad_request: database is not partitioned"),
+        ("/plain/_partition/_x/_all_docs", "400 bad_request: database is not partitioned"),
+        (
+            "/house/_partition/attic/_design/d/_view/by_temp?partition=roof",
+            "400 bad_request: Conflicting value for `partition` in query string",
+        ),
+    ],
+)
+def test_paths_that_name_no_partition_are_refused(house: Any, path: str, refusal: str) -> None:
+    assert house.refusal("GET", path) == refusal
+
+
+def test_find_sees_one_partition(house: Any) -> None:
+    found = house.json("POST", "/house/_partition/attic/_find", {"selector": {"temp": {"$gt": 20}}})
+    assert [doc["_id"] for doc in found["docs"]] == ["attic:1", "attic:2"]
+    same = house.json("POST", "/house/_find", {"selector": {"temp": {"$gt": 20}}, "partition": "attic"})
+    assert same["docs"] == found["docs"]
+    everywhere = house.json("POST", "/house/_find", {"selector": {"temp": {"$gt": 20}}})
+    assert [doc["_id"] for doc in everywhere["docs"]] == ["attic:1", "attic:2", "roof:1"]
+
+
+def test_an_index_serves_a_partition_in_its_order(house: Any) -> None:
+    house.json("POST", "/house/_index", {"index": {"fields": ["temp"]}, "name": "temp"}, 200)
+    query = {"selector": {"temp": {"$gt": 0}}, "sort": ["temp"], "fields": ["_id"]}
+    assert house.json("POST", "/house/_partition/attic/_explain", query)["index"]["name"] == "temp"
+    found = house.json("POST", "/house/_partition/attic/_find", query)
+    assert [doc["_id"] for doc in found["docs"]] == ["attic:3", "attic:1", "attic:2"]
+    pages, bookmark = [], None
+    while page := (answer := house.json("POST", "/house/_partition/attic/_find",
+                                        {**query, "limit": 1, "bookmark": bookmark}))["docs"]:
+        pages += [doc["_id"] for doc in page]
+        bookmark = answer["bookmark"]
+    assert pages == ["attic:3", "attic:1", "attic:2"]
+
+
+def test_a_view_has_the_rows_of_a_partition(house: Any) -> None:
+    house.json("PUT", "/house/_design/d", BY_TEMP, 201)
+    view = "/_design/d/_view/by_temp"
+    rows = house.json("GET", f"/house/_partition/cellar{view}?reduce=false", status=200)["rows"]
+    assert [row["id"] for row in rows] == ["cellar:1", "cellar:2"]
+    assert house.json("GET", f"/house/_partition/attic{view}")["rows"] == [{"key": None, "value": 6}]
+    assert house.json("GET", f"/house{view}?partition=roof")["rows"] == [{"key": None, "value": 1}]
+    assert house.refusal("GET", f"/house{view}") == (
+        "400 query_parse_error: `partition` parameter is mandatory for queries to this view."
+    )
+    several = {"queries": [{"reduce": False, "limit": 1}, {"reduce": False, "key": 19}]}
+    results = house.json("POST", f"/house/_partition/attic{view}/queries", several)["results"]
+    assert [[row["key"] for row in result["rows"]] for result in results] == [[19], [19]]
+
+
+def test_a_global_view_has_no_partitions(house: Any) -> None:
+    house.json("PUT", "/house/_design/g", {**BY_TEMP, "options": {"partitioned": False}}, 201)
+    assert house.json("GET", "/house/_design/g/_view/by_temp")["rows"] == [{"key": None, "value": 10}]
+    assert house.refusal("GET", "/house/_partition/attic/_design/g/_view/by_temp") == (
+        "400 query_parse_error: `partition` parameter is not supported in this design doc"
+    )

@@ -1,0 +1,29 @@
+"""How big documents count as being."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from couchfake.storage.sizes import json_size
+
+WHOLE = st.none() | st.booleans() | st.integers() | st.text("abc xyzäß日😀")
+VALUES = st.recursive(WHOLE, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner))
+
+
+@given(VALUES)
+def test_what_has_no_fractions_and_no_escapes_counts_as_its_text(value: Any) -> None:
+    assert json_size(value) == len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize(
+    ("number", "size"),
+    [(0.0, 3), (1.0, 3), (-1.0, 4), (50.75, 3), (0.5, 3), (0.001, 4), (1e-50, 5), (1e-200, 6), (1e-301, 3),
+     (1e10, 4), (1e100, 5), (-1e100, 6)],
+)
+def test_fractions_count_by_rule_of_thumb(number: float, size: int) -> None:
+    assert json_size(number) == size
