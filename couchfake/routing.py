@@ -114,6 +114,8 @@ ROUTES = [
     route("/{db}/_partition/{rest...}", "GET,HEAD", ANY=partitions.partition),
     route("/{db}/_partition/{partition}/_all_docs", "GET,HEAD,POST",
           GET=partitions.within(lists_of_documents.all_docs), POST=partitions.within(lists_of_documents.all_docs)),
+    route("/{db}/_partition/{partition}/_all_docs/queries", "POST",
+          POST=partitions.within(lists_of_documents.all_docs_queries)),
     route("/{db}/_partition/{partition}/_find/{rest...}", "POST", POST=partitions.within(find.find)),
     route("/{db}/_partition/{partition}/_explain/{rest...}", "POST", POST=partitions.within(find.explain)),
     route("/{db}/_partition/{partition}/_index/{rest...}", "GET,POST", ANY=partitions.within(find.index_path)),

@@ -69,6 +69,15 @@ def test_find_sees_one_partition(house: Any) -> None:
     assert [doc["_id"] for doc in everywhere["docs"]] == ["attic:1", "attic:2", "roof:1"]
 
 
+def test_all_docs_lists_one_partition(house: Any) -> None:
+    listed = house.json("GET", "/house/_partition/cellar/_all_docs", status=200)
+    assert (listed["total_rows"], listed["offset"]) == (6, 3)
+    assert [row["id"] for row in listed["rows"]] == ["cellar:1", "cellar:2"]
+    queries = {"queries": [{"limit": 1}, {"descending": True, "limit": 1}]}
+    results = house.json("POST", "/house/_partition/cellar/_all_docs/queries", queries)["results"]
+    assert [row["id"] for result in results for row in result["rows"]] == ["cellar:1", "cellar:2"]
+
+
 def test_an_index_serves_a_partition_in_its_order(house: Any) -> None:
     house.json("POST", "/house/_index", {"index": {"fields": ["temp"]}, "name": "temp"}, 200)
     query = {"selector": {"temp": {"$gt": 0}}, "sort": ["temp"], "fields": ["_id"]}
