@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from couchfake.endpoints.view_answers import answer, respond, results_text
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
+from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.mango.definition import indexes_in
@@ -36,13 +36,13 @@ def view(request: Request, ddoc: str, rest: list[str]) -> Response:
         return _several(request, entry, rest[0])
     if len(rest) != 1 or request.verb not in ("GET", "POST"):
         raise MethodNotAllowed(METHODS)
-    options = read_options(request)
+    options = _read_options(request)
     asked = open_view(request.node, request.db, entry, rest[0])
     asked.check(options, request.node.config)
     return respond(answer(request.db, asked, options))
 
 
-def read_options(request: Request) -> ViewOptions:
+def _read_options(request: Request) -> ViewOptions:
     """The parameters of a query. A POST has them in its body as well; those of the URL win."""
     base = ViewOptions()
     if request.verb == "POST":
@@ -53,7 +53,7 @@ def read_options(request: Request) -> ViewOptions:
             raise BadRequest("The `queries` parameter is no longer supported at this endpoint")
         if "keys" in body:
             _require_array("keys", body)
-        base = of_body(body, base)
+        base = of_body(body)
     return of_query(request.parameters.pairs, base)
 
 
@@ -68,7 +68,7 @@ def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
     queries = []
     for members in body["queries"]:
         if not isinstance(members, dict):
-            raise CouchError(500, "unknown_error", "function_clause")
+            raise ServerError("function_clause")
         queries.append(of_one_query(members, base))
         asked.check(queries[-1], request.node.config)
     return respond(results_text([answer(request.db, asked, options) for options in queries]))
