@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.changes.filters import LOOKED_UP, DesignDocuments, DocIds, Filter, Selector
-from couchfake.errors import BadRequest, NotSupported, ServerError
+from couchfake.changes.function_filters import SHOWN_REVISIONS, filter_function, view_filter
+from couchfake.endpoints.function_request import function_request
+from couchfake.errors import BadRequest, ServerError
 from couchfake.http.parameters import unquote
 from couchfake.http.request import Request
 
@@ -30,12 +32,21 @@ def read_filter(request: Request, name: str, body: dict[str, Any] | None) -> Fil
         return None
     if len(parts) != 2:
         raise BadRequest("`filter` must be of the form `designname/filtername`")
-    raise NotSupported("filter functions")
+    ddoc, function = parts
+    return filter_function(
+        request.node.query_server,
+        request.db,
+        ddoc,
+        function,
+        lambda: function_request(request, body=body),
+        _revs_limit(request),
+    )
 
 
 def _parts(name: str) -> list[str]:
     """``ddoc/function``, each part escaped once more than the parameter as a whole."""
-    return [unquote(part) for part in name.split("/") if part]
+    raw = name.encode("utf-8", "surrogateescape").decode("latin-1")
+    return [unquote(part) for part in raw.split("/") if part]
 
 
 def _body(request: Request, body: dict[str, Any] | None) -> dict[str, Any]:
@@ -68,4 +79,9 @@ def _view(request: Request) -> Filter:
         raise BadRequest("`view` must be of the form `designname/viewname`")
     if len(parts) != 2:
         raise ServerError("case_clause")
-    raise NotSupported("views as filters")
+    ddoc, view = parts
+    return view_filter(request.node.query_server, request.db, ddoc, view, _revs_limit(request))
+
+
+def _revs_limit(request: Request) -> int:
+    return request.node.config.integer("query_server_config", "revs_limit", SHOWN_REVISIONS)
