@@ -9,25 +9,25 @@ from typing import Any
 
 import requests
 
-from couchdb_client import attachments, bulk, json, mango
+from couchdb_client import attachments, bulk, mango
 from couchdb_client.changes import changes
-from couchdb_client.document import Document, as_dict, doc_resource
+from couchdb_client.document import Document, copy, doc_resource, get, revisions
 from couchdb_client.errors import ResourceNotFound
+from couchdb_client.list_body import list_body
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
 from couchdb_client.temporary_view import TemporaryView
-from couchdb_client.urls import DEFAULT_BASE_URL, quote, urlencode
+from couchdb_client.urls import DEFAULT_BASE_URL, quote
 from couchdb_client.views import PermanentView, ViewResults, Wrapper, call_viewlike, iterate, path_from_name
 
 __all__ = ["Database"]
 
 
 class Database:
-    """A database, as a dictionary of its documents by ID.
+    """A database, as a dictionary of its documents by ID; it is true if it exists.
 
-    ``url`` is its URL, its name on the server of COUCHDB_URL (the local one by default), or its `Resource`. ``session``
-    as in `Resource`. Iterating gives the IDs of all documents, ``len`` counts them, and the database is true if it
-    exists.
+    ``url`` is its URL, its name on the server of COUCHDB_URL (the local one by default), or its `Resource`; ``session``
+    as in `Resource`.
 
     All methods raise `HTTPError`'s subclasses, and `ConnectionFailed` or `TimedOut`.
     """
@@ -134,24 +134,11 @@ class Database:
         ``options`` are parameters: ``rev``, ``revs=True``, ``conflicts=True``, ``attachments=True``… With ``open_revs``
         (``'all'`` or a list of revisions) the answer is the server's list.
         """
-        parameters = {name: json.encode(value) if isinstance(value, list) else value for name, value in options.items()}
-        try:
-            data = doc_resource(self.resource, id).get_json(**parameters)[2]
-        except ResourceNotFound:
-            return default
-        return Document(data) if isinstance(data, dict) else data
+        return get(self.resource, id, default, options)
 
     def revisions(self, id: str, **options: Any) -> Generator[Document, None, None]:
         """The document's revisions, the newest first, as far back as the server still has them."""
-        history = self.get(id, revs=True)
-        if history is None:
-            return
-        start = history["_revisions"]["start"]
-        for age, digest in enumerate(history["_revisions"]["ids"]):
-            document = self.get(id, **{**options, "rev": f"{start - age}-{digest}"})
-            if document is None:
-                return
-            yield document
+        return revisions(self.resource, id, options)
 
     def delete(self, doc: Mapping[str, Any]) -> None:
         """Delete the document in the revision that ``doc`` is. Raises `ResourceConflict` if it was updated since."""
@@ -163,13 +150,7 @@ class Database:
         ``src`` is an ID or a document. ``dest`` is an ID, or a document to overwrite, in the revision that it has in
         ``_rev``.
         """
-        source = src if isinstance(src, str) else as_dict(src, "dict or string")["_id"]
-        target: dict[str, Any] = {"_id": dest} if isinstance(dest, str) else as_dict(dest, "dict or string")
-        destination = quote(target["_id"], safe="/")
-        if "_rev" in target:
-            destination += "?" + urlencode({"rev": target["_rev"]})
-        rev: str = doc_resource(self.resource, source).copy_json(destination)[2]["rev"]
-        return rev
+        return copy(self.resource, src, dest)
 
     def update(self, documents: Iterable[Any], **options: Any) -> list[bulk.UpdateResult]:
         """Save many documents by one request. Returns ``(success, docid, rev_or_exc)`` for each, in their order.
@@ -276,11 +257,11 @@ class Database:
     def list(self, name: str, view: str, **options: Any) -> tuple[Message, Any]:
         """``(headers, body)`` of the list function ``'designdoc/listname'`` over the view ``'designdoc/viewname'``.
 
-        ``options`` as for `view`. ``body`` is a readable binary file; if the function answers in JSON, the decoded
-        value.
+        ``options`` as for `view`. ``body`` is a readable binary file; a JSON object or array is also the decoded value.
         """
         path = path_from_name(name, "_list") + view.split("/", 1)
-        return call_viewlike(self.resource(*path), options)[1:]
+        _, headers, body = call_viewlike(self.resource(*path), options, decoded=False)
+        return headers, list_body(headers, body)
 
     def update_doc(self, name: str, docid: str | None = None, **options: Any) -> tuple[Message, Any]:
         """``(headers, body)`` of the update function ``'designdoc/updatename'``; ``body`` is a readable binary file.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
+from couchdb_client import json
+from couchdb_client.errors import ResourceNotFound
 from couchdb_client.resource import Resource
+from couchdb_client.urls import quote, urlencode
 
-__all__ = ["Document", "as_dict", "doc_resource"]
+__all__ = ["Document", "as_dict", "copy", "doc_resource", "get", "revisions"]
 
 
 class Document(dict[str, Any]):
@@ -50,3 +53,34 @@ def doc_resource(database: Resource, docid: str) -> Resource:
     if docid[:1] == "_":
         return database(*docid.split("/", 1))
     return database(docid)
+
+
+def get(database: Resource, docid: str, default: Any, options: Mapping[str, Any]) -> Any:
+    parameters = {name: json.encode(value) if isinstance(value, list) else value for name, value in options.items()}
+    try:
+        data = doc_resource(database, docid).get_json(**parameters)[2]
+    except ResourceNotFound:
+        return default
+    return Document(data) if isinstance(data, dict) else data
+
+
+def revisions(database: Resource, docid: str, options: Mapping[str, Any]) -> Generator[Document, None, None]:
+    history = get(database, docid, None, {"revs": True})
+    if history is None:
+        return
+    start = history["_revisions"]["start"]
+    for age, digest in enumerate(history["_revisions"]["ids"]):
+        document = get(database, docid, None, {**options, "rev": f"{start - age}-{digest}"})
+        if document is None:
+            return
+        yield document
+
+
+def copy(database: Resource, src: Any, dest: Any) -> str:
+    source = src if isinstance(src, str) else as_dict(src, "dict or string")["_id"]
+    target: dict[str, Any] = {"_id": dest} if isinstance(dest, str) else as_dict(dest, "dict or string")
+    destination = quote(target["_id"], safe="/")
+    if "_rev" in target:
+        destination += "?" + urlencode({"rev": target["_rev"]})
+    rev: str = doc_resource(database, source).copy_json(destination)[2]["rev"]
+    return rev

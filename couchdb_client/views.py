@@ -177,15 +177,14 @@ def encode_view_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def call_viewlike(resource: Resource, options: Mapping[str, Any]) -> tuple[int, Message, Any]:
-    """Request something that takes a view's options, decoded if it is JSON. The option ``keys`` travels in a POST's
-    body."""
+def call_viewlike(resource: Resource, options: Mapping[str, Any], *, decoded: bool = True) -> tuple[int, Message, Any]:
+    """Request something that takes a view's options. The option ``keys`` travels in a POST's body."""
     options = dict(options)
     keys = options.pop("keys", None)
     parameters = encode_view_options(options)
     if keys is None:
-        return resource.get_json(**parameters)
-    return resource.post_json(body={"keys": list(keys)}, **parameters)
+        return (resource.get_json if decoded else resource.get)(**parameters)
+    return (resource.post_json if decoded else resource.post)(body={"keys": list(keys)}, **parameters)
 
 
 def iterate(view: View, batch: int, wrapper: Wrapper | None, options: dict[str, Any]) -> Iterator[Any]:

@@ -188,7 +188,7 @@ def test_queries_leave_no_design_document(db: Database) -> None:
     results = db.query(map_fun)
     assert [row.value for row in results[1:1]] == [1, 4, 7]
     db["13"] = {"n": 13}
-    assert [row.value for row in results[1]] == [1, 4, 7, 13]
+    assert [row.value for row in results[1]] == [1, 13, 4, 7]
     assert [row.id for row in db.query(map_fun, keys=[2, 0])] == ["2", "5", "8", "0", "3", "6", "9"]
     assert [(row.key, row.value) for row in db.query(map_fun, "_sum", group=True)] == [(0, 18), (1, 25), (2, 15)]
     with pytest.raises(Exception, match="query_parse_error"):

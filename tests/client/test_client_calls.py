@@ -489,13 +489,29 @@ def test_shows_and_lists_give_headers_and_a_file(wire: Any, db: Database) -> Non
     assert wire.requests[0].headers["Accept"] == "text/html"
     wire.says(b"csv", headers=[("Content-Type", "text/csv")])
     assert db.list("app/csv", "other/by_name", keys=["a"], q=1)[1].read() == b"csv"
-    wire.says(b'{"decoded":true}')
-    assert db.list("app/json", "by_name", startkey="a")[1] == {"decoded": True}
+    wire.says(b"[]")
+    assert db.list("app/json", "by_name", startkey="a")[1] == []
     assert wire.lines == [
         "GET /people/_design/app/_show/page/a%2Fb?q=x",
         "POST /people/_design/app/_list/csv/other/by_name?q=1",
         "GET /people/_design/app/_list/json/by_name?startkey=%22a%22",
     ]
+
+
+@pytest.mark.parametrize("text", [b'{"a": [1]}', b'[1, {"a": 2}]', b"{}"])
+def test_a_list_in_json_is_decoded_and_still_a_file(wire: Any, db: Database, text: bytes) -> None:
+    wire.says(text)
+    _, body = db.list("app/json", "by_name")
+    assert body == json.loads(text)
+    assert isinstance(body, (dict, list))
+    assert (body.read(2), body.read()) == (text[:2], text[2:])  # type: ignore[union-attr]
+    body.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", [b"", b"not json", b"17", b"null"])
+def test_a_list_that_is_called_json_but_is_no_object_or_array_is_a_file(wire: Any, db: Database, text: bytes) -> None:
+    wire.says(text)
+    assert db.list("app/json", "by_name")[1].read() == text
 
 
 @pytest.mark.parametrize(
