@@ -9,7 +9,9 @@ Source: CouchDB documentation, "API Basics: JSON Basics".
 from __future__ import annotations
 
 import json
+import math
 import re
+import sys
 from typing import Any, NoReturn
 
 from couchfake.values import deep_json
@@ -31,12 +33,16 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _INFINITE = (float("inf"), float("-inf"))
+_SMALLEST = sys.float_info.min
+_SMALLEST = sys.float_info.min
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in _INFINITE:
         raise ValueError(f"{text} is out of range")
+    if -_SMALLEST < number < _SMALLEST:
+        return math.copysign(0.0, number)  # the server has no numbers this small
     return number
 
 
