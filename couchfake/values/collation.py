@@ -216,17 +216,22 @@ def _icu_weights() -> tuple[str, _Weights]:
     return icu.ICU_VERSION, get_sort_key  # a key ends with its only zero byte
 
 
-@cache  # reading the table takes half a second; nothing changes it
 def _pyuca_weights() -> tuple[str, _Weights]:
     import pyuca
 
-    sort_key = pyuca.Collator().sort_key
+    sort_key = _made_once(pyuca.Collator).sort_key
 
     def weights(text: str) -> bytes:
         levels = tuple(sort_key(text))  # three of them, a zero after each: no key is another's prefix
         return struct.pack(f">{len(levels)}H", *levels)
 
     return unicodedata.unidata_version, weights
+
+
+@cache
+def _made_once(make: Callable[[], Any]) -> Any:
+    """Reading pyuca's table takes half a second, and nothing changes it."""
+    return make()
 
 
 def _basic_weights() -> tuple[str, _Weights]:
