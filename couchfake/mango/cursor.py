@@ -23,7 +23,7 @@ from couchfake.mango.matcher import Matcher
 from couchfake.mango.paths import parse_field, set_path
 from couchfake.mango.planner import Plan
 from couchfake.mango.projection import Projection
-from couchfake.storage.documents import Shown, meta_members, shown_document
+from couchfake.storage.documents import PLAIN, Shown, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
 from couchfake.views.keys import key_range
@@ -31,6 +31,9 @@ from couchfake.views.keys import key_range
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
     from couchfake.storage.documents import DocumentEntry
+    from couchfake.storage.revision_tree import Revision
+
+    _Document = tuple[DocumentEntry, Revision]
 
 AT_A_TIME = 1000
 """How many ids are read at once, under the database's lock."""
@@ -87,7 +90,7 @@ class _Cursor:
         self.collator = collator
         self.matcher = Matcher(plan.options.selector, collator)
         self.projection = Projection(plan.options.fields) if plan.options.fields else None
-        self.shown = Shown(conflicts=plan.options.conflicts and plan.options.r == 1)
+        self.shown = Shown(conflicts=True) if plan.options.conflicts and plan.options.r == 1 else PLAIN
         self.found = Found()
         self.statistics = Statistics()
         self.to_skip = plan.options.skip
@@ -116,24 +119,21 @@ class _Cursor:
     # ---- going through documents by id
 
     def _scan_documents(self, begin: Bookmark | None) -> None:
-        statistics, entries, test = self.statistics, self.db.entries, self._entry_test()
+        statistics, test = self.statistics, self._test()
         quorum = self.plan.options.r > 1
-        for docid in self._ids(begin):
+        for entry, leaf in self._documents(begin):
             statistics.keys += 1
-            entry = entries.get(docid)
-            if entry is None or entry.deleted:  # gone since its id was read
-                continue
             if quorum:
-                if self._is_repeated() or docid.startswith("_design/"):
+                if self._is_repeated() or entry.id.startswith("_design/"):
                     continue
                 statistics.quorum_docs += 1
             else:
                 statistics.docs += 1
             if (
-                test(entry)
+                test(entry, leaf)
                 and (quorum or not self._is_repeated())
-                and not docid.startswith("_design/")
-                and not self._take(entry, docid)
+                and not entry.id.startswith("_design/")
+                and not self._take(entry, leaf, entry.id)
             ):
                 return
 
@@ -147,8 +147,8 @@ class _Cursor:
             return True
         return False
 
-    def _ids(self, begin: Bookmark | None) -> Iterator[str]:
-        """The live ids of the query's range, in its direction."""
+    def _documents(self, begin: Bookmark | None) -> Iterator[_Document]:
+        """The live documents of the query's range, in its direction."""
         low, high = keys(self.plan)
         if begin is not None:
             low, high = (low, begin.key) if self.plan.descending else (begin.key, high)
@@ -158,9 +158,11 @@ class _Cursor:
         inclusive = (True, True)
         while True:
             with self.db.lock:
+                entries = self.db.entries
                 span = self.db.live_ids.irange(lowest, highest or None, inclusive, reverse=self.plan.descending)
                 ids = list(islice(span, AT_A_TIME))
-            yield from ids
+                found = [(entry, entry.winner) for entry in map(entries.__getitem__, ids)]
+            yield from found
             if len(ids) < AT_A_TIME:
                 return
             if self.plan.descending:
@@ -209,20 +211,22 @@ class _Cursor:
             raise errors.no_rows_in_range()
 
     def _scan_rows(self, begin: Bookmark | None) -> None:
-        statistics, test = self.statistics, self._entry_test()
+        statistics, test = self.statistics, self._test()
         quorum = self.plan.options.r > 1
         for key, docid, _ in self._rows(begin):
             statistics.keys += 1
-            entry = self.db.entry(docid)
-            if entry is None or entry.deleted:
+            with self.db.lock:
+                found = self.db.open_leaf(docid)
+            if found is None or found[1].deleted:
                 continue
+            entry, leaf = found
             if quorum:
                 if self._is_repeated():
                     continue
                 statistics.quorum_docs += 1
             else:
                 statistics.docs += 1
-            if test(entry) and (quorum or not self._is_repeated()) and not self._take(entry, key):
+            if test(entry, leaf) and (quorum or not self._is_repeated()) and not self._take(entry, leaf, key):
                 return
 
     def _scan_covering(self, begin: Bookmark | None) -> None:
@@ -239,30 +243,32 @@ class _Cursor:
 
     # ---- documents
 
-    def _entry_test(self) -> Callable[[DocumentEntry], bool]:
+    def _test(self) -> Callable[[DocumentEntry, Revision], bool]:
         """The selector's test on a stored document, made to build as little as it can."""
         matches, names = self.matcher.matches, self.matcher.meta_names
         if self.matcher.whole or names - {"_id"}:
-            return lambda entry: self.matcher.match(self._document(entry))
+            return lambda entry, leaf: self.matcher.match(self._document(entry, leaf))
         if names:
-            return lambda entry: matches(_body(entry), {"_id": entry.id})
-        return lambda entry: matches(_body(entry), _NOTHING)
+            return lambda entry, leaf: matches(leaf.body.value if leaf.body else _NOTHING, {"_id": entry.id})
+        return lambda entry, leaf: matches(leaf.body.value if leaf.body else _NOTHING, _NOTHING)
 
-    def _document(self, entry: DocumentEntry) -> dict[str, Any]:
-        document = self.db.open_doc(entry)
+    def _document(self, entry: DocumentEntry, leaf: Revision) -> dict[str, Any]:
+        document = self.db.open_doc(entry, leaf)
         if self.shown.conflicts:
-            document.update(meta_members(entry, entry.winner, self.shown, 0))
+            with self.db.lock:
+                document.update(meta_members(entry, leaf, self.shown, 0))
         return document
 
-    def _take(self, entry: DocumentEntry, key: Any) -> bool:
+    def _take(self, entry: DocumentEntry, leaf: Revision, key: Any) -> bool:
         """A document that matches; False when there is one more than was asked for."""
         if self.projection is not None:
-            document = self._document(entry) if self._counts() else _NOTHING
+            document = self._document(entry, leaf) if self._counts() else _NOTHING
             return self._take_document(document, Bookmark(entry.id, key))
         if not self._goes_on(Bookmark(entry.id, key)):
             return False
         if self._wanted:
-            self.found.docs.append(shown_document(entry, entry.winner, self.shown, 0))
+            with self.db.lock:
+                self.found.docs.append(shown_document(entry, leaf, self.shown, 0))
         return True
 
     def _take_document(self, document: dict[str, Any], bookmark: Bookmark) -> bool:
@@ -313,8 +319,3 @@ class _Cursor:
         if name:
             return f"{ddoc}, {name[0]} was not used because it is not a valid index for this query."
         return f"{ddoc} was not used because it does not contain a valid index for this query."
-
-
-def _body(entry: DocumentEntry) -> dict[str, Any]:
-    body = entry.winner.body
-    return body.value if body is not None else _NOTHING

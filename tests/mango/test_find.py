@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 from tests.mango.conftest import Couch
 
 PEOPLE = [
@@ -147,3 +149,31 @@ def test_many_documents_are_gone_through_in_pieces(couch: Couch) -> None:
     assert couch.ids({"n": {"$gte": 1990}}, skip=0)[:2] == ["01990", "01991"]
     descending = couch.find({"_id": {"$gt": None}}, sort=[{"_id": "desc"}], skip=2100, limit=2, fields=["_id"])["docs"]
     assert [doc["_id"] for doc in descending] == ["00399", "00398"]
+
+
+def test_documents_that_change_meanwhile_are_answered_as_they_were_tested(couch: Couch) -> None:
+    revs = dict.fromkeys(range(40))
+
+    def write(on: bool) -> None:
+        docs = [{"_id": f"d{n}", "on": on, **({"_rev": rev} if rev else {})} for n, rev in revs.items()]
+        for n, result in enumerate(couch.post("_bulk_docs", {"docs": docs})):
+            revs[n] = result["rev"]
+
+    write(True)
+    couch.index("on")
+    done = threading.Event()
+
+    def toggle() -> None:
+        for n in range(20):
+            write(n % 2 == 0)
+        done.set()
+
+    writer = threading.Thread(target=toggle)
+    writer.start()
+    try:
+        while not done.is_set():
+            for use_index in ("on", "_all_docs"):
+                answer = couch.find({"on": True}, use_index=use_index, limit=1000)
+                assert {doc["on"] for doc in answer["docs"]} <= {True}
+    finally:
+        writer.join()
