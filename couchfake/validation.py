@@ -31,6 +31,12 @@ def validators(database: Database, query_server: QueryServer) -> list[DesignFunc
     return found
 
 
+def has_validators(database: Database) -> bool:
+    """Whether there are validation functions, or may be: they are looked for when the first edit needs them."""
+    found: list[DesignFunctions] | None = database.indexes.get(_KEY)
+    return found is None or bool(found)
+
+
 def forget_validators(database: Database) -> None:
     """To be called when design documents have changed."""
     database.indexes.pop(_KEY, None)

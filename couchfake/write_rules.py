@@ -30,7 +30,7 @@ class Rules:
             self.replicator_documents.before_write(edit, user)
 
     def has_validators(self, database: Database) -> bool:
-        return bool(validation.validators(database, self.node.query_server))
+        return validation.has_validators(database)
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         if edit.id.startswith("_design/"):
