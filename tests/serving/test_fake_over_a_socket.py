@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -34,22 +35,14 @@ def port(fake: CouchFake) -> int:
 def at_once(count: int, work: Callable[[int], None]) -> None:
     """Run ``work(0)`` to ``work(count - 1)`` in threads that start together; the first error comes out."""
     gate = threading.Barrier(count)
-    errors: list[BaseException] = []
 
     def run(number: int) -> None:
-        try:
-            gate.wait(30)
-            work(number)
-        except BaseException as error:  # handed to the test's own thread
-            errors.append(error)
+        gate.wait(30)
+        work(number)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(count) as pool:
+        for future in [pool.submit(run, number) for number in range(count)]:
+            future.result(60)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +56,8 @@ def at_once(count: int, work: Callable[[int], None]) -> None:
         (b"POST /db/_bulk_docs HTTP/1.1\r\nContent-Length: 1000", b'{"docs":[{"_id":"doc"}]}'),
         (
             b"PUT /db/doc HTTP/1.1\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 1000",
-            b'--b\r\nContent-Type: application/json\r\n\r\n{"_attachments":{"f":{"follows":true,"length":9}}}\r\n--b\r\n\r\n123',
+            b"--b\r\nContent-Type: application/json\r\n\r\n"
+            b'{"_attachments":{"f":{"follows":true,"length":9}}}\r\n--b\r\n\r\n123',
         ),
     ],
     ids=["document", "chunked", "malformed", "attachment", "chunked attachment", "bulk", "multipart"],
@@ -87,19 +81,19 @@ def test_a_client_that_vanishes_in_an_upload_leaves_nothing_behind(
 def test_of_eight_writers_of_one_document_one_wins_each_round(fake: CouchFake) -> None:
     rounds = 12
     url = fake.url + "db/doc"
-    rev: dict[str, str] = {}
-    for number in range(rounds):
-        statuses: list[int] = []
+    base: dict[str, str] = {}
+    statuses: list[int] = []
 
-        def write(writer: int, number: int = number, statuses: list[int] = statuses) -> None:
-            with new_session() as session:
-                answer = session.put(url, json={"round": number, "writer": writer, **rev}, timeout=30)
-                statuses.append(answer.status_code)
+    def write(writer: int) -> None:
+        with new_session() as session:
+            statuses.append(session.put(url, json={"writer": writer, **base}, timeout=30).status_code)
 
+    for _ in range(rounds):
+        statuses.clear()
         at_once(8, write)
         assert sorted(statuses) == [201] + [409] * 7
-        rev = {"_rev": requests.get(url, timeout=10).json()["_rev"]}
-    assert rev["_rev"].startswith(f"{rounds}-")
+        base["_rev"] = requests.get(url, timeout=10).json()["_rev"]
+    assert base["_rev"].startswith(f"{rounds}-")
 
 
 def test_eight_writers_of_different_documents_lose_nothing(fake: CouchFake) -> None:
