@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from couchfake.changes.filters import Change, Style, opened
-from couchfake.errors import NotFound
+from couchfake.errors import CouchError, NotFound
 from couchfake.mango.projection import Projection
 from couchfake.query_server import DesignFunctions, QueryServer
 from couchfake.storage.database import Database
@@ -43,7 +43,11 @@ class FunctionFilter:
         texts = [
             shown_document(change.entry, leaf, shown, self._revs_limit) for change, leaves in asked for leaf in leaves
         ]
-        passes = iter(self._ask([json.loads(text) for text in texts]) if texts else ())
+        try:
+            passes = iter(self._ask([json.loads(text) for text in texts]) if texts else ())
+        except CouchError as error:
+            # On the real server the process that asks goes down; whatever it was, one name is left for it.
+            raise CouchError(500, "error", f"{error.error}: {error.reason}") from error
         return [[leaf for leaf in leaves if next(passes)] for _, leaves in asked]
 
 
@@ -57,7 +61,7 @@ def filter_function(
 ) -> FunctionFilter:
     """The filter ``name`` of ``_design/{ddoc}``. ``req()``, asked for once, is the function's second argument.
 
-    Errors: NotFound where there is no such function; what it throws comes out of ``select``.
+    Errors: NotFound where there is no such function; 500 ``error``, out of ``select``, where it throws.
     """
     functions = _functions(query_server, database, ddoc)
     functions.source("filters", name)

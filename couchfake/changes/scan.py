@@ -8,6 +8,7 @@ Source: ``fabric_rpc:changes``, ``fabric_view_changes``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -22,6 +23,9 @@ BATCH = 256
 
 FIRST_ASKED, MOST_ASKED = 8, 128
 """About how many changes a filter is asked at once: few at first, lest a limit is reached long before."""
+
+QUICK = 0.05
+"""Seconds in which a batch should be through. Slow filters get smaller ones, so that none runs into its time limit."""
 
 Row = tuple[Change, Sequence[Revision]]
 """A change and the revisions of it that are told."""
@@ -117,5 +121,7 @@ def _found(entries: list[DocumentEntry], since: int, descending: bool) -> list[C
 def _batches(changes: list[Change]) -> Iterator[list[Change]]:
     start, size = 0, FIRST_ASKED
     while start < len(changes):
+        begun = time.monotonic()
         yield changes[start : start + size]
-        start, size = start + size, min(2 * size, MOST_ASKED)
+        start += size
+        size = min(2 * size, MOST_ASKED) if time.monotonic() - begun < QUICK else max(1, size // 2)

@@ -7,7 +7,7 @@ from typing import Any
 from couchfake.changes.filters import LOOKED_UP, DesignDocuments, DocIds, Filter, Selector
 from couchfake.changes.function_filters import SHOWN_REVISIONS, filter_function, view_filter
 from couchfake.endpoints.function_request import function_request
-from couchfake.errors import BadRequest, ServerError
+from couchfake.errors import BadRequest, Crash
 from couchfake.http.parameters import unquote
 from couchfake.http.request import Request
 
@@ -78,7 +78,7 @@ def _view(request: Request) -> Filter:
     if not parts:
         raise BadRequest("`view` must be of the form `designname/viewname`")
     if len(parts) != 2:
-        raise ServerError("case_clause")
+        raise Crash("case_clause", "".join(parts))
     ddoc, view = parts
     return view_filter(request.node.query_server, request.db, ddoc, view, _revs_limit(request))
 

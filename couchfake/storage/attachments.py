@@ -387,7 +387,7 @@ def render(attachment: Attachment, form: Form = "stub", *, encoding_info: bool =
 
 
 def render_all(
-    attachments: Sequence[Attachment], form: Form = "stub", *, encoding_info: bool = False, since_pos: int = 0
+    attachments: Sequence[Attachment], form: Form = "stub", *, encoding_info: bool = False, since_pos: int = -1
 ) -> dict[str, Any]:
     """The value of ``_attachments`` (leave the member out where there are none).
 

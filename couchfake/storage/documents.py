@@ -177,11 +177,14 @@ def attachments_member(leaf: Revision, shown: Shown) -> dict[str, Any] | None:
 
 
 def since_pos(leaf: Revision, shown: Shown) -> int:
-    """The generation of the newest of ``atts_since`` that is an ancestor: later attachments only are sent."""
+    """The generation of the newest of ``atts_since`` that is an ancestor: later attachments only are sent.
+
+    -1 where there is none: an attachment that was replicated without ``revpos`` has 0.
+    """
     if shown.atts_since is None:
-        return 0
+        return -1
     known = set(shown.atts_since)
-    return next((node.pos for node in leaf.lineage() if node.key in known), 0)
+    return next((node.pos for node in leaf.lineage() if node.key in known), -1)
 
 
 def sent_attachments(leaf: Revision, shown: Shown) -> list[Attachment]:
