@@ -56,7 +56,7 @@ class LocalPeer:
 
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         database = self._database()
-        chosen = source_filter(self._node, database, query)
+        chosen = source_filter(self._node, database, query, self._user)
         style: Style = "main_only" if query.winning_revs_only else "all_docs"
         with database.lock:
             last = database.unpack_seq(since) if since else 0

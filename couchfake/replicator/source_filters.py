@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from couchfake.auth.context import UserContext
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector
+from couchfake.changes.function_filters import filter_function, view_filter
 from couchfake.errors import CouchError, Crash, NotFound
 from couchfake.node import Node
 from couchfake.replicator.peers import ChangesQuery
 from couchfake.storage.database import Database
 
 
-def source_filter(node: Node, database: Database, query: ChangesQuery) -> Filter | None:
+def source_filter(node: Node, database: Database, query: ChangesQuery, user: UserContext) -> Filter | None:
     """The filter that a replication asks for; None for all changes. Errors as ``_replicate`` answers them."""
     if query.doc_ids is not None:
         return DocIds(query.doc_ids)
@@ -22,14 +26,40 @@ def source_filter(node: Node, database: Database, query: ChangesQuery) -> Filter
         return None
     if query.filter == "_design":
         return DesignDocuments()
-    ddoc_name, slash, name = query.filter.partition("/")
-    if not slash or not ddoc_name or not name:
+    if query.filter == "_view":
+        ddoc, _, view = str(query.query_params.get("view", "")).partition("/")
+        return view_filter(node.query_server, database, ddoc, view)
+    return _function(node, database, query, user)
+
+
+def _function(node: Node, database: Database, query: ChangesQuery, user: UserContext) -> Filter:
+    ddoc, slash, name = (query.filter or "").partition("/")
+    if not slash or not ddoc or not name:
         raise CouchError(500, "error", "Invalid filter. Must match `ddocname/filtername`.")
-    return _function(node, database, ddoc_name, name, query)
-
-
-def _function(node: Node, database: Database, ddoc_name: str, name: str, query: ChangesQuery) -> Filter:
-    entry = database.entry(f"_design/{ddoc_name}")
+    entry = database.entry(f"_design/{ddoc}")
     if entry is None or entry.deleted:
-        raise NotFound(f"Couldn't open document `_design/{ddoc_name}` from source database `{database.name}`")
-    raise NotFound(f"missing json key: {name}")
+        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{database.name}`")
+    return filter_function(node.query_server, database, ddoc, name, lambda: _req(node, database, query, user))
+
+
+def _req(node: Node, database: Database, query: ChangesQuery, user: UserContext) -> dict[str, Any]:
+    """The request object of the filter function: the real server's replicator asks by HTTP, for ``_changes``."""
+    parameters = {"feed": "normal", "style": "all_docs", "filter": query.filter, **query.query_params}
+    path = [database.name, "_changes"]
+    return {
+        "info": {"db_name": database.name, "update_seq": database.pack_seq(database.update_seq)},
+        "uuid": node.uuids(),
+        "id": None,
+        "method": "GET",
+        "requested_path": path,
+        "path": path,
+        "raw_path": "/" + "/".join(path),
+        "query": parameters,
+        "headers": {"Accept": "application/json"},
+        "body": "undefined",
+        "peer": "127.0.0.1",
+        "form": {},
+        "cookie": {},
+        "userCtx": user.as_json(database.name),
+        "secObj": database.security,
+    }
