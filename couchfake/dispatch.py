@@ -16,6 +16,7 @@ from couchfake.node import Node
 from couchfake.routing import ROUTES, Table
 
 logger = logging.getLogger("couchfake")
+_TABLE = Table(ROUTES)  # the same for every server, and only read
 
 
 class Dispatcher:
@@ -23,7 +24,6 @@ class Dispatcher:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._table = Table(ROUTES)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
@@ -41,13 +41,14 @@ class Dispatcher:
         return response(environ, start_response)
 
     def answer(self, request: Request) -> Response:
+        request.check_target()
         leave = preflight(request)
         if leave is not None:
             return leave
         request.user = self.node.authenticator.user_context(request.presented)
         segments = request.segments
         authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
-        found = self._table.match(segments)
+        found = _TABLE.match(segments)
         if found is None:
             raise NotFound()
         route, captured = found

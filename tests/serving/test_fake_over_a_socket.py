@@ -56,8 +56,7 @@ def at_once(count: int, work: Callable[[int], None]) -> None:
         (b"POST /db/_bulk_docs HTTP/1.1\r\nContent-Length: 1000", b'{"docs":[{"_id":"doc"}]}'),
         (
             b"PUT /db/doc HTTP/1.1\r\nContent-Type: multipart/related; boundary=b\r\nContent-Length: 1000",
-            b"--b\r\nContent-Type: application/json\r\n\r\n"
-            b'{"_attachments":{"f":{"follows":true,"length":9}}}\r\n--b\r\n\r\n123',
+            b'--b\r\n\r\n{"_attachments":{"f":{"follows":true,"length":9}}}\r\n--b\r\n\r\n123',
         ),
     ],
     ids=["document", "chunked", "malformed", "attachment", "chunked attachment", "bulk", "multipart"],
