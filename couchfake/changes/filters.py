@@ -83,7 +83,7 @@ class DesignDocuments:
     opens_documents = False
 
     def lookup(self, database: Database) -> list[DocumentEntry] | None:
-        return [entry for docid, entry in database.entries.items() if docid.startswith("_design/")]
+        return [database.entries[docid] for docid in database.ddoc_ids]
 
     def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
         return [change.told(style) if change.entry.id.startswith("_design") else () for change in changes]

@@ -60,13 +60,12 @@ def info(request: Request) -> Response:
 
 def database_info(database: Database) -> dict[str, Any]:
     with database.lock:
-        external = sum(len(entry.winner.body.json) for entry in database.entries.values() if entry.winner.body)
         return {
             "instance_start_time": str(int(database.created)),
             "db_name": database.name,
             "purge_seq": database.pack_seq(database.purge_seq),
             "update_seq": database.pack_seq(database.update_seq),
-            "sizes": {"file": external, "external": external, "active": external},
+            "sizes": {"file": database.size, "external": database.size, "active": database.size},
             "props": dict(database.props),
             "doc_del_count": database.doc_del_count,
             "doc_count": database.doc_count,

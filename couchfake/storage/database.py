@@ -65,12 +65,14 @@ class Database:
         self.changed = threading.Condition(self.lock)
         self.closed = False
         self.entries: dict[str, DocumentEntry] = {}
+        self.ddoc_ids: set[str] = set()  # deleted ones too
         self.live_ids: SortedList[str] = SortedList()
         self.by_seq: SortedDict[int, DocumentEntry] = SortedDict()
         self.local_documents: SortedDict[str, LocalDocument] = SortedDict()
         self.update_seq = 0
         self.doc_count = 0
         self.doc_del_count = 0
+        self.size = 0  # bytes of the leaves' bodies and attachments, kept up to date by all that changes leaves
         self.purges = PurgeHistory()
         self.revs_limit = 1000
         self.q = 1  # the shards that the database was made with, by name only
@@ -141,6 +143,8 @@ class Database:
 
     def add_entry(self, entry: DocumentEntry) -> None:
         self.entries[entry.id] = entry
+        if entry.id.startswith("_design/"):
+            self.ddoc_ids.add(entry.id)
 
     def touch(self, entry: DocumentEntry) -> None:
         """Give a changed document its new sequence and its place among the live ones."""
@@ -188,13 +192,17 @@ class Database:
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
+        size = entry.size()
         gone = entry.tree.remove_leaves(revs)
+        self.size += entry.size() - size
         if gone and entry.tree.leaves:
             self.update_seq += len(entry.tree.leaves) - 1
             self.touch(entry)
         elif gone:
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
+            if entry.id.startswith("_design/"):
+                self.ddoc_ids.discard(entry.id)
             self._place(entry.id, live=False)
             self.count(entry, None)
         return gone

@@ -40,6 +40,16 @@ class DocumentEntry:
         """The leaves, winner first, the others by rank."""
         return self.tree.leaves
 
+    def size(self) -> int:
+        """The bytes of the leaves' bodies and attachments."""
+        size = 0
+        for leaf in self.tree.leaves:
+            if leaf.body is not None:
+                size += len(leaf.body.json)
+            for attachment in leaf.attachments:
+                size += attachment.length
+        return size
+
 
 class LocalDocument:
     """A document of ``_local/``: it has no history; its revision is ``0-N``."""

@@ -167,6 +167,7 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
         entry = DocumentEntry(docid)
     seq = database.update_seq + 1
     merge = _merge_edit if new_edits else _merge_replicated
+    size = entry.size()
     grown = False
     for task in bucket:
         grown |= merge(database, entry, task, seq)
@@ -175,6 +176,7 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
             entry.tree.repair(database.revs_limit)
         entry.tree.stem(database.revs_limit)
         database.add_entry(entry)
+        database.size += entry.size() - size
         database.touch(entry)
         database.count(entry, entry.deleted)
 
