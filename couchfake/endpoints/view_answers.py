@@ -25,7 +25,7 @@ def answer(db: Database, view: View, options: ViewOptions) -> Iterator[str]:
     meta = [f'"update_seq":{json.quote(db.pack_seq(snapshot.tree_seqs[view.tree]))}'] if options.update_seq else []
     if view.reduces(options):
         assert view.reducer is not None
-        return rows_text(meta, [_reduced_text(*row) for row in query.reduced(view.reducer)])
+        return rows_text(meta, [reduced_text(*row) for row in query.reduced(view.reducer)])
     found = query.rows()
     meta = [f'"total_rows":{found.total_rows}', f'"offset":{found.offset}', *meta]
     return rows_text(meta, map_texts(db, found.rows, options))
@@ -61,7 +61,8 @@ def respond(pieces: Iterator[str]) -> Response:
     return stream_response(rest, "application/json", headers={"Cache-Control": "must-revalidate"})
 
 
-def _reduced_text(key: Any, value: Any) -> str:
+def reduced_text(key: Any, value: Any) -> str:
+    """A row of a reduce query."""
     if isinstance(value, ReduceOverflow):
         return json.dumps({"key": None, "error": value.error, "reason": value.reason})
     return json.dumps({"key": key, "value": value})

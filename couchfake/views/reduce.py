@@ -10,23 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from couchfake.errors import CouchError
 from couchfake.views import hyperloglog
 from couchfake.views.keys import Collate
 from couchfake.views.nodes import Reducer, Row
 from couchfake.views.sums import Builtin, Stats, Sum, SumOverflow
-
-
-def check_builtin(source: str) -> None:
-    """Refuse (400 ``invalid_design_doc``) a reduce source that begins like a built-in and is none."""
-    rank = _RANK.match(source)
-    if rank:
-        if not re.fullmatch(r"[+-]?[0-9]+", rank[2]):
-            raise CouchError(400, "invalid_design_doc", "invalid rank reducer")
-        if not 1 <= int(rank[2]) <= 100:
-            raise CouchError(400, "invalid_design_doc", "rank value must be between 1 and 100")
-    elif not any(source.startswith(name) for name in _PLAIN):
-        raise CouchError(400, "invalid_design_doc", f"`{source}` is not a supported reduce function.")
 
 
 def builtin_reducer(source: str, collate: Collate, overflow: SumOverflow | None = None) -> Reducer | None:
@@ -47,7 +34,6 @@ def builtin_reducer(source: str, collate: Collate, overflow: SumOverflow | None 
 
 
 _RANK = re.compile(r"_(top|bottom)_(.*)", re.DOTALL)
-_PLAIN = ("_sum", "_count", "_stats", "_approx_count_distinct", "_first", "_last")
 
 
 class Count(Builtin):

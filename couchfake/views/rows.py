@@ -1,4 +1,4 @@
-"""Rows of answers: as JSON text for views, as values for lists; and the documents that go with them."""
+"""Rows of answers as JSON text, and the documents that go with them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,6 @@ def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions) -> Iterat
         doc = included_document(db, row, options)
         text = "null" if doc is None else doc.decode("utf-8")
         yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{text}}}'
-
-
-def map_values(db: Database, rows: Iterable[Row], options: ViewOptions) -> Iterator[dict[str, Any]]:
-    """The same as JSON values."""
-    for row in rows:
-        key, docid, value = row
-        shown = {"id": docid, "key": key, "value": value}
-        if options.include_docs:
-            doc = included_document(db, row, options)
-            shown["doc"] = None if doc is None else json.loads(doc)
-        yield shown
 
 
 def included_document(db: Database, row: Row, options: ViewOptions) -> bytes | None:

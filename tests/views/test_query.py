@@ -176,7 +176,7 @@ def test_keys_that_collate_as_equal_are_one_group_named_by_the_first_met() -> No
     assert reduced(tree, group=True, keys=["f", "é"]) == [("f", 3), ("é", 3)]
 
 
-scalars = st.sampled_from([None, False, 0, 1, 2, "a", "B", "b", [], {}])
+scalars: st.SearchStrategy[Any] = st.sampled_from([None, False, 0, 1, 2, "a", "B", "b", [], {}])
 keys = scalars | st.lists(scalars, max_size=3)
 
 

@@ -46,7 +46,8 @@ batches = st.lists(st.tuples(st.sets(names, max_size=12), st.sets(names, max_siz
 
 
 def grown(batches: list[tuple[set[bytes], set[bytes]]]) -> tuple[RowTree, dict[bytes, Row]]:
-    tree, expected, n = RowTree([Gather()]), {}, 0
+    tree, n = RowTree([Gather()]), 0
+    expected: dict[bytes, Row] = {}
     for removed, added in batches:
         rows = {}
         for name in sorted(added):
