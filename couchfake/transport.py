@@ -31,7 +31,7 @@ from urllib3.exceptions import ReadTimeoutError
 from couchfake.in_process import InProcessSession
 from couchfake.peer import ENVIRON_KEY, Peer
 from couchfake.raw_answer import RawAnswer, read_timed_out
-from couchfake.wire import ClientDisconnected, environ_key, split_target
+from couchfake.wire import ClientDisconnected, environ_key, refuse, split_target, too_long
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -145,6 +145,8 @@ class ApplicationAdapter(BaseAdapter):
             netloc, target = parts.netloc.rpartition("@")[2], request.path_url
         if target.startswith("//"):  # as requests' own adapter does
             target = "/" + target.lstrip("/")
+        fields: Any = request.headers  # which have the method that their annotation lacks
+        application = refuse if too_long(request.method or "", target, fields.lower_items()) else self.application
         environ, upload = self._environment(request, target)
         if netloc != self.host:
             environ["HTTP_HOST"] = environ.get("HTTP_HOST") or netloc
@@ -153,7 +155,7 @@ class ApplicationAdapter(BaseAdapter):
         if seconds is not None:
             peer.deadline = time.monotonic() + seconds
         try:
-            raw = self._call(environ, peer, seconds, url)
+            raw = self._call(application, environ, peer, seconds, url)
         except ClientDisconnected as error:
             if upload is not None and upload.error is not None:
                 raise upload.error from None
@@ -194,7 +196,9 @@ class ApplicationAdapter(BaseAdapter):
             environ["wsgi.input"] = io.BufferedReader(upload, 1 << 16)
         return environ, upload
 
-    def _call(self, environ: dict[str, Any], peer: Peer, seconds: float | None, url: str) -> RawAnswer:
+    def _call(
+        self, application: WSGIApplication, environ: dict[str, Any], peer: Peer, seconds: float | None, url: str
+    ) -> RawAnswer:
         """Have the application answer up to and with its head, as a server would that sends it."""
         status_line = ""
         headers: list[tuple[str, str]] = []
@@ -207,7 +211,7 @@ class ApplicationAdapter(BaseAdapter):
             status_line, headers = status, fields
             return written.append
 
-        iterable: Iterable[bytes] = self.application(environ, start_response)
+        iterable: Iterable[bytes] = application(environ, start_response)
         raw = RawAnswer(iterable, peer, seconds, url)
         try:
             head_only = bool(status_line) and environ["REQUEST_METHOD"] == "HEAD"

@@ -24,9 +24,9 @@ def partition(request: Request, rest: list[str]) -> Response:
     if len(rest) > 1:
         _enter(request, rest[0])
         raise NotFound("missing")
+    check_partition(rest[0])
     if request.verb != "GET":
         raise MethodNotAllowed("GET")
-    check_partition(rest[0])
     _require_partitioned(request.db)
     return json_response(partition_info(request.db, rest[0]))
 

@@ -14,6 +14,7 @@ from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.storage.database import Database
 from couchfake.storage.revision_ids import RevisionId, format_rev
+from couchfake.values.erlang_dict import in_dict_order
 
 
 def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
@@ -23,9 +24,10 @@ def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
 
 
 def _asked_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
-    """The same, where the server breaks on what is no string."""
+    """The same, where the server breaks on what is no list of strings."""
+    request.require_json_type()
     for revs in request.json_object().values():
-        if isinstance(revs, list) and not all(isinstance(rev, str) for rev in revs):
+        if not isinstance(revs, list) or not all(isinstance(rev, str) for rev in revs):
             raise ServerError("function_clause")
     return _named_revisions(request)
 
@@ -36,24 +38,27 @@ def _missing(database: Database, docid: str, revs: list[RevisionId]) -> list[Rev
     return revs if entry is None else sorted(rev for rev in revs if entry.tree.find(rev) is None)
 
 
+def _all_missing(request: Request) -> list[tuple[str, list[RevisionId]]]:
+    """The documents of which some asked revision is missing, in the order in which the server's table has them."""
+    asked = dict(_asked_revisions(request))
+    missing = {docid: _missing(request.db, docid, revs) for docid, revs in asked.items()}
+    return [(docid, missing[docid]) for docid in in_dict_order(list(asked)) if missing[docid]]
+
+
 def missing_revs(request: Request) -> Response:
     """``POST /{db}/_missing_revs``"""
-    named = _asked_revisions(request)
-    missing = {docid: _missing(request.db, docid, revs) for docid, revs in named}
-    answer = {docid: [format_rev(rev) for rev in revs] for docid, revs in missing.items() if revs}
+    answer = {docid: [format_rev(rev) for rev in missing] for docid, missing in _all_missing(request)}
     return json_response({"missing_revs": answer})
 
 
 def revs_diff(request: Request) -> Response:
     """``POST /{db}/_revs_diff``: the missing revisions, and leaves that may be their ancestors."""
     answer: dict[str, Any] = {}
-    for docid, revs in _asked_revisions(request):
-        missing = _missing(request.db, docid, revs)
-        if missing:
-            answer[docid] = {"missing": [format_rev(rev) for rev in missing]}
-            ancestors = possible_ancestors(request.db, docid, missing)
-            if ancestors:
-                answer[docid]["possible_ancestors"] = [format_rev(rev) for rev in ancestors]
+    for docid, missing in _all_missing(request):
+        answer[docid] = {"missing": [format_rev(rev) for rev in missing]}
+        ancestors = possible_ancestors(request.db, docid, missing)
+        if ancestors:
+            answer[docid]["possible_ancestors"] = [format_rev(rev) for rev in ancestors]
     return json_response(answer)
 
 

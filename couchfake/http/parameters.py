@@ -29,7 +29,7 @@ def _bytes_of(text: str) -> bytes:
     place = 0
     for match in _ESCAPE.finditer(text):
         if match[1] is None:
-            raise BadRequest("invalid percent-encoding")
+            raise BadRequest("invalid_url_encoding")
         raw += text[place : match.start()].encode("latin-1", "replace")
         raw.append(int(match[1], 16))
         place = match.end()

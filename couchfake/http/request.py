@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import werkzeug
 from werkzeug.exceptions import ClientDisconnected
 
 from couchfake.auth.authenticate import Presented
-from couchfake.errors import BadContentType, BadRequest, TooLarge
+from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
 from couchfake.http.accepting import accepts
 from couchfake.http.parameters import Parameters, unquote
 from couchfake.values import json
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from couchfake.node import Node
     from couchfake.storage.database import Database
 
-JSON_TYPES = ("application/json",)
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 class Request(werkzeug.Request):
@@ -48,6 +49,15 @@ class Request(werkzeug.Request):
         path, _, query = raw.partition("#")[0].partition("?")
         prefix = environ.get("SCRIPT_NAME", "")
         return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
+
+    def check_target(self) -> None:
+        """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
+        raw: str = self.environ.get("REQUEST_URI", "")
+        longest = self.node.config.limit("chttpd", "max_uri_length")
+        if len(raw) > longest:
+            raise CouchError(414, "too_long", "the request uri is too long")
+        if "%" in raw and _BROKEN_ESCAPE.search(raw):
+            raise BadRequest("invalid_url_encoding")
 
     @cached_property
     def segments(self) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from couchfake.recordings.comparison import Reply
+from couchfake.wire import refuse, too_long
 
 Headers = list[tuple[str, str]]
 Sender = Callable[[str, str, Headers, "bytes | None"], Reply]
@@ -49,7 +50,7 @@ def in_process(application: Callable[..., Iterable[bytes]], host: str = "127.0.0
         def start_response(status: str, answer_headers: Headers, _: Any = None) -> None:
             head[:] = [int(status.split(" ", 1)[0]), answer_headers]
 
-        chunks = application(environ, start_response)
+        chunks = (refuse if too_long(method, path, headers) else application)(environ, start_response)
         try:
             data = b"".join(chunks)
         finally:

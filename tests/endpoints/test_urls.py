@@ -1,0 +1,46 @@
+"""What is said to a URL before anybody looks at what it means."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from couchfake.app import CouchFake
+
+
+def status_of(fake: CouchFake, target: str) -> tuple[int, bytes]:
+    got: list[str] = []
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": target,
+        "PATH_INFO": "/",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "5984",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+    }
+    body = b"".join(fake.wsgi(environ, lambda status, headers: got.append(status)))
+    return int(got[0][:3]), body
+
+
+@pytest.mark.parametrize("target", ["/%zz", "/db/%4", "/db/a%", "/_all_dbs?limit=%g1", "/_up?%"])
+def test_a_broken_escape_is_refused(target: str) -> None:
+    status, body = status_of(CouchFake(), target)
+    assert (status, body) == (400, b'{"error":"bad_request","reason":"invalid_url_encoding"}\n')
+
+
+def test_a_url_beyond_the_configured_length_is_refused(admin: Any) -> None:
+    admin.set("chttpd", "max_uri_length", "20")
+    assert admin("GET", "/_up?x=" + 13 * "y").status_code == 200
+    assert admin.refusal("GET", "/_up?x=" + 14 * "y") == "414 too_long: the request uri is too long"
+    admin.set("chttpd", "max_uri_length", "infinity")
+    assert admin("GET", "/_up?x=" + 1000 * "y").status_code == 200
+
+
+def test_lines_too_long_for_a_wire_are_refused_without_one_too(admin: Any) -> None:
+    for answer in (admin("GET", "/_up?x=" + 9000 * "y"), admin("GET", "/_up", headers={"X-Long": 9000 * "y"})):
+        assert (answer.status_code, answer.content) == (400, b"")
+    assert admin("GET", "/_up", headers={"X-Long": 8000 * "y"}).status_code == 200
