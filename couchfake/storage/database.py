@@ -192,11 +192,13 @@ class Database:
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
-        size = entry.size()
+        leaves, size = len(entry.leaves()), entry.size()
         gone = entry.tree.remove_leaves(revs)
-        self.size += entry.size() - size
-        if gone and entry.tree.leaves:
-            self.update_seq += len(entry.tree.leaves) - 1
+        self.size -= size
+        if len(gone) < leaves:
+            self.size += entry.size()
+        if gone and len(gone) < leaves:
+            self.update_seq += leaves - len(gone) - 1
             self.touch(entry)
         elif gone:
             del self.by_seq[entry.seq]

@@ -36,7 +36,7 @@ class DocumentEntry:
     def deleted(self) -> bool:
         return self.tree.leaves[0].deleted
 
-    def leaves(self) -> list[Revision]:
+    def leaves(self) -> tuple[Revision, ...]:
         """The leaves, winner first, the others by rank."""
         return self.tree.leaves
 
@@ -105,12 +105,13 @@ def meta_members(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int)
     meta: dict[str, Any] = {}
     if shown.revs_info:
         meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, limit)]
+    losers = entry.leaves()[1:]
     if shown.conflicts:
-        revs = [each.rev for each in entry.leaves() if each is not entry.winner and not each.deleted]
+        revs = [each.rev for each in losers if not each.deleted]
         if revs:
             meta["_conflicts"] = revs
     if shown.deleted_conflicts:
-        revs = [each.rev for each in entry.leaves() if each is not entry.winner and each.deleted]
+        revs = [each.rev for each in losers if each.deleted]
         if revs:
             meta["_deleted_conflicts"] = revs
     if shown.local_seq:
@@ -152,7 +153,8 @@ def encoded_document(
 ) -> bytes:
     """The same as JSON text, from the text that is kept; ``extra`` are meta members, ``attachments`` their JSON."""
     parts = [b'{"_id":', json.encode(docid), b',"_rev":"', leaf.rev.encode("utf-8"), b'"']
-    inner = leaf.body.json[1:-1] if leaf.body is not None else b""
+    body = leaf.body
+    inner = body.json[1:-1] if body is not None else b""
     if inner:
         parts += [b",", inner]
     if leaf.deleted:

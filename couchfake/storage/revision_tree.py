@@ -3,11 +3,14 @@
 Each edit is a node below the one it was made from; replication brings branches, and histories whose beginning was
 cut off ("stemmed") make further roots. ``graft`` joins a path to the forest by the rules of the real server
 (``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
+
+Readers take no lock: ``leaves`` is replaced as a whole, and a revision is filled before it stands there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from couchfake.storage.revision_ids import RevisionId, format_hash
@@ -59,6 +62,10 @@ class Revision:
             node = node.parent
 
 
+Fill = Callable[[Revision], None]
+"""Gives a revision its body; called before anybody else can see it."""
+
+
 class RevisionTree:
     """Roots in order of (generation, hash), and the leaves, winner first."""
 
@@ -66,7 +73,7 @@ class RevisionTree:
 
     def __init__(self) -> None:
         self.roots: list[Revision] = []
-        self.leaves: list[Revision] = []
+        self.leaves: tuple[Revision, ...] = ()
 
     @property
     def winner(self) -> Revision:
@@ -95,16 +102,19 @@ class RevisionTree:
         """The leaves that descend from a revision (itself, where it is one)."""
         return [leaf for leaf in self.leaves if any(above is node for above in leaf.lineage())]
 
-    def graft(self, pos: int, ids: Sequence[bytes], only_as_new_leaf: bool = False) -> tuple[Growth, Revision | None]:
+    def graft(
+        self, pos: int, ids: Sequence[bytes], fill: Fill, only_as_new_leaf: bool = False
+    ) -> tuple[Growth, Revision | None]:
         """Join the history ``ids`` (newest first, of generation ``pos``) to the forest.
 
-        Answers how the forest grew and the node of the newest revision. With ``only_as_new_leaf`` (an edit by a
-        user, not a replicator) nothing is changed, and no node answered, unless it extends a leaf.
+        Answers how the forest grew and the node of the newest revision, which ``fill`` was called with if it had no
+        body. With ``only_as_new_leaf`` (an edit by a user, not a replicator) nothing is changed, and no node
+        answered, unless it extends a leaf.
         """
         path = list(reversed(ids))
         start = pos - len(path) + 1
         if not self.roots:
-            return "new_leaf", self._add_root(start, path)
+            return "new_leaf", self._add_root(start, path, fill)
         for root in self.roots:
             place = _meet(root, start, path)
             if place is None:
@@ -114,15 +124,16 @@ class RevisionTree:
                 return _growth(node, path, taken), None
             if root.pos > start:
                 self._lengthen(root, start, path)
-            return self._extend(node, path, taken)
-        return "new_branch", None if only_as_new_leaf else self._add_root(start, path)
+            return self._extend(node, path, taken, fill)
+        return "new_branch", None if only_as_new_leaf else self._add_root(start, path, fill)
 
-    def _add_root(self, start: int, path: list[bytes]) -> Revision:
+    def _add_root(self, start: int, path: list[bytes], fill: Fill) -> Revision:
         root = Revision(start, path[0])
         leaf = _chain(root, path[1:])
         self.roots.append(root)
         self._sort_roots()
-        self.leaves.append(leaf)
+        fill(leaf)
+        self._rank([*self.leaves, leaf])
         return leaf
 
     def _lengthen(self, root: Revision, start: int, path: list[bytes]) -> None:
@@ -135,7 +146,7 @@ class RevisionTree:
         self.roots.append(first)
         self._sort_roots()
 
-    def _extend(self, node: Revision, path: list[bytes], taken: int) -> tuple[Growth, Revision]:
+    def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[Growth, Revision]:
         """Follow ``path`` down from ``node`` (its element before ``taken``) and add what is not there."""
         while taken < len(path):
             child = next((child for child in node.children if child.id == path[taken]), None)
@@ -143,22 +154,24 @@ class RevisionTree:
                 break
             node, taken = child, taken + 1
         if taken == len(path):
+            if node.body is None:
+                fill(node)
+                self._rank(self.leaves)
             return "internal_node", node
         growth: Growth = "new_branch" if node.children else "new_leaf"
-        if growth == "new_leaf":
-            self.leaves.remove(node)
         leaf = _chain(node, path[taken:])
-        node.children.sort(key=lambda child: child.id)
-        self.leaves.append(leaf)
+        if growth == "new_branch":
+            node.children.sort(key=lambda child: child.id)
+        fill(leaf)
+        self._rank([*(other for other in self.leaves if other is not node), leaf])
         return growth, leaf
 
     def _sort_roots(self) -> None:
         self.roots.sort(key=lambda root: root.key)
 
-    def rank_leaves(self) -> None:
-        """To be called when the newest revisions have their ``deleted`` flags: put the winner first."""
-        if len(self.leaves) > 1:
-            self.leaves.sort(key=Revision.rank, reverse=True)
+    def _rank(self, leaves: Sequence[Revision]) -> None:
+        """Make these the leaves, the winner first."""
+        self.leaves = tuple(sorted(leaves, key=Revision.rank, reverse=True) if len(leaves) > 1 else leaves)
 
     def stem(self, limit: int) -> None:
         """Keep only the newest ``limit`` revisions of each branch."""
@@ -194,26 +207,30 @@ class RevisionTree:
             nodes = [node for node, _ in zip(leaf.lineage(), range(limit))]
             branches.append((nodes[-1].pos, [node.id for node in reversed(nodes)], nodes))
         branches.sort(key=lambda branch: branch[:2])
-        self.roots, self.leaves = [], []
+        tree = RevisionTree()
         for _, path, nodes in branches:
-            _, grown = self.graft(nodes[0].pos, list(reversed(path)))
-            assert grown is not None
-            for new, earlier in zip(grown.lineage(), nodes):
-                if new.body is None:
-                    new.body, new.deleted = earlier.body, earlier.deleted
-                    new.attachments, new.seq = earlier.attachments, earlier.seq
-        self.rank_leaves()
+            tree.graft(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
+        self.roots, self.leaves = tree.roots, tree.leaves
 
     def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:
         """Purge: drop the named leaves with the part of their branches that no other leaf shares; the dropped ones.
 
-        They are told in the order in which the real server walks its tree, backwards.
+        They are told in the order in which the real server walks its tree, backwards. Where all are named nothing is
+        changed: the document as a whole is to go.
         """
         gone = [leaf for leaf in self.leaves if leaf.key in revs]
         gone.sort(key=lambda leaf: [node.key for node in leaf.lineage()][::-1], reverse=True)
-        self.leaves = [leaf for leaf in self.leaves if leaf.key not in revs]
-        self._keep([(leaf, leaf.pos + 1) for leaf in self.leaves])
+        if 0 < len(gone) < len(self.leaves):
+            self.leaves = tuple(leaf for leaf in self.leaves if leaf.key not in revs)
+            self._keep([(leaf, leaf.pos + 1) for leaf in self.leaves])
         return [leaf.key for leaf in gone]
+
+
+def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
+    """Give a branch that is laid anew what its revisions had, newest first."""
+    for new, old in zip(leaf.lineage(), earlier):
+        if new.body is None:
+            new.body, new.deleted, new.attachments, new.seq = old.body, old.deleted, old.attachments, old.seq
 
 
 def _root(node: Revision) -> Revision:

@@ -22,7 +22,7 @@ from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_hash import revision_hash
 from couchfake.storage.revision_ids import RevisionId
-from couchfake.storage.revision_tree import Revision
+from couchfake.storage.revision_tree import Fill, Revision
 
 
 @dataclass
@@ -197,12 +197,10 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int)
         task.outcome = Conflict()
         return False
     new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
-    _, node = entry.tree.graft(start + 1, [new, *ids], only_as_new_leaf=True)
+    _, node = entry.tree.graft(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)
     if node is None:
         task.outcome = Conflict()
         return False
-    _fill(database, node, edit, seq)
-    entry.tree.rank_leaves()
     database.count(entry, entry.deleted)
     task.outcome = node.key
     return True
@@ -211,21 +209,26 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int)
 def _merge_replicated(database: Database, entry: DocumentEntry, task: _Task, seq: int) -> bool:
     edit = task.edit
     roots = [root.key for root in entry.tree.roots]
-    growth, node = entry.tree.graft(edit.start, edit.ids)
-    assert node is not None
+    filled: list[Revision] = []
+    fill = _filler(database, edit, seq)
+
+    def note_and_fill(node: Revision) -> None:
+        filled.append(node)
+        fill(node)
+
+    growth, _ = entry.tree.graft(edit.start, edit.ids, note_and_fill)
     task.outcome = edit.rev
-    filled = node.body is None
-    if filled:
-        _fill(database, node, edit, seq)
-    entry.tree.rank_leaves()
-    return filled or growth != "internal_node" or roots != [root.key for root in entry.tree.roots]
+    return bool(filled) or growth != "internal_node" or roots != [root.key for root in entry.tree.roots]
 
 
-def _fill(database: Database, node: Revision, edit: Edit, seq: int) -> None:
-    node.deleted = edit.deleted
-    node.body = Body(edit.body, edit.encoded(), database.parsed)
-    node.attachments = edit.attachments
-    node.seq = seq
+def _filler(database: Database, edit: Edit, seq: int) -> Fill:
+    def fill(node: Revision) -> None:
+        node.deleted = edit.deleted
+        node.body = Body(edit.body, edit.encoded(), database.parsed)
+        node.attachments = edit.attachments
+        node.seq = seq
+
+    return fill
 
 
 def _write_local(database: Database, task: _Task) -> None:

@@ -6,16 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchfake.storage.revision_tree import RevisionTree
+from couchfake.storage.revision_tree import Revision, RevisionTree
 
 
 def graft(tree: RevisionTree, *ids: str, pos: int | None = None, deleted: bool = False) -> str:
     """Join a history, oldest first (``pos`` is the generation of the newest); how the forest grew."""
-    growth, node = tree.graft(pos or len(ids), [each.encode() for each in reversed(ids)])
+
+    def fill(node: Revision) -> None:
+        node.deleted = deleted
+
+    growth, node = tree.graft(pos or len(ids), [each.encode() for each in reversed(ids)], fill)
     assert node is not None
-    node.deleted = deleted
-    tree.rank_leaves()
     return growth
+
+
+def refuse(node: Revision) -> None:
+    raise AssertionError(node)
 
 
 def revs(tree: RevisionTree) -> list[str]:
@@ -66,9 +72,9 @@ def test_a_live_branch_wins_over_a_longer_deleted_one() -> None:
 def test_an_edit_by_a_user_that_does_not_extend_a_leaf_leaves_the_forest_as_it_was() -> None:
     tree = RevisionTree()
     graft(tree, "a", "b")
-    assert tree.graft(2, [b"c", b"a"], only_as_new_leaf=True) == ("new_branch", None)
-    assert tree.graft(2, [b"b", b"a"], only_as_new_leaf=True) == ("internal_node", None)
-    assert tree.graft(9, [b"z"], only_as_new_leaf=True) == ("new_branch", None)
+    assert tree.graft(2, [b"c", b"a"], refuse, only_as_new_leaf=True) == ("new_branch", None)
+    assert tree.graft(2, [b"b", b"a"], refuse, only_as_new_leaf=True) == ("internal_node", None)
+    assert tree.graft(9, [b"z"], refuse, only_as_new_leaf=True) == ("new_branch", None)
     assert revs(tree) == ["2-b"]
     assert len(list(tree.nodes())) == 2
 
@@ -119,6 +125,21 @@ def test_purging_a_leaf_removes_what_only_its_branch_needed() -> None:
     graft(tree, "a", "x")
     assert tree.remove_leaves([(3, b"c"), (2, b"b")]) == [(3, b"c")]
     assert [node.rev for node in tree.nodes()] == ["1-a", "2-x"]
+
+
+def test_purging_all_leaves_leaves_the_tree_as_it_was_for_those_who_still_read_it() -> None:
+    tree = RevisionTree()
+    graft(tree, "a", "b")
+    assert tree.remove_leaves([(2, b"b")]) == [(2, b"b")]
+    assert revs(tree) == ["2-b"]
+
+
+def test_a_revision_is_filled_before_it_is_among_the_leaves() -> None:
+    tree = RevisionTree()
+    graft(tree, "a")
+    seen = []
+    tree.graft(2, [b"b", b"a"], lambda node: seen.append((node.rev, revs(tree))))
+    assert seen == [("2-b", ["1-a"])]
 
 
 def test_only_leaves_can_be_purged() -> None:
