@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from couchfake import validation
 from couchfake.auth import users
-from couchfake.auth.permissions import require_database_admin
+from couchfake.auth.permissions import is_database_admin, require_database_admin
 from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
-from couchfake.storage.database import Database
+from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
@@ -41,9 +41,14 @@ class Rules:
 
     def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         """May refuse to show a document, or give a revision that shows less (those of ``_users`` are their owner's)."""
-        if database.name == users.db_name(self.node.config):
-            return users.visible(self.node.config, database, entry.id, leaf, user)
-        return leaf
+        visible = self.reader(database, user)
+        return leaf if visible is None else visible(entry, leaf)
+
+    def reader(self, database: Database, user: Any) -> Visible | None:
+        config = self.node.config
+        if database.name != users.db_name(config) or is_database_admin(user, database.security):
+            return None
+        return lambda entry, leaf: users.visible(config, database, entry.id, leaf, user)
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         if any(edit.id.startswith("_design/") for edit in edits):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from couchfake.auth.permissions import require_server_admin
 from couchfake.changes.feed import read_changes
 from couchfake.changes.filters import Style
 from couchfake.changes.query import NO_LIMIT, ChangesQuery
@@ -35,6 +36,8 @@ def changes(request: Request, rest: list[str]) -> Response:
     if asked.feed not in FORMATS:
         raise BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
     database = request.db
+    if request.node.rules.reader(database, request.user) is not None:  # one who may not see every document as it is
+        require_server_admin(request.user)
     headers = {}
     if asked.feed == "normal":
         etag = headers["ETag"] = _etag(database)

@@ -117,8 +117,16 @@ def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEn
 
 
 def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[tuple[RevisionId, Revision | None]]:
-    """The revisions that ``open_revs`` names, each with its node, or None where it is missing."""
+    """The revisions that ``open_revs`` names, each with its node as the user may see it, or None if it is missing."""
     entry = request.db.entry(docid)
+    visible = request.node.rules.reader(request.db, request.user)
+    for rev, leaf in _named_leaves(entry, query):
+        yield rev, leaf if leaf is None or entry is None or visible is None else visible(entry, leaf)
+
+
+def _named_leaves(
+    entry: DocumentEntry | None, query: DocumentQuery
+) -> Iterator[tuple[RevisionId, Revision | None]]:
     if query.open_revs == "all":
         for leaf in sorted(entry.leaves(), key=lambda leaf: leaf.key) if entry is not None else []:
             yield leaf.key, leaf

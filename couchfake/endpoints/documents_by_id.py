@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from couchfake.storage import documents
-from couchfake.storage.database import Database
+from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry, LocalDocument, Shown
 from couchfake.storage.listings import AFTER_DESIGN, DESIGN, IdRange, Ids, count_design_documents
 from couchfake.storage.revision_tree import Revision
@@ -25,8 +25,16 @@ class Listing:
     ``keys``: rows for these, in their order, instead of a range. ``meta``: the members before the rows.
     """
 
-    def __init__(self, database: Database, namespace: Namespace, options: ViewOptions, keys: list[Any] | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        namespace: Namespace,
+        options: ViewOptions,
+        keys: list[Any] | None,
+        visible: Visible | None = None,
+    ) -> None:
         self._database = database
+        self._visible = visible
         self._namespace = namespace
         self._options = options
         with database.lock:
@@ -102,6 +110,8 @@ class Listing:
         if isinstance(found, LocalDocument):
             return json.encode(found.document())
         entry, leaf = found
+        if self._visible is not None and not leaf.deleted:
+            leaf = self._visible(entry, leaf)
         return b"null" if leaf.deleted else documents.shown_document(entry, leaf, shown, self._database.revs_limit)
 
     def _shown(self) -> Shown:

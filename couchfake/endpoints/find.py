@@ -30,7 +30,8 @@ def find(request: Request, rest: list[str]) -> Response:
         raise QueryParseError("`partition` parameter is not supported on this db")
     config = request.node.config
     threshold = config.integer("mango", "index_scan_warning_threshold", cursor.SCAN_WARNING_THRESHOLD)
-    found = cursor.find(request.db, chosen, request.node.collator, threshold)
+    visible = request.node.rules.reader(request.db, request.user)
+    found = cursor.find(request.db, chosen, request.node.collator, threshold, visible)
     members = b"".join(b',\r\n"%b": %b' % (name.encode(), json.encode(value)) for name, value in found.members.items())
     docs = b"\r\n" + b",\r\n".join(found.docs) if found.docs else b""
     return raw_json_response(b'{"docs":[%b\r\n]%b}' % (docs, members))

@@ -8,7 +8,7 @@ from typing import Any
 
 from couchfake.http.responses import Response, raw_json_response, stream_response
 from couchfake.query_server import ReduceOverflow
-from couchfake.storage.database import Database
+from couchfake.storage.database import Database, Visible
 from couchfake.values import json
 from couchfake.views.options import ViewOptions
 from couchfake.views.rows import map_texts
@@ -18,7 +18,7 @@ _AT_ONCE = 1000
 """Rows that are sent together. An answer with fewer is sent whole, with its length."""
 
 
-def answer(db: Database, view: View, options: ViewOptions) -> Iterator[str]:
+def answer(db: Database, view: View, options: ViewOptions, visible: Visible | None = None) -> Iterator[str]:
     """The text of one query's answer, in pieces. All that can go wrong does so before the first of them."""
     snapshot = view.snapshot(options)
     query = view.query(snapshot, options)
@@ -28,7 +28,7 @@ def answer(db: Database, view: View, options: ViewOptions) -> Iterator[str]:
         return rows_text(meta, [reduced_text(*row) for row in query.reduced(view.reducer)])
     found = query.rows()
     meta = [f'"total_rows":{found.total_rows}', f'"offset":{found.offset}', *meta]
-    return rows_text(meta, map_texts(db, found.rows, options))
+    return rows_text(meta, map_texts(db, found.rows, options, visible))
 
 
 def rows_text(meta: Iterable[str], rows: Iterable[str]) -> Iterator[str]:

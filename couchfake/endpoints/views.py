@@ -39,7 +39,7 @@ def view(request: Request, ddoc: str, rest: list[str]) -> Response:
     options = _read_options(request)
     asked = open_view(request.node, request.db, entry, rest[0])
     asked.check(options, request.node.config)
-    return respond(answer(request.db, asked, options))
+    return respond(answer(request.db, asked, options, request.node.rules.reader(request.db, request.user)))
 
 
 def _read_options(request: Request) -> ViewOptions:
@@ -71,7 +71,8 @@ def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
             raise ServerError("function_clause")
         queries.append(of_one_query(members, base))
         asked.check(queries[-1], request.node.config)
-    return respond(results_text([answer(request.db, asked, options) for options in queries]))
+    visible = request.node.rules.reader(request.db, request.user)
+    return respond(results_text([answer(request.db, asked, options, visible) for options in queries]))
 
 
 def _require_array(name: str, body: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from couchfake.values.collation import MAX_KEY, Collator
 from couchfake.views.keys import key_range
 
 if TYPE_CHECKING:
-    from couchfake.storage.database import Database
+    from couchfake.storage.database import Database, Visible
     from couchfake.storage.documents import DocumentEntry
     from couchfake.storage.revision_tree import Revision
 
@@ -75,16 +75,25 @@ class Statistics:
         }
 
 
-def find(db: Database, plan: Plan, collator: Collator, threshold: int = SCAN_WARNING_THRESHOLD) -> Found:
+def find(
+    db: Database,
+    plan: Plan,
+    collator: Collator,
+    threshold: int = SCAN_WARNING_THRESHOLD,
+    visible: Visible | None = None,
+) -> Found:
     """Run a plan. ``threshold``: documents looked at for each one found from which on a warning is given."""
     if plan.ranges is None or plan.index is None:
         return Found()
-    return _Cursor(db, plan, plan.index, collator).run(threshold)
+    return _Cursor(db, plan, plan.index, collator, visible).run(threshold)
 
 
 class _Cursor:
-    def __init__(self, db: Database, plan: Plan, index: IndexDefinition, collator: Collator) -> None:
+    def __init__(
+        self, db: Database, plan: Plan, index: IndexDefinition, collator: Collator, visible: Visible | None
+    ) -> None:
         self.db = db
+        self.visible = visible
         self.plan = plan
         self.index = index
         self.collator = collator
@@ -123,6 +132,8 @@ class _Cursor:
         quorum = self.plan.options.r > 1
         for entry, leaf in self._documents(begin):
             statistics.keys += 1
+            if self.visible is not None:
+                leaf = self.visible(entry, leaf)
             if quorum:
                 if self._is_repeated() or entry.id.startswith("_design/"):
                     continue
@@ -220,6 +231,8 @@ class _Cursor:
             if found is None or found[1].deleted:
                 continue
             entry, leaf = found
+            if self.visible is not None:
+                leaf = self.visible(entry, leaf)
             if quorum:
                 if self._is_repeated():
                     continue

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from couchfake.auth.context import UserContext
-from couchfake.auth.permissions import require_member, require_server_admin
+from couchfake.auth.permissions import authorize, require_member, require_server_admin
 from couchfake.changes import filters
 from couchfake.changes.filters import Style
 from couchfake.errors import CouchError, NotFound
@@ -56,6 +56,7 @@ class LocalPeer:
 
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         database = self._database()
+        authorize(self._user, "GET", [self._db_name, "_changes"], self._node.security_of, self._node.config)
         chosen = source_filter(self._node, database, query, self._user)
         style: Style = "main_only" if query.winning_revs_only else "all_docs"
         with database.lock:

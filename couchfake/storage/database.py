@@ -8,7 +8,7 @@ nothing of JavaScript or users.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from sortedcontainers import SortedDict, SortedList
@@ -22,6 +22,9 @@ from couchfake.storage.purges import PurgeHistory
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.sequences import SequenceFormat
+
+Visible = Callable[[DocumentEntry, Revision], Revision]
+"""What one reader may see of a revision: itself, one that shows less, or a CouchError."""
 
 
 class WriteRules(Protocol):
@@ -38,6 +41,9 @@ class WriteRules(Protocol):
 
     def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         """Asked before a document is shown: the revision to show, or a CouchError."""
+
+    def reader(self, database: Database, user: Any) -> Visible | None:
+        """``after_read`` for many documents; None where the user sees them all as they are."""
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         """Told of what was written, under the lock (design documents: caches to drop)."""

@@ -12,7 +12,7 @@ from couchfake.views.nodes import Row
 from couchfake.views.options import ViewOptions
 
 if TYPE_CHECKING:
-    from couchfake.storage.database import Database
+    from couchfake.storage.database import Database, Visible
     from couchfake.storage.documents import DocumentEntry
     from couchfake.storage.revision_tree import Revision
 
@@ -21,7 +21,9 @@ _Found: TypeAlias = "tuple[DocumentEntry, Revision]"
 _PLAIN = Shown()
 
 
-def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions) -> Iterator[str]:
+def map_texts(
+    db: Database, rows: Iterable[Row], options: ViewOptions, visible: Visible | None = None
+) -> Iterator[str]:
     """The JSON text of each row of a map query, with its document where that was asked for."""
     quote, text_of = json.quote, _text_of
     if not options.include_docs:
@@ -30,12 +32,14 @@ def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions) -> Iterat
         return
     for row in rows:
         key, docid, value = row
-        doc = included_document(db, row, options)
+        doc = included_document(db, row, options, visible)
         text = "null" if doc is None else doc.decode("utf-8")
         yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{text}}}'
 
 
-def included_document(db: Database, row: Row, options: ViewOptions) -> bytes | None:
+def included_document(
+    db: Database, row: Row, options: ViewOptions, visible: Visible | None = None
+) -> bytes | None:
     """The text of the document that ``include_docs`` puts beside a row: another one where the value has its ``_id``.
 
     A linked document comes as it is now, without what ``conflicts`` and ``attachments`` would add.
@@ -53,7 +57,10 @@ def included_document(db: Database, row: Row, options: ViewOptions) -> bytes | N
             docid, shown = value["_id"], _PLAIN
     with db.lock:
         found = _find(db, docid, rev)
-        return None if found is None else shown_document(*found, shown, db.revs_limit)
+        if found is None:
+            return None
+        entry, leaf = found
+        return shown_document(entry, leaf if visible is None else visible(entry, leaf), shown, db.revs_limit)
 
 
 def _find(db: Database, docid: Any, rev: Any) -> _Found | None:

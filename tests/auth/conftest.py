@@ -14,7 +14,7 @@ from couchfake.auth.passwords import hash_admin
 from couchfake.auth.permissions import default_security
 from couchfake.config import Config
 from couchfake.storage.bodies import ParsedBodies
-from couchfake.storage.database import Database
+from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId
@@ -39,6 +39,9 @@ class Rules:
 
     def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         return leaf
+
+    def reader(self, database: Database, user: Any) -> Visible | None:
+        return None
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         return
