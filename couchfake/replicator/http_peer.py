@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,9 @@ from couchfake.replicator.peers import Change, ChangesQuery, Fetched, Page, Unre
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import format_hash, format_rev
 from couchfake.values import json
+
+LONGEST_WAIT = 1.0
+"""Seconds for which a request waits for changes: a job that is cancelled ends no later than its request."""
 
 
 class HttpPeer:
@@ -42,9 +46,15 @@ class HttpPeer:
         response = self._send(method, path, **options)
         if response.status_code >= 400:
             raise _refusal(response)
-        try:
+        with self._understanding():
             return json.loads(response.content)
-        except ValueError:
+
+    @contextmanager
+    def _understanding(self) -> Iterator[None]:
+        """Around the reading of answers: what does not have a CouchDB's shape comes from something else."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise Unreachable(f"{self.name} does not answer as a CouchDB") from None
 
     # ---- the database
@@ -69,7 +79,9 @@ class HttpPeer:
             raise _unauthorized(response.status_code, self.name)
 
     def update_seq(self) -> UpdateSequence:
-        return self._ask("GET").get("update_seq", 0)
+        answer = self._ask("GET")
+        with self._understanding():
+            return answer.get("update_seq", 0)
 
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         params = {"since": _as_text(since), "limit": str(limit), "style": "all_docs", **_filter_params(query)}
@@ -82,23 +94,27 @@ class HttpPeer:
             body = {"selector": query.selector}
         method, options = ("POST", {"body": body}) if body else ("GET", {})
         answer = self._ask(method, "_changes", params=params, **options)
-        changes = [Change(row["seq"], row["id"], [each["rev"] for each in row["changes"]]) for row in answer["results"]]
-        return Page(changes, answer.get("last_seq", since))
+        with self._understanding():
+            return Page(
+                [Change(row["seq"], row["id"], [each["rev"] for each in row["changes"]]) for row in answer["results"]],
+                answer.get("last_seq", since),
+            )
 
     def wait(self, since: UpdateSequence, seconds: float) -> None:
-        milliseconds = str(int(max(0.0, min(seconds, self._timeout / 2)) * 1000))
+        milliseconds = str(int(max(0.0, min(seconds, LONGEST_WAIT)) * 1000))
         params = {"feed": "longpoll", "since": _as_text(since), "limit": "1", "timeout": milliseconds}
         self._send("GET", "_changes", params=params)
 
     def interrupt(self) -> None:
-        """A waiting request ends by itself, at half of the time-out at the latest."""
+        """A waiting request ends by itself, soon."""
 
     def missing(self, revs: dict[str, list[str]]) -> dict[str, list[str]]:
         try:
             answer = self._ask("POST", "_revs_diff", body=revs)
         except CouchError as error:
             raise revs_diff_failed(error) from None
-        return {docid: entry["missing"] for docid, entry in answer.items()}
+        with self._understanding():
+            return {docid: entry["missing"] for docid, entry in answer.items()}
 
     # ---- documents
 
@@ -113,11 +129,13 @@ class HttpPeer:
                 headers={"Accept": "application/json"},
             )
             if response.status_code < 400:
-                documents = list(_bulk_documents(json.loads(response.content)))
-                edits = list(self._edits(documents))
-                return Fetched(edits, sum("_attachments" not in document for document in documents), attempts)
-        documents = [document for docid, revs in docid_revs for document in self._open_revs(docid, revs)]
-        return Fetched(list(self._edits(documents)))
+                with self._understanding():
+                    documents = list(_bulk_documents(json.loads(response.content)))
+                    edits = list(self._edits(documents))
+                    return Fetched(edits, sum("_attachments" not in document for document in documents), attempts)
+        with self._understanding():
+            documents = [document for docid, revs in docid_revs for document in self._open_revs(docid, revs)]
+            return Fetched(list(self._edits(documents)))
 
     def _open_revs(self, docid: str, revs: list[str]) -> Iterator[dict[str, Any]]:
         params = {"open_revs": json.dumps(revs), "revs": "true", "latest": "true", "attachments": "true"}
@@ -136,7 +154,8 @@ class HttpPeer:
 
     def write(self, edits: list[Edit]) -> list[CouchError]:
         answer = self._ask("POST", "_bulk_docs", body={"new_edits": False, "docs": [_document(edit) for edit in edits]})
-        return [CouchError(403, row["error"], row.get("reason")) for row in answer if "error" in row]
+        with self._understanding():
+            return [CouchError(403, row["error"], row.get("reason")) for row in answer if "error" in row]
 
     def read_local(self, docid: str) -> dict[str, Any] | None:
         response = self._send("GET", _path(docid))
@@ -144,7 +163,8 @@ class HttpPeer:
             return None
         if response.status_code >= 400:
             raise _refusal(response)
-        document: dict[str, Any] = json.loads(response.content)
+        with self._understanding():
+            document: dict[str, Any] = json.loads(response.content)
         return document
 
     def write_local(self, docid: str, document: dict[str, Any]) -> None:
@@ -156,7 +176,9 @@ def _refusal(response: requests.Response) -> CouchError:
         answer = json.loads(response.content)
     except ValueError:
         answer = {}
-    return CouchError(response.status_code, answer.get("error", "unknown_error"), answer.get("reason"))
+    if not isinstance(answer, dict):
+        answer = {}
+    return CouchError(response.status_code, str(answer.get("error", "unknown_error")), answer.get("reason"))
 
 
 def _unauthorized(status: int, url: str) -> CouchError:

@@ -91,6 +91,14 @@ class Job:
         self.finished.wait(wait)
 
     def _run(self) -> None:
+        try:
+            self._try_until_done()
+        finally:
+            if not self.finished.is_set():  # a defect of ours must not let anybody wait for ever
+                self.error = CouchError(500, "error", "The replication broke off")
+                self._finish("failed", self.error.reason)
+
+    def _try_until_done(self) -> None:
         pause = FIRST_PAUSE
         while not self.finished.is_set():
             try:
@@ -225,9 +233,7 @@ class Jobs:
             job = self._running.get(request.job_id)
             if job is not None and (document is None or job.document == document):
                 return job
-            job = Job(
-                self._node, request, user, base_uri, self._open_session, document, patient=document is not None
-            )
+            job = Job(self._node, request, user, base_uri, self._open_session, document, patient=document is not None)
             self._running[job.id] = job
 
         def remove(ended: Job) -> None:

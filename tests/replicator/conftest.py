@@ -1,0 +1,81 @@
+"""Two servers that know each other by URL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from couchfake.app import CouchFake
+
+
+class Party:
+    """A server on a socket, with JSON calls to it."""
+
+    def __init__(self) -> None:
+        self.fake = CouchFake(admins={"adm": "pass"})
+        self._session = self.fake.session()
+        self._session.auth = ("adm", "pass")
+        self._session.headers["Accept"] = "application/json"
+        self._base = self.fake.url.rstrip("/")
+        self.address = self.fake.start().rstrip("/")
+
+    def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        answer = self._session.request(method, self._base + path, json=body, timeout=30, **options)
+        return answer.json()
+
+    def endpoint(self, db: str) -> dict[str, Any]:
+        """The database as another server's replicator is told of it."""
+        return {"url": f"{self.address}/{db}", "auth": {"basic": {"username": "adm", "password": "pass"}}}
+
+    def leaves(self, db: str) -> dict[str, list[str]]:
+        """All leaf revisions, deleted ones too, by document, winners first."""
+        rows = self("GET", f"/{db}/_changes?style=all_docs")["results"]
+        return {row["id"]: [each["rev"] for each in row["changes"]] for row in rows}
+
+    def fill(self, db: str, count: int, start: int = 0) -> None:
+        docs = [{"_id": f"doc-{number:05}", "number": number} for number in range(start, start + count)]
+        assert all("ok" in row for row in self("POST", f"/{db}/_bulk_docs", {"docs": docs}))
+
+
+@pytest.fixture
+def here() -> Iterator[Party]:
+    party = Party()
+    yield party
+    party.fake.stop()
+
+
+@pytest.fixture
+def there() -> Iterator[Party]:
+    party = Party()
+    yield party
+    party.fake.stop()
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """Wait until something is so; what it was last, if it never is."""
+
+    def wait(so: Callable[[], object]) -> None:
+        end = time.monotonic() + 20
+        while not (last := so()):
+            assert time.monotonic() < end, f"never came true: {last!r}"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """The URL of a web server that is no CouchDB."""
+    server = make_server("127.0.0.1", 0, Response("<html>hello</html>", content_type="text/html"))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()

@@ -1,0 +1,108 @@
+"""One run of a replication, cut and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from couchfake.app import CouchFake
+from couchfake.auth.context import SERVER
+from couchfake.errors import CouchError
+from couchfake.replicator.local_peer import LocalPeer
+from couchfake.replicator.peers import Unreachable
+from couchfake.replicator.request import Options, read_options
+from couchfake.replicator.transfer import Cancelled, Transfer
+from couchfake.storage.database import Database
+from couchfake.storage.edits import Edit
+from couchfake.storage.writing import write
+
+COUNT = 250
+
+
+class Weak(LocalPeer):
+    """A target that something happens to after some batches."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.batches = 0
+        self.at_batch: dict[int, Any] = {}
+
+    def write(self, edits: list[Edit]) -> list[CouchError]:
+        self.batches += 1
+        if self.batches in self.at_batch:
+            self.at_batch[self.batches]()
+        return super().write(edits)
+
+
+@pytest.fixture
+def fake() -> CouchFake:
+    fake = CouchFake()
+    for name in ("source", "target"):
+        fake.node.create_database(name)
+    fill(fake.node.database("source"), range(COUNT))
+    return fake
+
+
+def fill(database: Database, numbers: Sequence[int]) -> None:
+    write(database, [Edit(f"doc-{number:04}", {"number": number}) for number in numbers], SERVER)
+
+
+def options(**more: Any) -> Options:
+    return read_options({"worker_batch_size": 50, "checkpoint_interval": 1, **more})
+
+
+def transfer(fake: CouchFake, session: str, target: LocalPeer, **more: Any) -> Transfer:
+    source = LocalPeer(fake.node, "source", SERVER, fake.url)
+    return Transfer("id", session, source, target, options(**more), fake.node.clock)
+
+
+@pytest.fixture
+def target(fake: CouchFake) -> Weak:
+    return Weak(fake.node, "target", SERVER, fake.url)
+
+
+def test_a_cancelled_run_goes_on_from_its_checkpoint(fake: CouchFake, target: Weak) -> None:
+    first = transfer(fake, "first", target)
+    target.at_batch[3] = first.stop
+    with pytest.raises(Cancelled):
+        first.run()
+    done = fake.node.database("target").doc_count
+    assert 0 < done < COUNT
+    result = transfer(fake, "second", target).run()
+    entry = result["history"][0]
+    assert fake.node.database("target").doc_count == COUNT
+    assert entry["start_last_seq"] == result["history"][1]["recorded_seq"]
+    assert int(str(entry["start_last_seq"]).partition("-")[0]) == done
+
+
+def test_a_run_whose_target_stops_answering_goes_on_from_its_checkpoint(fake: CouchFake, target: Weak) -> None:
+    def vanish() -> None:
+        raise Unreachable("gone")
+
+    target.at_batch[4] = vanish
+    with pytest.raises(Unreachable):
+        transfer(fake, "first", target).run()
+    result = transfer(fake, "second", target).run()
+    assert fake.node.database("target").doc_count == COUNT
+    assert int(str(result["history"][0]["start_last_seq"]).partition("-")[0]) > 0
+
+
+def test_without_checkpoints_a_cut_run_begins_anew(fake: CouchFake, target: Weak) -> None:
+    first = transfer(fake, "first", target, use_checkpoints=False)
+    target.at_batch[3] = first.stop
+    with pytest.raises(Cancelled):
+        first.run()
+    second = transfer(fake, "second", target, use_checkpoints=False)
+    assert second.run() == {"use_checkpoints": False}
+    assert fake.node.database("target").doc_count == COUNT
+    assert second.statistics.counts["missing_checked"] == COUNT
+
+
+def test_a_target_that_was_emptied_is_filled_again(fake: CouchFake, target: Weak) -> None:
+    transfer(fake, "first", target).run()
+    fake.node.delete_database("target")
+    fake.node.create_database("target")
+    transfer(fake, "second", target).run()
+    assert fake.node.database("target").doc_count == COUNT
