@@ -1,14 +1,16 @@
-"""``couchfake serve``: the fake as a program of its own, for clients in any language."""
+"""``couchfake serve`` and ``couchfake replay``: the fake as a program of its own, for clients in any language."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 from couchfake import CouchFake, __version__
@@ -23,7 +25,8 @@ _SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:password|secret|token|auth)[^=&
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Gives the exit status: 0 after a clean end, 1 where serving failed, 2 for a wrong command."""
     options = _parser().parse_args(arguments)
-    return serve(options)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--js-engine", choices=ENGINE_NAMES, help="what runs JavaScript (default: the best there is)")
     command.add_argument("-v", "--verbose", action="store_true", help="log each request to standard error")
+    command.set_defaults(command=serve)
+    command = commands.add_parser("replay", help="play recorded exchanges and compare the answers")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, plain or gzipped")
+    command.add_argument("--url", help="the server to play them against, with its admin's login (default: a fake)")
+    command.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only scenarios with this in their name")
+    command.add_argument("-v", "--verbose", action="store_true", help="write every difference to standard error")
+    command.set_defaults(command=replay_files)
     return parser
 
 
@@ -67,7 +77,7 @@ def serve(options: argparse.Namespace) -> int:
         return _failed(str(error))
     fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine)
     server = Server(fake.wsgi, options.host, options.port, log=log_access if options.verbose else None)
-    with _ended_by_signals() as ended:
+    with _logging(logging.INFO if options.verbose else logging.WARNING), _ended_by_signals() as ended:
         try:
             server.start()
         except OSError as error:
@@ -77,6 +87,34 @@ def serve(options: argparse.Namespace) -> int:
             pass
         server.stop()
     return 0
+
+
+def replay_files(options: argparse.Namespace) -> int:
+    """Play recordings; 0 where every answer agrees, 1 where one does not or it cannot be done."""
+    from couchfake.replaying import ReplayFailed, replay  # serving does without
+
+    try:
+        with _logging(logging.CRITICAL):  # errors of design functions are what many recordings are about
+            return 0 if replay(options.files, options.url, options.chosen, options.verbose) else 1
+    except ReplayFailed as error:
+        return _failed(str(error))
+
+
+@contextlib.contextmanager
+def _logging(level: int) -> Iterator[None]:
+    """The fake's log (what design functions say, what went wrong) on standard error, from this level on."""
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger = logging.getLogger("couchfake")
+    before = logger.level
+    logger.setLevel(level)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _failed(message: str) -> int:

@@ -87,6 +87,21 @@ def test_control_c_ends_it_cleanly_with_a_feed_open() -> None:
         served.kill()
 
 
+def test_what_design_functions_say_is_logged_when_asked_for() -> None:
+    served = Served("-v")
+    try:
+        requests.put(served.url + "db", timeout=10)
+        views = {"v": {"map": "function (doc) { log('looking at ' + doc._id); nothing(); }"}}
+        requests.put(served.url + "db/_design/d", json={"views": views}, timeout=10)
+        requests.put(served.url + "db/doc", json={}, timeout=10)
+        assert requests.get(served.url + "db/_design/d/_view/v", timeout=30).json()["rows"] == []
+        _, _, err = served.end(signal.SIGTERM)
+    finally:
+        served.kill()
+    assert "INFO" in err and "looking at doc" in err
+    assert "ReferenceError" in err and "_design/d" in err
+
+
 def test_a_taken_port_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
