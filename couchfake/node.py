@@ -14,10 +14,11 @@ from couchfake.auth.permissions import default_security
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
+from couchfake.stats import Stats
+from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, WriteRules
-from couchfake.stats import Stats
 from couchfake.uuids import Uuids
 from couchfake.values.collation import Collator
 
@@ -53,6 +54,7 @@ class Node:
         self.started = clock()
         self.authenticator = Authenticator(config, Users(config, self.databases), clock)
         self.stats = Stats()
+        self._done = Activity()  # in databases that are no more
         self.replicator: object | None = None  # set where the parts are put together
         self.task_sources: list[Callable[[], list[dict[str, Any]]]] = []  # what _active_tasks lists
         self.replications: list[Any] = []  # what runs replications, as endpoints.scheduler sees it
@@ -93,7 +95,17 @@ class Node:
             database = self.database(name)
             del self.databases[name]
             self._tell(name, "deleted")
+            self._done.add(database.activity, name in SYSTEM_DATABASES)
         database.close()
+
+    def activity(self) -> Activity:
+        """What was done in all databases since the server's start."""
+        total = Activity()
+        with self.lock:
+            total.add(self._done, False)
+            for name, database in self.databases.items():
+                total.add(database.activity, name in SYSTEM_DATABASES)
+        return total
 
     def tell_updated(self, name: str) -> None:
         """A database was written to."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.auth.context import UserContext
+from couchfake.errors import Forbidden, Unauthorized
 from couchfake.query_server import DesignFunctions, QueryServer, validate_ddoc
 from couchfake.storage import attachments, documents
 from couchfake.storage.database import Database
@@ -52,8 +53,12 @@ def validate_edit(
     new_doc = _new_document(edit)
     old_doc = None if old is None else _old_document(edit.id, old, database.revs_limit)
     context = user.as_json(database.name)
-    for each in functions:
-        each.validate_doc_update(new_doc, old_doc, context, database.security)
+    try:
+        for each in functions:
+            each.validate_doc_update(new_doc, old_doc, context, database.security)
+    except (Forbidden, Unauthorized):
+        database.activity.vdu_rejects += 1
+        raise
 
 
 def validate_design_document(database: Database, edit: Edit, query_server: QueryServer) -> None:

@@ -81,6 +81,7 @@ def _opened(request: Request, docid: str, query: DocumentQuery) -> Revision:
     """The revision whose attachment is asked for: with ``latest`` the leaf that the named one has led to."""
     if query.rev is None:
         return documents.find(request, docid, query)[1]
+    request.db.activity.reads += 1
     entry = request.db.entry(docid)
     node = entry.tree.find(query.rev) if entry is not None else None
     if node is not None and entry is not None and query.latest:

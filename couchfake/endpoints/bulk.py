@@ -26,6 +26,7 @@ from couchfake.values import json
 
 def bulk_docs(request: Request) -> Response:
     """``POST /{db}/_bulk_docs``: one result for each document; with ``new_edits: false`` only the errors."""
+    request.node.stats.add("couchdb.httpd.bulk_requests")
     request.require_json_type()
     body = request.json_object()
     if "docs" not in body:
@@ -94,6 +95,7 @@ _NOT_FOR_BULK_GET = frozenset(("open_revs", "new_edits", "w", "rev", "atts_since
 
 def bulk_get(request: Request) -> Response:
     """``POST /{db}/_bulk_get``: for each entry the leaves of a document, or the revision that it names."""
+    request.node.stats.add("couchdb.httpd.bulk_requests")
     request.require_json_type()
     body = request.json_object()
     if "docs" not in body:
@@ -170,6 +172,7 @@ def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
         rev = _named(answer, entry)
     except CouchError as error:
         return _failed(answer, error)
+    request.db.activity.reads += 1
     answer.entry = request.db.entry(answer.docid)
     answer.revisions = list(_revisions(answer.entry, rev, query.latest))
     if answer.entry is not None:

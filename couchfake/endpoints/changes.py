@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,11 @@ from couchfake.http.request import Request
 from couchfake.http.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.http.streaming import Begun
 from couchfake.peer import Peer
+from couchfake.stats import Stats
 from couchfake.storage.database import Database
 from couchfake.storage.documents import Shown
 
+_CLIENTS = "couchdb.httpd.clients_requesting_changes"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -64,9 +67,19 @@ def _answer(request: Request, query: ChangesQuery, headers: dict[str, str]) -> R
     form = FORMATS[query.feed]
     headers = {**headers, "Content-Type": form.content_type, "Cache-Control": form.cache_control}
     events = read_changes(request.db, query, Peer.of(request.environ))
-    chunks = Begun(form(request.db, query).chunks(events))
+    text = form(request.db, query).chunks(events)
+    chunks = Begun(text if query.feed == "normal" else _counted(request.node.stats, text))
     body = chunks.whole() if query.feed == "normal" else None
     return Response(chunks if body is None else body, 200, headers)
+
+
+def _counted(stats: Stats, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    """Count a feed while it is open."""
+    stats.add(_CLIENTS)
+    try:
+        yield from chunks
+    finally:
+        stats.add(_CLIENTS, -1)
 
 
 # ---- parameters

@@ -8,13 +8,13 @@ from typing import Any
 from couchfake.endpoints.document_ids import require_writable
 from couchfake.endpoints.function_request import function_request
 from couchfake.endpoints.views import find_ddoc, open_view
-from couchfake.errors import CouchError, Crash, MethodNotAllowed, NotFound, QueryParseError, ServerError
+from couchfake.errors import CouchError, Crash, MethodNotAllowed, NotFound, ServerError
 from couchfake.http.parameters import quote
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.node import Node
 from couchfake.query_server import DesignFunctions, FunctionResponse, ListResponse, parse_response, set_header
-from couchfake.storage.database import Database
+from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry, Shown, shown_document
 from couchfake.storage.edits import read_edit
 from couchfake.storage.revision_ids import format_rev
@@ -108,16 +108,19 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
     view = open_view(request.node, request.db, entry, rest[-1])
     view.check(options, request.node.config)
     req = function_request(request, None, body)
-    head, rows = _rows(request.db, view, options)
+    visible = request.node.rules.reader(request.db, request.user)
+    head, rows = _rows(request.db, view, options, visible)
     return _respond_to_list(request, functions.list(rest[0], head, req, rows))
 
 
-def _rows(db: Database, view: View, options: ViewOptions) -> tuple[dict[str, Any], Iterable[str]]:
+def _rows(
+    db: Database, view: View, options: ViewOptions, visible: Visible | None
+) -> tuple[dict[str, Any], Iterable[str]]:
     """What a list gets of a query: its head, and the JSON texts of its rows."""
     snapshot = view.snapshot(options)
     try:
         query = view.query(snapshot, options)
-    except QueryParseError as error:  # a range that runs backwards, which lists are not ready for
+    except CouchError as error:  # a range that runs backwards, which lists are not ready for
         raise ServerError("function_clause") from error
     meta = {"update_seq": db.pack_seq(snapshot.update_seq)} if options.update_seq else {}
     if view.reduces(options):
@@ -125,7 +128,7 @@ def _rows(db: Database, view: View, options: ViewOptions) -> tuple[dict[str, Any
         return meta, [json.dumps({"key": key, "value": value}) for key, value in query.reduced(view.reducer)]
     found = query.rows()
     head = {"total_rows": found.total_rows, "offset": found.offset, **meta}
-    return head, map_texts(db, found.rows, options)
+    return head, map_texts(db, found.rows, options, visible)
 
 
 def _respond_to_list(request: Request, answer: ListResponse) -> Response:

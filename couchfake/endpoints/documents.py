@@ -120,6 +120,7 @@ def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[
     """The revisions that ``open_revs`` names, each with its node as the user may see it, or None if it is missing."""
     entry = request.db.entry(docid)
     visible = request.node.rules.reader(request.db, request.user)
+    request.db.activity.reads += 1
     for rev, leaf in _named_leaves(entry, query):
         yield rev, leaf if leaf is None or entry is None or visible is None else visible(entry, leaf)
 

@@ -110,6 +110,7 @@ class Listing:
         if isinstance(found, LocalDocument):
             return json.encode(found.document())
         entry, leaf = found
+        self._database.activity.reads += 1
         if self._visible is not None and not leaf.deleted:
             leaf = self._visible(entry, leaf)
         return b"null" if leaf.deleted else documents.shown_document(entry, leaf, shown, self._database.revs_limit)

@@ -32,6 +32,9 @@ def find(request: Request, rest: list[str]) -> Response:
     threshold = config.integer("mango", "index_scan_warning_threshold", cursor.SCAN_WARNING_THRESHOLD)
     visible = request.node.rules.reader(request.db, request.user)
     found = cursor.find(request.db, chosen, request.node.collator, threshold, visible)
+    request.node.stats.add("mango.docs_examined", found.examined)
+    if chosen.index is not None and chosen.index.special:
+        request.node.stats.add("mango.unindexed_queries")
     members = b"".join(b',\r\n"%b": %b' % (name.encode(), json.encode(value)) for name, value in found.members.items())
     docs = b"\r\n" + b",\r\n".join(found.docs) if found.docs else b""
     return raw_json_response(b'{"docs":[%b\r\n]%b}' % (docs, members))

@@ -87,15 +87,15 @@ def _config_value(request: Request, section: str, key: str) -> Response:
 # Statistics
 
 
-def _gauges(request: Request) -> dict[str, int]:
-    """Counters that tell a present state."""
-    return {"open_databases": len(request.node.databases)}
+def _counted_elsewhere(request: Request) -> dict[str, int]:
+    node = request.node
+    return {"open_databases": len(node.databases), **node.activity().counters()}
 
 
 def _stats(request: Request, rest: list[str]) -> Response:
     """A branch of the tree, ``null`` where there is none."""
     _only_get(request)
-    value: Any = request.node.stats.tree(**_gauges(request))
+    value: Any = request.node.stats.tree(**_counted_elsewhere(request))
     for name in rest:
         value = value.get(name) if isinstance(value, dict) else None
     return json_response(value)
@@ -103,7 +103,7 @@ def _stats(request: Request, rest: list[str]) -> Response:
 
 def _prometheus(request: Request, rest: list[str]) -> Response:
     _only_get(request)
-    text = request.node.stats.prometheus(**_gauges(request))
+    text = request.node.stats.prometheus(**_counted_elsewhere(request))
     uptime = int(request.node.clock() - request.node.started)
     text += f"# TYPE couchdb_uptime_seconds counter\ncouchdb_uptime_seconds {uptime}\n"
     return body_response(text.encode("utf-8"), "text/plain; version=2.0")

@@ -89,6 +89,7 @@ def put_revs_limit(request: Request) -> Response:
 
 def purge(request: Request) -> Response:
     """``POST /{db}/_purge``: forget leaves as if they had never been written."""
+    request.node.stats.add("couchdb.httpd.purge_requests")
     named = _named_revisions(request)
     config = request.node.config
     if len(named) > config.integer("purge", "max_document_id_number", 100):

@@ -37,6 +37,7 @@ def view(request: Request, ddoc: str, rest: list[str]) -> Response:
     if len(rest) != 1 or request.verb not in ("GET", "POST"):
         raise MethodNotAllowed(METHODS)
     options = _read_options(request)
+    request.node.stats.add("couchdb.httpd.view_reads")
     asked = open_view(request.node, request.db, entry, rest[0])
     asked.check(options, request.node.config)
     return respond(answer(request.db, asked, options, request.node.rules.reader(request.db, request.user)))
@@ -64,6 +65,7 @@ def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
         raise BadRequest("POST body must include `queries` parameter.")
     _require_array("queries", body)
     base = of_query(request.parameters.pairs)
+    request.node.stats.add("couchdb.httpd.view_reads")
     asked = open_view(request.node, request.db, entry, name)
     queries = []
     for members in body["queries"]:

@@ -15,6 +15,7 @@ from sortedcontainers import SortedDict, SortedList
 
 from couchfake.errors import CouchError
 from couchfake.storage import documents
+from couchfake.storage.activity import Activity
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
@@ -80,6 +81,7 @@ class Database:
         self.doc_del_count = 0
         self.size = 0  # bytes of the leaves' bodies and attachments, kept up to date by all that changes leaves
         self.purges = PurgeHistory()
+        self.activity = Activity()
         self.revs_limit = 1000
         self.q = 1  # the shards that the database was made with, by name only
         self.security: dict[str, Any] = {}
@@ -185,6 +187,7 @@ class Database:
         """
         purged: dict[str, list[RevisionId]] = {}
         with self.lock:
+            self.activity.purges += 1
             before = self.update_seq
             for docid, revs in requests:
                 entry = self.entries.get(docid)
@@ -226,6 +229,7 @@ class Database:
 
     def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
         """The document and the named revision, or its winner."""
+        self.activity.reads += 1
         entry = self.entries.get(docid)
         if entry is None:
             return None

@@ -53,11 +53,16 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
             prepare = _prepare_edit if new_edits else _prepare_replicated
             for task in stored:
                 prepare(database, task, stored, user)
-        before = database.update_seq
+        before, known = database.update_seq, len(database.entries)
         for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
             _merge_bucket(database, docid, list(bucket), new_edits)
         for task in local:
             _write_local(database, task)
+        activity = database.activity
+        activity.writes += 1
+        activity.document_writes += database.update_seq - before
+        activity.document_inserts += len(database.entries) - known
+        activity.local_document_writes += len(local)
         if database.update_seq != before:
             database.rules.after_write(database, list(edits))
             database.changed.notify_all()
