@@ -6,14 +6,26 @@ Source: CouchDB documentation, "Replication Protocol: Retrieve Replication Logs 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from couchfake.replicator.peers import UpdateSequence
+from couchfake.replicator.peers import ChangesQuery, Peer, UpdateSequence
+from couchfake.values import json
 
 VERSION = 4
 MAX_HISTORY = 50
 
 Log = dict[str, Any]
+
+
+def checkpoint_id(replication_id: str, source: Peer, query: ChangesQuery) -> str:
+    """Where the logs are kept. Another text of the filter function makes it another replication: it begins anew."""
+    ddoc, slash, name = (query.filter or "").partition("/")
+    filters = (source.design_document(ddoc) or {}).get("filters") if slash else None
+    if not isinstance(filters, dict) or name not in filters:
+        return replication_id
+    code = json.encode([replication_id, filters[name]])
+    return hashlib.md5(code, usedforsecurity=False).hexdigest()
 
 
 def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:

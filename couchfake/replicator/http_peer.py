@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -83,6 +84,9 @@ class HttpPeer:
         with self._understanding():
             return answer.get("update_seq", 0)
 
+    def design_document(self, name: str) -> dict[str, Any] | None:
+        return self.read_local("_design/" + name)
+
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         params = {"since": _as_text(since), "limit": str(limit), "style": "all_docs", **_filter_params(query)}
         if query.winning_revs_only:
@@ -100,7 +104,7 @@ class HttpPeer:
                 answer.get("last_seq", since),
             )
 
-    def wait(self, since: UpdateSequence, seconds: float) -> None:
+    def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         milliseconds = str(int(max(0.0, min(seconds, LONGEST_WAIT)) * 1000))
         params = {"feed": "longpoll", "since": _as_text(since), "limit": "1", "timeout": milliseconds}
         self._send("GET", "_changes", params=params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -54,6 +55,10 @@ class LocalPeer:
         database = self._database()
         return database.pack_seq(database.update_seq)
 
+    def design_document(self, name: str) -> dict[str, Any] | None:
+        entry = self._database().entry("_design/" + name)
+        return None if entry is None or entry.deleted else body_of(entry.winner)
+
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         database = self._database()
         authorize(self._user, "GET", [self._db_name, "_changes"], self._node.security_of, self._node.config)
@@ -73,10 +78,10 @@ class LocalPeer:
         ]
         return Page(changes, database.pack_seq(looked[-1].seq if looked else last))
 
-    def wait(self, since: UpdateSequence, seconds: float) -> None:
+    def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         database = self._database()
         with database.changed:
-            if database.update_seq <= (database.unpack_seq(since) if since else 0):
+            if not stopping.is_set() and not database.count_since(database.unpack_seq(since) if since else 0):
                 database.changed.wait(seconds)
 
     def interrupt(self) -> None:

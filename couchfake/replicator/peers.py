@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -66,10 +67,16 @@ class Peer(Protocol):
 
     def update_seq(self) -> UpdateSequence: ...
 
+    def design_document(self, name: str) -> dict[str, Any] | None:
+        """``_design/{name}``; None where there is none."""
+
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page: ...
 
-    def wait(self, since: UpdateSequence, seconds: float) -> None:
-        """Return when something may have changed after ``since``, after some seconds at the latest."""
+    def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
+        """Return when something may have changed after ``since``, after some seconds at the latest.
+
+        Who wants it to end sooner sets ``stopping`` and calls ``interrupt``.
+        """
 
     def interrupt(self) -> None:
         """Wake a ``wait`` of another thread."""

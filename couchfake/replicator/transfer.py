@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from couchfake.replicator.checkpoints import common_ancestry, new_log
+from couchfake.replicator.checkpoints import checkpoint_id, common_ancestry, new_log
 from couchfake.replicator.peers import Change, ChangesQuery, Peer, UpdateSequence
 
 _COUNTED = (
@@ -75,6 +75,7 @@ class Transfer:
         self.through_seq: UpdateSequence = 0
         self.checkpointed_seq: UpdateSequence = 0
         self.source_seq: UpdateSequence = 0
+        self._seen: UpdateSequence = 0  # how far the source was looked through, what its filter held back included
         self._id = replication_id
         self._session_id = session_id
         self._clock = clock
@@ -99,7 +100,7 @@ class Transfer:
             self._copy_all()
             while self.options.continuous:
                 self._checkpoint()
-                self.source.wait(self.through_seq, self._until_checkpoint())
+                self.source.wait(self._seen, self._until_checkpoint(), self._stopping)
                 self._copy_all()
         except Cancelled:
             self._checkpoint()
@@ -112,6 +113,7 @@ class Transfer:
         if self.options.create_target:
             self.target.create(self.options.create_target_params)
         self.target.open()
+        self._id = checkpoint_id(self._id, self.source, self.options.query)
         docid = "_local/" + self._id
         self._source_log = self.source.read_local(docid)
         self._target_log = self.target.read_local(docid)
@@ -120,22 +122,21 @@ class Transfer:
             self.statistics = Statistics.of(self._history[0])
         if self.options.since_seq is not None:
             self._start_seq = self.options.since_seq
-        self.through_seq = self.checkpointed_seq = self._start_seq
+        self.through_seq = self.checkpointed_seq = self._seen = self._start_seq
         self.source_seq = self.source.update_seq()
 
     def _copy_all(self) -> None:
-        seen = self.through_seq
         while True:
             self._refuse_if_stopping()
-            page = self.source.changes(self.options.query, seen, self.options.batch_size)
+            page = self.source.changes(self.options.query, self._seen, self.options.batch_size)
             if page.changes:
                 self._copy(page.changes)
                 self.through_seq = page.changes[-1].seq
             if self._until_checkpoint() <= 0:
                 self._checkpoint()
-            if page.last_seq == seen:
+            if page.last_seq == self._seen:
                 return
-            seen = page.last_seq
+            self._seen = page.last_seq
 
     def _refuse_if_stopping(self) -> None:
         if self._stopping.is_set():

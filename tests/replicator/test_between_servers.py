@@ -150,3 +150,16 @@ def test_passwords_are_shown_nowhere(here: Party, there: Party, eventually: Even
         answer = str(here("GET", path))
         assert "/copy" in answer
         assert "pass" not in answer
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_a_changed_filter_function_begins_anew(here: Party, there: Party, direction: str) -> None:
+    ours = here if direction == "push" else there
+    source, target = ("db", there.endpoint("copy")) if direction == "push" else (there.endpoint("db"), "copy")
+    ours("PUT", "/db")
+    ours.fill("db", 4)
+    body = {"source": source, "target": target, "create_target": True, "filter": "f/f"}
+    rev = ours("PUT", "/db/_design/f", {"filters": {"f": "function (doc) { return doc.number < 2; }"}})["rev"]
+    assert here("POST", "/_replicate", body)["history"][0]["docs_written"] == 2
+    ours("PUT", "/db/_design/f", {"_rev": rev, "filters": {"f": "function (doc) { return doc.number < 3; }"}})
+    assert here("POST", "/_replicate", body)["history"][0]["docs_written"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from couchfake.auth.context import SERVER
 from couchfake.errors import CouchError
 from couchfake.replicator.local_peer import LocalPeer
 from couchfake.replicator.peers import Unreachable
-from couchfake.replicator.request import Options, read_options
-from couchfake.replicator.transfer import Cancelled, Transfer
+from couchfake.replicator.request import read_options
+from couchfake.replicator.transfer import Cancelled, Options, Transfer
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write
@@ -106,3 +107,30 @@ def test_a_target_that_was_emptied_is_filled_again(fake: CouchFake, target: Weak
     fake.node.create_database("target")
     transfer(fake, "second", target).run()
     assert fake.node.database("target").doc_count == COUNT
+
+
+def test_a_continuous_run_rests_while_nothing_happens(fake: CouchFake, target: Weak) -> None:
+    """What the filter holds back, and changes of the database itself, must not keep it busy."""
+    asked: list[object] = []
+
+    class Watched(LocalPeer):
+        def changes(self, *arguments: Any) -> Any:
+            asked.append(arguments)
+            return super().changes(*arguments)
+
+        def wait(self, *arguments: Any) -> None:
+            if len(asked) > 100:
+                run.stop()
+            super().wait(*arguments)
+
+    source = Watched(fake.node, "source", SERVER, fake.url)
+    more = {"continuous": True, "selector": {"number": 3}, "checkpoint_interval": 30000}
+    run = Transfer("id", "one", source, target, options(**more), fake.node.clock)
+    fake.node.database("source").change_setting(revs_limit=500)
+    thread = threading.Thread(target=lambda: pytest.raises(Cancelled, run.run))
+    thread.start()
+    thread.join(0.3)
+    run.stop()
+    thread.join()
+    assert fake.node.database("target").doc_count == 1
+    assert len(asked) < 20
