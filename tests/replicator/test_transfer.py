@@ -127,7 +127,12 @@ def test_a_continuous_run_rests_while_nothing_happens(fake: CouchFake, target: W
     more = {"continuous": True, "selector": {"number": 3}, "checkpoint_interval": 30000}
     run = Transfer("id", "one", source, target, options(**more), fake.node.clock)
     fake.node.database("source").change_setting(revs_limit=500)
-    thread = threading.Thread(target=lambda: pytest.raises(Cancelled, run.run))
+
+    def until_stopped() -> None:
+        with pytest.raises(Cancelled):
+            run.run()
+
+    thread = threading.Thread(target=until_stopped)
     thread.start()
     thread.join(0.3)
     run.stop()
