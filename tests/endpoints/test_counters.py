@@ -11,7 +11,7 @@ def counters(admin: Any) -> dict[str, int]:
     tree = admin.json("GET", "/_node/_local/_stats")
     flat = {}
     for name, leaf in (*tree["couchdb"].items(), *tree["couchdb"]["httpd"].items(), *tree["mango"].items()):
-        if "value" in leaf:
+        if leaf.get("type") == "counter":
             flat[name] = leaf["value"]
     flat["vdu_rejects"] = tree["couchdb"]["query_server"]["vdu_rejects"]["value"]
     return flat
