@@ -1,52 +1,55 @@
-"""What a test run pays before its first test, and each test for a fresh database."""
+"""What a test run pays before its first test, each test for a fresh database, and the tests that everybody writes."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-_TIMED = """
-import time, pytest
+FIXTURES = {"couch_db", "couch", "_couch_backend", "_couch_settings"}
+EXAMPLES = Path(__file__).parents[1] / "examples" / "test_first_steps.py"
 
-taken = []
+_TIMED = """
+import json, time, pytest
+
+fixtures, calls = {{}}, {{}}
+
+def pytest_generate_tests(metafunc):
+    metafunc.fixturenames.append("time")
+    metafunc.parametrize("time", range({count}))
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef, request):
     started = time.perf_counter()
     result = yield
-    if fixturedef.argname in {names!r}:
-        taken.append((request.node.nodeid, time.perf_counter() - started))
+    if fixturedef.argname in {fixtures!r}:
+        fixtures[request.node.nodeid] = fixtures.get(request.node.nodeid, 0) + time.perf_counter() - started
     return result
 
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        calls.setdefault(report.location[2].partition("[")[0], []).append(report.duration)
+
 def pytest_unconfigure():
-    per_test = {{}}
-    for node, seconds in taken:
-        per_test[node] = per_test.get(node, 0) + seconds
-    print("TAKEN", *per_test.values())
-"""
-_TESTS = """
-import pytest
-
-@pytest.mark.parametrize("number", range({count}))
-def test_it(number, couch_db):
-    pass
+    print("MEASURED", json.dumps([list(fixtures.values()), calls]))
 """
 
 
-def fixture_ms(count: int = 500) -> float:
-    """Median milliseconds that ``couch_db`` and the fixtures below it take for one test, in process."""
-    names = {"couch_db", "couch", "_couch_backend", "_couch_settings"}
+def tests_ms(count: int = 100) -> dict[str, float]:
+    """Median milliseconds of ``couch_db`` (with the fixtures below it), and of each first example's test itself."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "conftest.py").write_text(_TIMED.format(names=names))
-        Path(folder, "test_it.py").write_text(_TESTS.format(count=count))
+        Path(folder, "conftest.py").write_text(_TIMED.format(count=count, fixtures=FIXTURES))
+        Path(folder, "test_it.py").write_text(EXAMPLES.read_text())
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider"]
         command += ["-p", "conftest_plugin", "--couch-backend=in-process", "--rootdir", folder, folder]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-    line = next(line for line in done.stdout.splitlines() if "TAKEN" in line)
-    return statistics.median(float(word) for word in line.split("TAKEN")[1].split()) * 1000
+    text = next(line for line in done.stdout.splitlines() if "MEASURED" in line).partition("MEASURED")[2]
+    fixtures, calls = json.loads(text)
+    medians = {"couch_db": statistics.median(fixtures) * 1000}
+    return medians | {name: statistics.median(seconds) * 1000 for name, seconds in calls.items()}
 
 
 def plugin_import_ms(times: int = 10) -> float:

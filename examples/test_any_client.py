@@ -1,18 +1,11 @@
 """``couch_url`` is a URL for any program: another client library, a subprocess, a browser."""
 
-import json
-import urllib.request
+import requests
 
 
 def test_another_client_writes_and_ours_reads(couch_db, couch_url):
-    request = urllib.request.Request(
-        f"{couch_url}{couch_db.name}/from-outside",
-        data=json.dumps({"hello": "world"}).encode(),
-        headers={"Content-Type": "application/json"},
-        method="PUT",
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 201
+    answer = requests.put(f"{couch_url}{couch_db.name}/from-outside", json={"hello": "world"}, timeout=10)
+    assert answer.status_code == 201
     assert couch_db["from-outside"]["hello"] == "world"
 
 
