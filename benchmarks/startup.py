@@ -38,7 +38,7 @@ def pytest_unconfigure():
 """
 
 
-def tests_ms(count: int = 100) -> dict[str, float]:
+def first_tests_ms(count: int = 100) -> dict[str, float]:
     """Median milliseconds of ``couch_db`` (with the fixtures below it), and of each first example's test itself."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "conftest.py").write_text(_TIMED.format(count=count, fixtures=FIXTURES))
