@@ -77,6 +77,10 @@ def invalid_index(ddoc: str, name: str | None) -> CouchError:
     return bad_request("invalid_index", f"{index} specified by `use_index` could not be found or it is not suitable.")
 
 
+def index_not_named() -> CouchError:
+    return bad_request("invalid_index", "You must specify an index with the `use_index` parameter.")
+
+
 def no_rows_in_range() -> CouchError:
     reason = "No rows can match your key range, reverse your start_key and end_key or set descending=true"
     return Crash("query_parse_error", reason, 400)

@@ -9,6 +9,7 @@ from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.paths import BAD_PATH, NOT_FOUND, get_path, parse_field
 from couchfake.mango.selector import normalise
+from couchfake.storage.documents import Shown, meta_members
 from couchfake.values import json
 from couchfake.values.collation import Collator
 from couchfake.views.index import Index, TreeDefinition, shared_index
@@ -17,6 +18,8 @@ from couchfake.views.reduce import Count
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
     from couchfake.storage.documents import DocumentEntry
+
+LOSERS = Shown(conflicts=True, deleted_conflicts=True)
 
 Rows = list[tuple[Any, Any]]
 KeysOf = Callable[["DocumentEntry"], Rows]
@@ -46,7 +49,7 @@ def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> Key
         if paths is None:
             paths = [parse_field(column) for column in definition.columns]
         body = entry.winner.body
-        document = db.open_doc(entry) if whole or body is None else body.value
+        document = _whole(db, entry) if whole or body is None else body.value
         if wanted is not None and not wanted(document):
             return []
         key = [get_path(document, path) for path in paths]
@@ -55,3 +58,11 @@ def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> Key
         return [(key, None)]
 
     return keys_of
+
+
+def _whole(db: Database, entry: DocumentEntry) -> dict[str, Any]:
+    """A document as indexes see it: with the names of the revisions that lost."""
+    with db.lock:
+        document = db.open_doc(entry)
+        document.update(meta_members(entry, entry.winner, LOSERS, 0))
+    return document

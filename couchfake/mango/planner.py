@@ -92,15 +92,23 @@ def plan(
         raise errors.no_usable_index("" if not partitioned else "partitioned " if options.partition else "global ")
     allowed = named_by(options.use_index, trace.usable)
     if not allowed:
-        if options.use_index and not options.allow_fallback:
-            ddoc, name = [*options.use_index, None][:2]
-            raise errors.invalid_index(f"_design/{_bare(str(ddoc))}", name)
+        if not options.allow_fallback:
+            _refuse_fallback(options.use_index, trace.usable)
         allowed = trace.usable
     if not allowed:
         return Plan(options, None, [], trace)
     trace.allowed = allowed
     trace.of_type = [index for index in allowed if not index.special] or allowed
     return _with_best_index(options, trace, sort_key)
+
+
+def _refuse_fallback(use_index: list[str], usable: list[IndexDefinition]) -> None:
+    """Without ``allow_fallback`` neither another index than the named one will do nor a scan over all documents."""
+    if use_index:
+        ddoc, name = [*use_index, None][:2]
+        raise errors.invalid_index(f"_design/{_bare(str(ddoc))}", name)
+    if all(index.special for index in usable):
+        raise errors.index_not_named()
 
 
 def _usable_indexes(options: FindOptions, indexes: Sequence[IndexDefinition]) -> Trace:

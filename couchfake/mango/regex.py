@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import regex
 
-from couchfake.mango.pcre import PatternError, Translation, translate
+from couchfake.mango.pcre import translate
+from couchfake.mango.pcre_reader import PatternError, Translation
 
 SECONDS_FOR_ONE = 0.25
 SECONDS_FOR_ALL = 3.0
