@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.servers import in_process, served, yardstick
 from benchmarks.sizes import memory_of, times_at
-from benchmarks.startup import plugin_import_ms, first_tests_ms
+from benchmarks.startup import first_tests_ms, plugin_import_ms
 from benchmarks.workloads import ROWS, Workloads
 
 PARTS = ["rates", "startup", "growth", "memory"]

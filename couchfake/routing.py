@@ -81,7 +81,9 @@ ROUTES = [
           POST=documents.post),
     route("/{db}/_all_docs", "GET,HEAD,POST", GET=lists_of_documents.all_docs, POST=lists_of_documents.all_docs),
     route("/{db}/_all_docs/queries", "POST", POST=lists_of_documents.all_docs_queries),
-    route("/{db}/_design_docs", "GET,HEAD,POST", GET=lists_of_documents.design_docs, POST=lists_of_documents.design_docs),
+    route(
+        "/{db}/_design_docs", "GET,HEAD,POST", GET=lists_of_documents.design_docs, POST=lists_of_documents.design_docs
+    ),
     route("/{db}/_design_docs/queries", "POST", POST=lists_of_documents.design_docs_queries),
     route("/{db}/_local_docs", "GET,HEAD,POST", GET=lists_of_documents.local_docs, POST=lists_of_documents.local_docs),
     route("/{db}/_local_docs/queries", "POST", POST=lists_of_documents.local_docs_queries),

@@ -6,8 +6,8 @@ follow from the compressed bytes. So the gzip stream must equal the server's, by
 How a write goes, outside the database's lock until ``resolve``::
 
     settings = AttachmentSettings.from_config(node.config)
-    inputs = read_attachments(document["_attachments"], settings)      # multipart: parts=[bytes, ...] after the document
-    validate(inputs, settings)                                         # sizes and names, after the document's own checks
+    inputs = read_attachments(document["_attachments"], settings)    # multipart: parts=[bytes, ...] after the document
+    validate(inputs, settings)                                       # sizes and names, after the document's own checks
     attachments = resolve(inputs, parent.attachments, docid=docid, new_pos=given_pos + 1)    # a tuple of Attachment
     rev = revision_hash(..., hash_tuples(attachments))
 
@@ -43,7 +43,7 @@ class Config(Protocol):
 
 @dataclass(frozen=True)
 class AttachmentSettings:
-    """What the configuration says about attachments. ``max_size`` in bytes, ``max_count`` each document; None: no limit."""
+    """What the configuration says of attachments: ``max_size`` in bytes, ``max_count`` a document; None: no limit."""
 
     compressible_types: str = DEFAULT_COMPRESSIBLE_TYPES
     compression_level: int = 8
@@ -126,7 +126,7 @@ class Attachment:
         return self.encoding == "identity" or self.length != self.encoded_length
 
     def decoded(self) -> bytes:
-        """The content as it was before compression; a ``ServerError`` where the uploaded bytes were no gzip after all."""
+        """The content as it was before compression; ``ServerError`` where the uploaded bytes were no gzip after all."""
         if self.encoding == "identity":
             return self.data
         try:
@@ -228,7 +228,7 @@ _BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 def decode_base64(text: str) -> bytes:
-    """Base64 as the server reads it: blanks and line breaks are skipped, padding is needed; ``ValueError`` otherwise."""
+    """Base64 as the server reads it: blanks and line breaks are skipped, padding is needed; else ``ValueError``."""
     data = text.encode("ascii").translate(None, b" \t\r\n")
     padding = data.translate(None, _BASE64_LETTERS)
     if len(data) % 4 or padding not in (b"", b"=", b"==") or not data.endswith(padding):

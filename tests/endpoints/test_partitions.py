@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+TEMPERATURES: dict[str, list[float]] = {"attic": [21.5, 23, 19], "cellar": [11, 12.25], "roof": [30]}
 READINGS = [{"_id": f"{place}:{day}", "day": day, "temp": temp}
-            for place, temps in {"attic": [21.5, 23, 19], "cellar": [11, 12.25], "roof": [30]}.items()
-            for day, temp in enumerate(temps, 1)]
+            for place, temps in TEMPERATURES.items() for day, temp in enumerate(temps, 1)]
 BY_TEMP = {"views": {"by_temp": {"map": "function (doc) { emit(doc.temp, doc.day); }", "reduce": "_sum"}}}
 
 

@@ -36,7 +36,8 @@ class TestReading:
     def test_the_document_comes_first_and_the_parts_follow_in_order(self) -> None:
         body = (
             JSON_PART
-            + b'--frontier\r\nContent-Disposition: attachment; filename="x"\r\n\r\none\r\n--frontier\r\n\r\n\r\ntwo\r\n\r\n--frontier--'
+            + b'--frontier\r\nContent-Disposition: attachment; filename="x"\r\n\r\none\r\n'
+            + b"--frontier\r\n\r\n\r\ntwo\r\n\r\n--frontier--"
         )
         document, parts = read_related(TYPE, body)
         assert document == b"{}"
@@ -94,7 +95,8 @@ class TestReading:
     def test_a_form_has_fields_and_files(self) -> None:
         body = (
             b'--f\r\nContent-Disposition: form-data; name="_rev"\r\n\r\n1-abc\r\n'
-            b'--f\r\nContent-Disposition: form-data; name="_attachments"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nhi\r\n'
+            b'--f\r\nContent-Disposition: form-data; name="_attachments"; filename="a.txt"\r\n'
+            b"Content-Type: text/plain\r\n\r\nhi\r\n"
             b"--f\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--f--\r\n"
         )
         assert form_fields("multipart/form-data; boundary=f", body) == [
@@ -149,7 +151,8 @@ class TestWriting:
         ]
         written = b"".join(bulk(revisions, "--o", "--i"))
         assert written.startswith(
-            b"\r\n----o\r\nX-Doc-Id: a\r\nX-Rev-Id: 1-x\r\nContent-Type: multipart/related; boundary=--i\r\n\r\n----i\r\n"
+            b"\r\n----o\r\nX-Doc-Id: a\r\nX-Rev-Id: 1-x\r\n"
+            b"Content-Type: multipart/related; boundary=--i\r\n\r\n----i\r\n"
         )
         assert written.endswith(
             b"\r\n----o\r\nContent-Type: application/json\r\n\r\n{}"

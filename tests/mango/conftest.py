@@ -39,7 +39,7 @@ class Couch:
 
     def index(self, *fields: object, name: str | None = None, **options: object) -> dict:
         name = name or "-".join(map(str, fields))
-        definition = {"fields": list(fields)}
+        definition: dict[str, object] = {"fields": list(fields)}
         if "partial_filter_selector" in options:
             definition["partial_filter_selector"] = options.pop("partial_filter_selector")
         return self.post("_index", {"index": definition, "ddoc": name, "name": name, **options})
