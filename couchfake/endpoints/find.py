@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from couchfake.errors import Conflict, CouchError, Crash, MethodNotAllowed, NotFound, QueryParseError, ServerError
+from couchfake.errors import Conflict, CouchError, Crash, MethodNotAllowed, NotFound, QueryParseError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response, raw_json_response
 from couchfake.mango import cursor, definition
@@ -176,7 +176,7 @@ def index_path(request: Request, rest: list[str]) -> Response:
     if rest[0] == "_design" and len(rest) == 4:
         rest = rest[1:]
     if len(rest) != 3:
-        raise ServerError("function_clause")
+        raise NotFound("missing")
     if request.verb != "DELETE":
         raise MethodNotAllowed("DELETE")
     return delete_index(request, *rest)

@@ -69,7 +69,7 @@ class ViewIndex(Index):
         self._lib = group.lib
         self._ddoc_id = ddoc_id
         self._query_server = services.query_server
-        self._shown = Shown(conflicts=True, local_seq=group.local_seq)
+        self._shown = Shown(conflicts=True, deleted_conflicts=True, local_seq=group.local_seq)
         self._functions = [((tree.map_names + tree.reduce_names)[0], tree.map) for tree in group.trees]
 
     def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:

@@ -95,6 +95,21 @@ def test_conflicts_are_shown_when_asked_for(couch: Couch) -> None:
     assert projected == {"_conflicts": ["1-0000000000000000000000000000000a"]}
 
 
+def test_an_index_may_hold_the_revisions_that_lost(couch: Couch) -> None:
+    couch.save({"_id": "c", "v": 1}, {"_id": "d", "v": 1})
+    losers = [
+        {"_id": "c", "_rev": "1-0000000000000000000000000000000a", "v": 2},
+        {"_id": "d", "_rev": "1-0000000000000000000000000000000b", "_deleted": True},
+    ]
+    couch.post("_bulk_docs", {"docs": losers, "new_edits": False})
+    couch.index("_conflicts")
+    found = couch.find({"_conflicts": {"$exists": True}}, conflicts=True)
+    assert "warning" not in found
+    assert [(doc["_id"], doc["_conflicts"]) for doc in found["docs"]] == [("c", [losers[0]["_rev"]])]
+    couch.index("v", name="lost", partial_filter_selector={"_deleted_conflicts": {"$exists": True}})
+    assert couch.ids({"v": 1}, use_index="lost") == ["d"]
+
+
 def test_a_query_over_nothing_looks_at_nothing(couch: Couch) -> None:
     couch.save(*PEOPLE)
     assert couch.find({"$and": []}) == {"docs": []}

@@ -69,6 +69,16 @@ def test_an_index_asked_for_that_does_not_fit_is_replaced_or_refused(couch: Couc
     assert chosen(couch, {"age": 1}, use_index="age") == "age"
 
 
+def test_without_fallback_a_scan_over_all_documents_is_refused(couch: Couch) -> None:
+    couch.index("age")
+    assert "docs" in couch.find({"age": 1}, allow_fallback=False)
+    assert "docs" in couch.find({"age": 1}, use_index=[], allow_fallback=False)
+    for options in ({}, {"use_index": []}):
+        refused = couch.find({"team": "core"}, allow_fallback=False, **options)
+        assert refused["error"] == "invalid_index"
+        assert refused["reason"] == "You must specify an index with the `use_index` parameter."
+
+
 def test_text_search_finds_no_json_index(couch: Couch) -> None:
     couch.index("age")
     assert reasons(couch, {"age": 1, "$text": "x"})["age"] == ("needs_text_search", 1)
