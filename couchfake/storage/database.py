@@ -222,10 +222,7 @@ class Database:
         """Forget the bodies of all revisions that are no leaves."""
         with self.lock:
             for entry in self.entries.values():
-                for leaf in entry.leaves():
-                    for node in leaf.lineage():
-                        if node.children:
-                            node.body, node.attachments = None, ()
+                entry.tree.forget_bodies()
 
     def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
         """The document and the named revision, or its winner."""

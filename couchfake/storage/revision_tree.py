@@ -4,7 +4,8 @@ Each edit is a node below the one it was made from; replication brings branches,
 cut off ("stemmed") make further roots. ``graft`` joins a path to the forest by the rules of the real server
 (``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
 
-Readers take no lock: ``leaves`` is replaced as a whole, and a revision is filled before it stands there.
+Readers take no lock: ``leaves`` and ``roots`` are replaced as a whole, a revision is filled before it stands among
+the leaves, and it keeps its body from then on.
 """
 
 from __future__ import annotations
@@ -130,21 +131,18 @@ class RevisionTree:
     def _add_root(self, start: int, path: list[bytes], fill: Fill) -> Revision:
         root = Revision(start, path[0])
         leaf = _chain(root, path[1:])
-        self.roots.append(root)
-        self._sort_roots()
+        self._set_roots([*self.roots, root])
         fill(leaf)
         self._rank([*self.leaves, leaf])
         return leaf
 
     def _lengthen(self, root: Revision, start: int, path: list[bytes]) -> None:
         """Put the earlier part of a fuller history above a root that lacked it."""
-        self.roots.remove(root)
         first = Revision(start, path[0])
         parent = _chain(first, path[1 : root.pos - start])
         root.parent = parent
         parent.children.append(root)
-        self.roots.append(first)
-        self._sort_roots()
+        self._set_roots([first, *(other for other in self.roots if other is not root)])
 
     def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[Growth, Revision]:
         """Follow ``path`` down from ``node`` (its element before ``taken``) and add what is not there."""
@@ -161,13 +159,13 @@ class RevisionTree:
         growth: Growth = "new_branch" if node.children else "new_leaf"
         leaf = _chain(node, path[taken:])
         if growth == "new_branch":
-            node.children.sort(key=lambda child: child.id)
+            node.children = sorted(node.children, key=lambda child: child.id)
         fill(leaf)
         self._rank([*(other for other in self.leaves if other is not node), leaf])
         return growth, leaf
 
-    def _sort_roots(self) -> None:
-        self.roots.sort(key=lambda root: root.key)
+    def _set_roots(self, roots: list[Revision]) -> None:
+        self.roots = sorted(roots, key=lambda root: root.key)
 
     def _rank(self, leaves: Sequence[Revision]) -> None:
         """Make these the leaves, the winner first."""
@@ -185,17 +183,31 @@ class RevisionTree:
 
     def _keep(self, branches: list[tuple[Revision, int]]) -> None:
         kept = {id(node) for leaf, limit in branches for node, _ in zip(leaf.lineage(), range(limit))}
-        every = list(self.nodes())
-        self.roots = []
-        for node in every:
+        roots = []
+        for node in list(self.nodes()):
             if id(node) not in kept:
                 continue
             node.children = [child for child in node.children if id(child) in kept]
             if node.parent is not None and id(node.parent) not in kept:
                 node.parent = None
             if node.parent is None:
-                self.roots.append(node)
-        self._sort_roots()
+                roots.append(node)
+        self._set_roots(roots)
+
+    def forget_bodies(self) -> None:
+        """Compaction: in the place of each inner revision that has a body comes one that has none.
+
+        The old ones are left as they are, for those who still read them.
+        """
+        for node in [node for node in self.nodes() if node.children and node.body is not None]:
+            bare = Revision(node.pos, node.id, node.parent)
+            bare.deleted, bare.seq, bare.children = node.deleted, node.seq, node.children
+            if node.parent is None:
+                self.roots = [bare if root is node else root for root in self.roots]
+            else:
+                node.parent.children = [bare if child is node else child for child in node.parent.children]
+            for child in bare.children:
+                child.parent = bare
 
     def repair(self, limit: int) -> None:
         """Where a hash stands in the forest twice, lay all branches anew: histories that were apart may join."""
