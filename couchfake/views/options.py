@@ -124,7 +124,7 @@ def check_all_docs(options: ViewOptions) -> None:
     """The same for ``_all_docs`` and its kin. ``all_keys`` must be a list or None by now: its error texts differ."""
     check(replace(options, keys=None), reducing=False)
     keys, ends = options.all_keys, (options.start_key, options.end_key)
-    if keys and ends != (MISSING, MISSING) and ends != (keys[0], keys[0]):
+    if keys and ends != (MISSING, MISSING) and [*ends] != [*keys, *keys]:  # one key stands for both ends
         raise QueryParseError("`keys` is incompatible with `key`, `start_key` and `end_key`")
 
 
