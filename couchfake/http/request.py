@@ -62,7 +62,10 @@ class Request(werkzeug.Request):
     @cached_property
     def segments(self) -> list[str]:
         """The parts of the path, unescaped; doubled and trailing slashes count for nothing."""
-        return [unquote(part) for part in self.target[0].split("/") if part]
+        path = self.target[0]
+        if "+" in path and not self.node.config.boolean("chttpd", "decode_plus_to_space", True):
+            path = path.replace("+", "%2B")
+        return [unquote(part) for part in path.split("/") if part]
 
     @cached_property
     def presented(self) -> Presented:

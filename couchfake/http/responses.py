@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response as _Response
 
 from couchfake.errors import CouchError, ServerError
 from couchfake.values import erlang, json
 from couchfake.values.xxh128 import xxh128
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.datastructures import Headers as WSGIHeaders
 
 Headers = Mapping[str, str]
 
@@ -21,6 +25,12 @@ class Response(_Response):
     default_mimetype = None
     autocorrect_location_header = False
     automatically_set_content_length = True
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> WSGIHeaders:
+        headers = super().get_wsgi_headers(environ)
+        if self.status_code == 304:  # werkzeug leaves the length out, the server says it
+            headers["Content-Length"] = "0"
+        return headers
 
 
 def json_response(value: Any, status: int = 200, headers: Headers | None = None) -> Response:

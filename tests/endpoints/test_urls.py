@@ -44,3 +44,13 @@ def test_lines_too_long_for_a_wire_are_refused_without_one_too(admin: Any) -> No
     for answer in (admin("GET", "/_up?x=" + 9000 * "y"), admin("GET", "/_up", headers={"X-Long": 9000 * "y"})):
         assert (answer.status_code, answer.content) == (400, b"")
     assert admin("GET", "/_up", headers={"X-Long": 8000 * "y"}).status_code == 200
+
+
+def test_whether_a_plus_in_a_path_is_a_space_is_configured(admin: Any) -> None:
+    admin.json("PUT", "/db", status=201)
+    assert admin.json("PUT", "/db/a+b", {}, 201)["id"] == "a b"
+    admin.set("chttpd", "decode_plus_to_space", "false")
+    assert admin.json("PUT", "/db/a+b", {}, 201)["id"] == "a+b"
+    assert admin.json("PUT", "/d+b", status=201) == {"ok": True}
+    assert "d+b" in admin.json("GET", "/_all_dbs")
+    assert admin.json("GET", "/db/_all_docs?key=%22a+b%22")["rows"][0]["id"] == "a b"  # queries are read as ever
