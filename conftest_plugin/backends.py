@@ -68,7 +68,7 @@ class FakeBackend:
         return couchdb_client.Database(server.resource(name), name)
 
     def close(self) -> None:
-        self.fake.stop()
+        self.fake.close()
 
 
 class RealBackend:

@@ -15,8 +15,8 @@ from couchfake.config import Config
 from couchfake.dispatch import Dispatcher
 from couchfake.global_changes import GlobalChanges
 from couchfake.node import SYSTEM_DATABASES, Node
-from couchfake.replicator.service import Replicator
 from couchfake.query_server import QueryServer
+from couchfake.replicator.service import Replicator
 from couchfake.serving import Server
 from couchfake.transport import HOST, ApplicationAdapter, session
 from couchfake.uuids import Uuids
@@ -107,7 +107,12 @@ class CouchFake:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and end the replications that still run: nothing goes on behind the next test's back."""
         self.stop()
+        self._end_replications()
 
     def reset(self) -> None:
         """Back to how the server was at the start: no databases but the system's, settings as given."""
@@ -115,10 +120,13 @@ class CouchFake:
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
 
-    def _end(self) -> None:
+    def _end_replications(self) -> None:
         replicator = self.node.replicator
         if isinstance(replicator, Replicator):
             replicator.stop()
+
+    def _end(self) -> None:
+        self._end_replications()
         for name in list(self.node.databases):
             self.node.delete_database(name)
 

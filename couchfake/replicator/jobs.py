@@ -246,5 +246,8 @@ class Jobs:
         return job
 
     def stop_all(self) -> None:
-        for job in self.all():
-            job.cancel()
+        jobs = self.all()
+        for job in jobs:
+            job.cancel(wait=0)
+        for job in jobs:
+            job.finished.wait(5)

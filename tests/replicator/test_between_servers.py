@@ -163,3 +163,12 @@ def test_a_changed_filter_function_begins_anew(here: Party, there: Party, direct
     assert here("POST", "/_replicate", body)["history"][0]["docs_written"] == 2
     ours("PUT", "/db/_design/f", {"_rev": rev, "filters": {"f": "function (doc) { return doc.number < 3; }"}})
     assert here("POST", "/_replicate", body)["history"][0]["docs_written"] == 1
+
+
+def test_closing_a_server_ends_its_replications(here: Party, there: Party) -> None:
+    for party, source, target in ((here, "db", there.endpoint("db")), (there, "db", here.endpoint("db"))):
+        party("PUT", "/db")
+        party("POST", "/_replicate", {"source": source, "target": target, "continuous": True})
+    for party in (here, there):
+        party.fake.close()
+        assert party("GET", "/_active_tasks") == []
