@@ -105,7 +105,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
             entry = find_ddoc(request.db, rest[1])
         except NotFound as error:
             raise Crash("badmatch", f"{{not_found,{error.reason}}}") from error
-    view = open_view(request.node, request.db, entry, rest[-1])
+    view = open_view(request, entry, rest[-1])
     view.check(options, request.node.config)
     req = function_request(request, None, body)
     visible = request.node.rules.reader(request.db, request.user)

@@ -28,6 +28,7 @@ def find(request: Request, rest: list[str]) -> Response:
     chosen = _plan(request, options, explain=False)
     if options.partition and not request.db.partitioned and chosen.ranges is not None:
         raise QueryParseError("`partition` parameter is not supported on this db")
+    _require_readable(request, chosen)
     config = request.node.config
     threshold = config.integer("mango", "index_scan_warning_threshold", cursor.SCAN_WARNING_THRESHOLD)
     visible = request.node.rules.reader(request.db, request.user)
@@ -38,6 +39,13 @@ def find(request: Request, rest: list[str]) -> Response:
     members = b"".join(b',\r\n"%b": %b' % (name.encode(), json.encode(value)) for name, value in found.members.items())
     docs = b"\r\n" + b",\r\n".join(found.docs) if found.docs else b""
     return raw_json_response(b'{"docs":[%b\r\n]%b}' % (docs, members))
+
+
+def _require_readable(request: Request, chosen: Plan) -> None:
+    """An index is a view: who may not read its design document (in ``_users``) is refused."""
+    entry = request.db.entry(chosen.index.ddoc) if chosen.index is not None and chosen.index.ddoc else None
+    if entry is not None:
+        request.node.rules.after_read(request.db, entry, entry.winner, request.user)
 
 
 def explain(request: Request, rest: list[str]) -> Response:

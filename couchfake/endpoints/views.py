@@ -38,7 +38,7 @@ def view(request: Request, ddoc: str, rest: list[str]) -> Response:
         raise MethodNotAllowed(METHODS)
     options = _read_options(request)
     request.node.stats.add("couchdb.httpd.view_reads")
-    asked = open_view(request.node, request.db, entry, rest[0])
+    asked = open_view(request, entry, rest[0])
     asked.check(options, request.node.config)
     return respond(answer(request.db, asked, options, request.node.rules.reader(request.db, request.user)))
 
@@ -66,7 +66,7 @@ def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
     _require_array("queries", body)
     base = of_query(request.parameters.pairs)
     request.node.stats.add("couchdb.httpd.view_reads")
-    asked = open_view(request.node, request.db, entry, name)
+    asked = open_view(request, entry, name)
     queries = []
     for members in body["queries"]:
         if not isinstance(members, dict):
@@ -95,8 +95,13 @@ def find_ddoc(db: Database, name: str) -> DocumentEntry:
     return entry
 
 
-def open_view(node: Node, db: Database, entry: DocumentEntry, name: str) -> View:
-    """A view of a design document, or NotFound. What defines a Mango index is a view too, and counts its rows."""
+def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
+    """A view of a design document, or NotFound. What defines a Mango index is a view too, and counts its rows.
+
+    Forbidden where the user may not read the design document (those of ``_users`` are for admins).
+    """
+    node, db = request.node, request.db
+    node.rules.after_read(db, entry, entry.winner, request.user)
     group = group_of(db, entry)
     found = group.find(name)
     if found is None:
