@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from couchfake.errors import BadRequest, Forbidden, NotFound
+from couchfake.values.integers import read_integer
 
 Settings = Mapping[str, Mapping[str, str]]
 Key = tuple[str, str]
@@ -173,12 +174,12 @@ class Config:
         text = self._effective.get((section, key), "")
         if not _INTEGER.fullmatch(text):
             text = IMPLIED.get(section, {}).get(key, "")
-        return int(text) if _INTEGER.fullmatch(text) else default
+        return read_integer(text) if _INTEGER.fullmatch(text) else default
 
     def limit(self, section: str, key: str) -> float:
         """The value as an upper bound: a whole number, or ``math.inf`` for ``infinity`` and for what is no number."""
         text = self._effective.get((section, key), "")
-        return int(text) if _INTEGER.fullmatch(text) else math.inf
+        return read_integer(text) if _INTEGER.fullmatch(text) else math.inf
 
     def boolean(self, section: str, key: str, default: bool = False) -> bool:
         """The value if it is ``true`` or ``false``; anything else counts as not set."""

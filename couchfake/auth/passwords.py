@@ -17,6 +17,7 @@ from typing import Any
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden
 from couchfake.values.erlang import format_term
+from couchfake.values.integers import read_integer
 
 # Erlang's names of the hash functions, and Python's.
 HASHES = {"sha": "sha1", "sha224": "sha224", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
@@ -129,7 +130,7 @@ def admin_members(stored: str) -> dict[str, Any] | None:
         "password_scheme": "pbkdf2",
         "pbkdf2_prf": match["prf"] or "sha",
         "salt": match["salt"],
-        "iterations": int(match["iterations"]),
+        "iterations": read_integer(match["iterations"]),
         "derived_key": match["key"],
     }
 

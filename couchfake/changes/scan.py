@@ -8,6 +8,7 @@ Source: ``fabric_rpc:changes``, ``fabric_view_changes``.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -105,7 +106,8 @@ def _after(database: Database, since: int, descending: bool, most: int | None) -
         seqs = by_seq.irange(maximum=since + 1, reverse=True)
     else:
         seqs = by_seq.irange(minimum=since, inclusive=(False, True))
-    return [Change(seq, entry := by_seq[seq], tuple(entry.tree.leaves)) for seq in islice(seqs, most)]
+    read = islice(seqs, None if most is None else min(most, sys.maxsize))
+    return [Change(seq, entry := by_seq[seq], tuple(entry.tree.leaves)) for seq in read]
 
 
 def _found(entries: list[DocumentEntry], since: int, descending: bool) -> list[Change]:

@@ -22,7 +22,9 @@ from couchfake.peer import Peer
 from couchfake.stats import Stats
 from couchfake.storage.database import Database
 from couchfake.storage.documents import Shown
+from couchfake.values.integers import read_integer
 
+_FOR_EVER = 10**12  # milliseconds
 _CLIENTS = "couchdb.httpd.clients_requesting_changes"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -137,21 +139,21 @@ def _integer(text: str) -> int:
     """A whole number; the real server crashes over what is none."""
     if not _INTEGER.fullmatch(text):
         raise ServerError("badarg")
-    return int(text)
+    return read_integer(text)
 
 
 def _heartbeat(text: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise BadRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
-    if int(text) <= 0:
+    if read_integer(text) <= 0:
         raise BadRequest("The heartbeat value should be a positive integer (in milliseconds).")
-    return int(text)
+    return read_integer(text)
 
 
 def _seq_interval(text: str) -> int:
-    if not _INTEGER.fullmatch(text) or int(text) <= 0:
+    if not _INTEGER.fullmatch(text) or read_integer(text) <= 0:
         raise BadRequest("invalid_seq_interval")
-    return int(text)
+    return read_integer(text)
 
 
 def _start(database: Database, asked: _Asked) -> int:
@@ -165,7 +167,7 @@ def _patience(asked: _Asked, config: Config) -> float:
     """Seconds without a change until a live feed ends or gives a sign of life."""
     default = config.integer("chttpd", "changes_timeout")
     wanted = asked.timeout if asked.heartbeat is None else asked.heartbeat
-    return default / 1000 if wanted is None or wanted is True else max(0, min(default, wanted)) / 1000
+    return min(default if wanted is None or wanted is True else max(0, min(default, wanted)), _FOR_EVER) / 1000
 
 
 def _etag(database: Database) -> str:

@@ -11,6 +11,7 @@ from couchfake.http.parameters import quote
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.storage.database import Database
+from couchfake.values.integers import read_integer
 
 
 def create(request: Request) -> Response:
@@ -20,7 +21,8 @@ def create(request: Request) -> Response:
     props = _creation_options(request)
     database = request.node.create_database(name, props)
     config = request.node.config
-    database.q = int(request.parameters.get("q") or config.integer("cluster", "q", 1))
+    q = request.parameters.get("q")
+    database.q = read_integer(q) if q else config.integer("cluster", "q", 1)
     return json_response({"ok": True}, 201, {"Location": f"{request.base_uri}/{quote(name)}"})
 
 

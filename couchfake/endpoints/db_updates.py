@@ -16,6 +16,7 @@ from couchfake.peer import Peer
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.values import json
+from couchfake.values.integers import read_integer
 
 FEEDS = ("normal", "continuous", "longpoll", "eventsource")
 _JSON = {"Cache-Control": "must-revalidate"}
@@ -64,7 +65,7 @@ def _read(parameters: Parameters, default_timeout: int) -> Query:
         if name in ("limit", "timeout", "heartbeat") and not (name == "heartbeat" and value in ("true", "false")):
             if not value.isascii() or not value.lstrip("+").isdigit():
                 raise BadRequest("invalid_integer")
-            numbers[name] = int(value)
+            numbers[name] = read_integer(value)
     if parameters.get("heartbeat") == "true":
         numbers["heartbeat"] = 60000
     return Query(

@@ -13,6 +13,7 @@ from couchfake.storage.documents import Shown
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.values import json
+from couchfake.values.integers import read_integer
 
 
 @dataclass
@@ -112,4 +113,4 @@ def status_of_write(request: Request, status: int, copies: Any = None) -> int:
         return status
     if not _INTEGER.fullmatch(text):
         raise ServerError("badarg")
-    return 202 if int(text) > 1 else status
+    return 202 if read_integer(text) > 1 else status

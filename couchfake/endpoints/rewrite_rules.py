@@ -63,10 +63,14 @@ def apply_rules(
         query = [(name, _filled(value, bindings, rule.formats)) for name, value in reversed(rule.query)]
         named = {name for name, _ in query}
         final = [binding for binding in bindings if binding[0] not in named] + query
-        parts = "/".join(quote_plus(part, safe="~") for part in _target(rule.target, final, remaining))
+        parts = "/".join(map(_quoted, _target(rule.target, final, remaining)))
         text = _query_string(final)
         return f"{parts}?{text}" if text is not None else parts
     return None
+
+
+def _quoted(text: str) -> str:
+    return quote_plus(text, safe="~", errors="surrogateescape")
 
 
 def normalized(path: str) -> str:
@@ -174,7 +178,7 @@ def _query_string(bindings: list[Binding]) -> str | None:
     for name, value in reversed(bindings):
         if name != STAR:
             text = json.dumps(value) if name in JSON_NAMES else _io_text(value)
-            pairs.append(f"{quote_plus(name, safe='~')}={quote_plus(text, safe='~')}")
+            pairs.append(f"{_quoted(name)}={_quoted(text)}")
     return "&".join(pairs)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, QueryParseError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
+from couchfake.values.integers import read_integer
 from couchfake.views.options import of_query
 
 STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
@@ -85,9 +86,9 @@ def _natural(request: Request, name: str) -> int | None:
         return None
     if not _INTEGER.fullmatch(text):
         raise QueryParseError(f"{name} must be an integer")
-    if int(text) < 0:
+    if read_integer(text) < 0:
         raise QueryParseError(f"{name} not in range of [0,infinity]")
-    return int(text)
+    return read_integer(text)
 
 
 _KINDS: dict[str, Callable[[Request, list[str]], Response]] = {"jobs": _jobs, "docs": _docs}

@@ -8,7 +8,7 @@ from typing import Any
 
 from couchfake.auth.permissions import require_server_admin
 from couchfake.endpoints.databases import database_info
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
+from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
 from couchfake.node import NODE_NAME
@@ -91,7 +91,9 @@ def _names(request: Request, options: ViewOptions) -> Iterator[str]:
     low = None if first is MISSING else raw_sort_key(first)
     high = None if last is MISSING else raw_sort_key(last)
     if options.keys is not None:
-        names = [key for key in options.keys if key in request.node.databases]
+        if not isinstance(options.keys, list):
+            raise ServerError("function_clause")
+        names = [key for key in options.keys if isinstance(key, str) and key in request.node.databases]
     skip, limit = options.skip, options.limit
     for name in names:
         key = raw_sort_key(name)

@@ -72,7 +72,7 @@ def _form(request: Request) -> dict[str, str]:
     content_type = request.environ.get("CONTENT_TYPE", "")
     form: dict[str, str] = {}
     if content_type.startswith("application/x-www-form-urlencoded"):
-        for part in request.get_data().decode("latin-1").split("&"):
+        for part in request.received.decode("latin-1").split("&"):
             name, _, value = part.partition("=")
             form.setdefault(_unquoted(name), _unquoted(value))
         return form

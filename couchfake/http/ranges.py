@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from couchfake.errors import RangeNotSatisfiable
+from couchfake.values.integers import read_integer
 
 Range = tuple[int, int]
 """First and last byte, both included."""
@@ -67,7 +68,7 @@ def _parse_one(text: str) -> tuple[int | None, int | None]:
 def _integer(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
-    return int(text)
+    return read_integer(text)
 
 
 def content_range(one: Range, length: int) -> str:

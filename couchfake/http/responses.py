@@ -3,34 +3,101 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-from werkzeug.wrappers import Response as _Response
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http.client import responses as _PHRASES
+from typing import Any
 
 from couchfake.errors import CouchError, ServerError
 from couchfake.values import erlang, json
 from couchfake.values.xxh128 import xxh128
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-    from werkzeug.datastructures import Headers as WSGIHeaders
-
 Headers = Mapping[str, str]
 
+_STATUS_LINES = {code: f"{code} {phrase}" for code, phrase in _PHRASES.items()}
+_LINE_ENDS = str.maketrans("\r\n\0", "   ")
 
-class Response(_Response):
-    """werkzeug's response, with nothing added behind our backs."""
 
-    default_mimetype = None
-    autocorrect_location_header = False
-    automatically_set_content_length = True
+class HeaderList:
+    """The headers of an answer, in order; names are the same in any case."""
 
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> WSGIHeaders:
-        headers = super().get_wsgi_headers(environ)
-        if self.status_code == 304:  # werkzeug leaves the length out, the server says it
-            headers["Content-Length"] = "0"
-        return headers
+    __slots__ = ("pairs",)
+
+    def __init__(self, headers: Headers | Iterable[tuple[str, str]] = ()) -> None:
+        self.pairs: list[tuple[str, str]] = list(headers.items() if isinstance(headers, Mapping) else headers)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.pairs)
+
+    def __contains__(self, name: str) -> bool:
+        lower = name.lower()
+        return any(each.lower() == lower for each, _ in self.pairs)
+
+    def add(self, name: str, value: str) -> None:
+        """Put it at the end, whether there is one of that name or not."""
+        self.pairs.append((name, value))
+
+    def __setitem__(self, name: str, value: str) -> None:
+        """Put it where the first of that name stands, in place of all of them; else at the end."""
+        lower = name.lower()
+        places = [place for place, pair in enumerate(self.pairs) if pair[0].lower() == lower]
+        if not places:
+            self.pairs.append((name, value))
+            return
+        for place in reversed(places):
+            del self.pairs[place]
+        self.pairs.insert(places[0], (name, value))
+
+    def __delitem__(self, name: str) -> None:
+        lower = name.lower()
+        self.pairs = [pair for pair in self.pairs if pair[0].lower() != lower]
+
+    def update(self, headers: Headers) -> None:
+        for name, value in headers.items():
+            self[name] = value
+
+
+class Response:
+    """An answer, and the WSGI application that gives it. ``body``: bytes, or chunks that are sent one by one.
+
+    The answer to HEAD has the length of the body that it is without.
+    """
+
+    __slots__ = ("body", "headers", "status_code")
+
+    def __init__(
+        self,
+        body: bytes | Iterable[bytes],
+        status: int = 200,
+        headers: Headers | Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self.body = body
+        self.status_code = status
+        self.headers = HeaderList(headers)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body, status, pairs = self.body, self.status_code, self.headers.pairs
+        if type(body) is bytes and not (status == 204 or status < 200) and "content-length" not in self.headers:
+            pairs.append(("Content-Length", str(len(body))))
+        text = "".join([value for _, value in pairs])
+        if not (text.isascii() and text.isprintable()):
+            pairs = [(name, _plain(value)) for name, value in pairs]
+        start_response(_STATUS_LINES.get(status) or f"{status} Unknown", pairs)
+        if environ["REQUEST_METHOD"] == "HEAD" or status in (204, 304) or status < 200:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+            return ()
+        return (body,) if isinstance(body, bytes) else body
+
+
+def _plain(value: str) -> str:
+    """A header value as WSGI wants it: one line, bytes in the guise of Latin-1."""
+    value = value.translate(_LINE_ENDS)
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
 
 
 def json_response(value: Any, status: int = 200, headers: Headers | None = None) -> Response:
@@ -59,7 +126,7 @@ def error_response(error: CouchError) -> Response:
     """An error as JSON. Where the real server crashes, ``ref`` numbers the crash in its log."""
     body: dict[str, Any] = {"error": error.error, "reason": error.reason}
     if isinstance(error, ServerError):
-        body["ref"] = zlib.crc32(repr(error.reason).encode("utf-8")) if error.ref is None else error.ref
+        body["ref"] = zlib.crc32(repr(error.reason).encode("utf-8", "replace")) if error.ref is None else error.ref
     return json_response(body, error.status, error.headers)
 
 

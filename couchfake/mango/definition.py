@@ -67,9 +67,14 @@ class IndexDefinition:
         """The order of indexes in listings, and what tells one from another."""
         return self.ddoc is not None, self.ddoc or "", self.name
 
-    def covers(self, fields: Iterable[str] | None) -> bool:
+    def covers(self, fields: Iterable[Any] | None) -> bool:
         """Whether the index holds all of these fields (None: whole documents)."""
-        return not self.special and fields is not None and {ALL_DOCS_COLUMN, *self.columns}.issuperset(fields)
+        held = {ALL_DOCS_COLUMN, *self.columns}  # a field may be an object, which no index holds
+        return (
+            not self.special
+            and fields is not None
+            and all(isinstance(field, str) and field in held for field in fields)
+        )
 
     def to_json(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"ddoc": self.ddoc, "name": self.name, "type": self.type}

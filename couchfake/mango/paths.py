@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from couchfake.mango.errors import invalid_field_name
+from couchfake.values.integers import read_integer
 
 
 class Absent:
@@ -56,7 +57,7 @@ def get_path(value: Any, path: tuple[str, ...]) -> Any:
 def _position(name: str, length: int) -> int | None:
     if not _POSITION.match(name):
         return None
-    position = int(name)
+    position = read_integer(name)
     return position if 0 <= position < length else None
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from couchfake.mango.pcre_brackets import Brackets
 from couchfake.mango.pcre_escapes import Piece
 from couchfake.mango.pcre_reader import Options, PatternError, Translation
+from couchfake.values.integers import read_integer
 
 _LEADING_OPTION = re.compile(
     r"\(\*(UTF8|UTF|UCP|CRLF|CR|LF|ANYCRLF|ANY|BSR_ANYCRLF|BSR_UNICODE|NO_START_OPT|NO_AUTO_POSSESS|LIMIT_\w+=\d+)\)"
@@ -140,8 +141,8 @@ class _Translator(Brackets):
         match = self.take_match(_REPETITION)
         if not match:
             return None, None
-        low = int(match[1])
-        high = low if not match[2] else int(match[3]) if match[3] else None
+        low = read_integer(match[1])
+        high = low if not match[2] else read_integer(match[3]) if match[3] else None
         if low > _MOST_REPETITIONS or (high is not None and (high < low or high > _MOST_REPETITIONS)):
             raise PatternError("numbers out of order, or too big, in {} quantifier")
         return low, high
@@ -237,7 +238,7 @@ class _Translator(Brackets):
         else:
             name = self.until(")").strip("<>'")
             if name.isdigit():
-                self.referred.add(int(name))
+                self.referred.add(read_integer(name))
             elif name != "DEFINE":
                 self.referred_names.add(name)
             condition = f"({name})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from couchfake.mango.character_sets import ANY, ESCAPES, NOT_NEWLINE, CharacterSet, other_cases
 from couchfake.mango.pcre_reader import Options, PatternError, Reader
+from couchfake.values.integers import read_integer
 
 _SIMPLE = {"a": "\x07", "e": "\x1b", "f": "\x0c", "n": "\n", "r": "\r", "t": "\t"}
 _ASSERTIONS = {"b": r"\b", "B": r"\B", "A": r"\A", "G": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)"}
@@ -130,7 +131,7 @@ class Escapes(Reader):
         """``\\1``, ``\\g{-1}``, ``\\k<name>``; None for digits that mean an octal number."""
         if char in "123456789":
             digits = self.take_match(re.compile(r"\d*"))
-            number = int(char + (digits[0] if digits else ""))
+            number = read_integer(char + (digits[0] if digits else ""))
             if number < 10 or number <= self.groups:
                 return self.backreference(number)
             self.at -= len(digits[0]) if digits else 0
@@ -141,7 +142,7 @@ class Escapes(Reader):
             match = self.take_match(re.compile(r"\{(-?\d+)\}|(-?\d+)|\{([A-Za-z_]\w*)\}"))
             if not match:
                 raise PatternError("a number or a name must follow \\g")
-            return self.backreference(int(match[1] or match[2])) if not match[3] else self.named(match[3])
+            return self.backreference(read_integer(match[1] or match[2])) if not match[3] else self.named(match[3])
         match = self.take_match(re.compile(r"<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|\{([A-Za-z_]\w*)\}"))
         if not match:
             raise PatternError("\\k is not followed by a name")
@@ -168,7 +169,7 @@ class Escapes(Reader):
         if not re.fullmatch(r"[+-]?\d+", target):
             self.referred_names.add(target)
             return f"(?&{target})"
-        number = int(target)
+        number = read_integer(target)
         if target.startswith("+"):
             number += self.groups
         elif target.startswith("-"):

@@ -13,6 +13,7 @@ from couchfake.storage import attachments
 from couchfake.storage.attachments import Attachment, AttachmentInput, AttachmentSettings
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_hash, parse_rev
 from couchfake.values import json
+from couchfake.values.integers import read_integer
 
 
 class Config(Protocol):
@@ -150,7 +151,7 @@ def check_docid(docid: Any, max_length: str = "infinity") -> None:
         size = len(docid.encode("utf-8"))
     except UnicodeEncodeError:  # bytes of a path that are no UTF-8
         raise IllegalDocid("Document id must be valid UTF-8") from None
-    if max_length.isdigit() and 0 < int(max_length) < size:
+    if max_length.isdigit() and 0 < read_integer(max_length) < size:
         raise IllegalDocid("Document id is too long")
     if docid.startswith("_") and not docid.startswith(("_design/", "_local/")):
         raise IllegalDocid("Only reserved document ids may start with underscore.")

@@ -23,6 +23,7 @@ from couchfake.storage.edits import Edit
 from couchfake.storage.revision_hash import revision_hash
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Fill, Revision
+from couchfake.values.integers import read_integer
 
 
 @dataclass
@@ -245,7 +246,7 @@ def _write_local(database: Database, task: _Task) -> None:
         if pos != 0 or not raw.isdigit():
             task.outcome = CouchError(500, "error", "Invalid rev format")
             return
-        number = int(raw)
+        number = read_integer(raw.decode("ascii"))
     if edit.deleted:
         database.local_documents.pop(edit.id, None)
         task.outcome = (0, b"0")

@@ -34,7 +34,6 @@ def _no_constant(name: str) -> NoReturn:
 
 _INFINITE = (float("inf"), float("-inf"))
 _SMALLEST = sys.float_info.min
-_SMALLEST = sys.float_info.min
 
 
 def _finite(text: str) -> float:
@@ -47,6 +46,7 @@ def _finite(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+_LONE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile(
     r"\\(?:[^u]|u(?P<high>[dD][89aAbB][0-9a-fA-F]{2})(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u(?P<lone>[dD][c-fC-F]))"
 )
@@ -92,8 +92,12 @@ quote = json.encoder.encode_basestring
 
 
 def encode(value: Any) -> bytes:
-    """``dumps`` as UTF-8 bytes."""
-    return dumps(value).encode("utf-8")
+    """``dumps`` as UTF-8 bytes. What came of bytes that are no UTF-8 (in a path) is replaced."""
+    text = dumps(value)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _LONE.sub("\ufffd", text).encode("utf-8")
 
 
 def _scalar(value: Any) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from couchfake.values.integers import read_integer
 from couchfake.views import hyperloglog
 from couchfake.views.keys import Collate
 from couchfake.views.nodes import Reducer, Row
@@ -20,7 +21,7 @@ def builtin_reducer(source: str, collate: Collate, overflow: SumOverflow | None 
     """The reducer of a source that names a built-in one, or None. ``collate`` is the order of views (ICU)."""
     rank = _RANK.match(source)
     if rank:
-        return Rank(collate, int(rank[2]), highest=rank[1] == "top")
+        return Rank(collate, read_integer(rank[2]), highest=rank[1] == "top")
     if source.startswith("_sum"):
         return Sum(overflow or SumOverflow())
     if source.startswith("_first"):

@@ -1,0 +1,237 @@
+"""A seeded fuzz: ``python -m benchmarks.fuzz [--count 100000] [--seed 1] [--seconds 3600]``.
+
+Whatever it is sent, a server must answer it: with a well-formed answer, soon, and by one of the errors that CouchDB
+has. A mistake of couchfake's own (an exception that is no answer, the dispatcher's last line of defence, JSON that is
+none, a request that takes seconds) is printed with the request; the exit status is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import json
+import logging
+import re
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from benchmarks.fuzz_requests import FuzzRequest, Requests
+from couchfake import CouchFake
+from couchfake.peer import ENVIRON_KEY, Peer
+from couchfake.wire import ClientDisconnected, refuse, split_target, too_long
+
+PATIENCE = 0.05  # seconds for which a feed is listened to
+TOO_LONG = 10  # seconds after which a request counts as hanging
+FRESH_EVERY = 5000  # requests to one server
+
+SETTINGS = {
+    "couchdb": {"os_process_timeout": "300"},
+    "chttpd": {"changes_timeout": "20"},
+    "replicator": {"connection_timeout": "100", "retries_per_request": "1", "interval": "1000"},
+}
+ADMIN = ("Authorization", "Basic YWRtOnBhc3M=")
+
+
+class Hangs(Exception):
+    """A request took too long."""
+
+
+class Mistakes(logging.Handler):
+    """Errors that the server logs with a traceback: what the last line of defence caught."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.caught: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.caught.append(self.format(record))
+
+
+class Body(io.RawIOBase):
+    """A request body; with ``cut`` the client vanishes after so many bytes."""
+
+    def __init__(self, data: bytes, cut: int | None) -> None:
+        self._data = io.BytesIO(data if cut is None else data[:cut])
+        self._broken = cut is not None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = self._data.readinto(buffer)
+        if not count and self._broken:
+            raise ClientDisconnected("the client is gone")
+        return count
+
+
+class Fuzz:
+    """Sends requests to one server after the other and keeps what went wrong in ``failures``."""
+
+    def __init__(self, seed: int) -> None:
+        self.requests = Requests(seed)
+        self.failures: list[str] = []
+        self.statuses: collections.Counter[int] = collections.Counter()
+        self.slowest = (0.0, "")
+        self._mistakes = Mistakes()
+        self._mistakes.setFormatter(logging.Formatter("%(message)s"))
+
+    def run(self, count: int, seconds: float) -> int:
+        """Send ``count`` requests, fewer if they take longer than ``seconds``; how many it were."""
+        logger = logging.getLogger("couchfake")
+        logger.addHandler(self._mistakes)
+        logger.propagate = False
+        end, sent = time.monotonic() + seconds, 0
+        stream = iter(self.requests)
+        try:
+            while sent < count and time.monotonic() < end:
+                fake = CouchFake(admins={"adm": "pass"}, config=SETTINGS)
+                for request in islice(stream, min(FRESH_EVERY, count - sent)):
+                    sent += 1
+                    self._try(fake, request)
+                    if time.monotonic() > end:
+                        break
+                self._look_after(fake)
+                fake.reset()
+        finally:
+            logger.removeHandler(self._mistakes)
+        return sent
+
+    def _try(self, fake: CouchFake, request: FuzzRequest) -> None:
+        started = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, TOO_LONG)
+        try:
+            fault = self._send(fake, request)
+        except Hangs:
+            fault = "hangs\n" + traceback.format_exc(limit=-12)
+        except Exception:  # noqa: BLE001  # whatever it is, it is a finding
+            fault = traceback.format_exc(limit=-12)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        took = time.perf_counter() - started
+        self.slowest = max(self.slowest, (took, str(request)))
+        faults = [*([fault] if fault else []), *self._mistakes.caught]
+        self._mistakes.caught.clear()
+        self.failures += [f"{request}\n{each}" for each in faults]
+
+    def _send(self, fake: CouchFake, request: FuzzRequest) -> str:
+        """What is wrong with the answer; the empty string for nothing."""
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            head[:] = [int(status[:3]), headers]
+
+        headers = request.headers
+        if not any(name.lower() in ("authorization", "cookie") for name, _ in headers):
+            headers = [*headers, ADMIN]
+        application = refuse if too_long(request.method, request.path, headers) else fake.wsgi
+        try:
+            chunks: Iterable[bytes] = application(_environ(request, headers), start_response)
+            try:
+                body = b"".join(islice(chunks, 1000))
+            finally:
+                close = getattr(chunks, "close", None)
+                if close is not None:
+                    close()
+        except ClientDisconnected:
+            return "" if request.cut is not None else "a client that is there is taken for gone"
+        self.statuses[head[0]] += 1
+        return _fault_of(request, head[0], head[1], body)
+
+    def _look_after(self, fake: CouchFake) -> None:
+        """What has to hold for the databases that are left."""
+        for name, database in fake.node.databases.items():
+            live = [entry for entry in database.entries.values() if not entry.deleted]
+            if sorted(entry.id for entry in live) != list(database.live_ids) or len(live) != database.doc_count:
+                self.failures.append(f"{name}: the documents are miscounted")
+            if [entry.seq for entry in database.entries_since(0)] != sorted(e.seq for e in database.entries.values()):
+                self.failures.append(f"{name}: the sequences are out of order")
+
+
+def _environ(request: FuzzRequest, headers: list[tuple[str, str]]) -> dict[str, Any]:
+    target = request.path if request.path.startswith("/") else "/" + request.path
+    path, query = split_target(target)
+    peer = Peer()
+    peer.deadline = time.monotonic() + PATIENCE
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "REQUEST_URI": target,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "5984",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "127.0.0.1:5984",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "wsgi.input": io.BufferedReader(Body(request.body, request.cut)),
+        ENVIRON_KEY: peer,
+    }
+    for name, value in headers:
+        key = name.upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+    return environ
+
+
+def _fault_of(request: FuzzRequest, status: int, headers: list[tuple[str, str]], body: bytes) -> str:
+    for name, value in headers:
+        if type(name) is not str or type(value) is not str or "\n" in value or "\r" in value:
+            return f"bad header {name!r}: {value!r}"
+        value.encode("latin-1")
+    named = {name.lower(): value for name, value in headers}
+    whole = named.get("content-length") == str(len(body))
+    made_by_users = "accept-ranges" in named or re.search("_(show|list|update|rewrite)", request.path) is not None
+    if request.method == "HEAD" or not body or not whole or made_by_users or not _is_json(named):
+        return ""
+    try:
+        json.loads(body)
+    except ValueError as error:
+        return f"status {status}, JSON that is none ({error}): {body[:300]!r}"
+    except RecursionError:
+        pass
+    return ""
+
+
+def _is_json(headers: dict[str, str]) -> bool:
+    return headers.get("content-type") == "application/json" and "content-encoding" not in headers
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--most", type=int, default=20, help="failures to print")
+    arguments = parser.parse_args()
+
+    def hang(*_: object) -> None:
+        raise Hangs
+
+    signal.signal(signal.SIGALRM, hang)
+    fuzz = Fuzz(arguments.seed)
+    started = time.perf_counter()
+    sent = fuzz.run(arguments.count, arguments.seconds)
+    for failure in fuzz.failures[: arguments.most]:
+        print(failure, end="\n\n")
+    print(f"{sent} requests in {time.perf_counter() - started:.0f} s, {len(fuzz.failures)} failures")
+    print("answers:", ", ".join(f"{status}: {count}" for status, count in sorted(fuzz.statuses.items())))
+    print(f"slowest: {fuzz.slowest[0]:.2f} s {fuzz.slowest[1][:300]}")
+    return 1 if fuzz.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
