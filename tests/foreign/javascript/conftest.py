@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -123,7 +124,8 @@ def leaves() -> Callable[[str], dict[str, Any]]:
         with session:
             changes = session.get(f"{url}/_changes?style=all_docs&include_docs=true").json()["results"]
             for change in changes:
-                answers = session.get(f"{url}/{change['id']}?open_revs=all&revs=true&attachments=true").json()
+                document = f"{url}/{quote(change['id'], safe='')}"
+                answers = session.get(f"{document}?open_revs=all&revs=true&attachments=true").json()
                 found[change["id"]] = {
                     "winner": change["doc"]["_rev"],
                     "leaves": {answer["ok"]["_rev"]: plain(answer["ok"]) for answer in answers},
