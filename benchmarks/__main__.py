@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scale import times_at
 from benchmarks.servers import in_process, served, yardstick
-from benchmarks.sizes import memory_of, times_at
+from benchmarks.sizes import memory_of
 from benchmarks.startup import first_tests_ms, plugin_import_ms
 from benchmarks.workloads import ROWS, Workloads
 
@@ -77,8 +78,7 @@ def main() -> int:
         for name, value in figures["startup"].items():
             print(f"{name:<52}{value:>8.2f}")
     if "growth" in parts:
-        small, large = times_at(100), times_at(options.large)
-        figures["growth"] = {name: [small[name], large[name]] for name in small}
+        figures["growth"] = times_at(100, options.large)
         print(f"\n{'milliseconds':<26}{'100 docs':>12}{f'{options.large} docs':>14}")
         for name, (first, second) in figures["growth"].items():
             print(f"{name:<26}{first:>12.3f}{second:>14.3f}")

@@ -1,28 +1,14 @@
-"""What must not grow with the database, and what a large one weighs."""
+"""What a large database weighs."""
 
 from __future__ import annotations
 
 import json
 import resource
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from couchfake import CouchFake
-
-
-def median_ms(work: Callable[[], Any], times: int = 200) -> float:
-    """The median time of a call, in milliseconds."""
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken) * 1000
 
 
 def fill(count: int) -> tuple[CouchFake, str]:
@@ -35,21 +21,6 @@ def fill(count: int) -> tuple[CouchFake, str]:
         docs = [{"_id": f"doc-{i:08d}", "text": f"{i:08d}" + "x" * 458} for i in range(low, min(low + 5000, count))]
         session.post(db + "/_bulk_docs", json={"docs": docs}).raise_for_status()
     return fake, db
-
-
-def times_at(count: int) -> dict[str, float]:
-    """Milliseconds of requests that should cost the same however large the database is."""
-    fake, db = fill(count)
-    session = fake.session()
-    last = session.get(db + "/_changes", params={"since": "now"}).json()["last_seq"]
-    session.put(db + "/one-more", json={}).raise_for_status()
-    middle = f"doc-{count // 2:08d}"
-    return {
-        "GET of a document": median_ms(lambda: session.get(f"{db}/{middle}").json()),
-        "_changes near the end": median_ms(lambda: session.get(db + "/_changes", params={"since": last}).json()),
-        "database information": median_ms(lambda: session.get(db).json()),
-        "_all_docs, one key": median_ms(lambda: session.get(db + "/_all_docs", params={"key": f'"{middle}"'}).json()),
-    }
 
 
 def resident_mb() -> float:
