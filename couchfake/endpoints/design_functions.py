@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from couchfake.auth.permissions import require_server_admin
 from couchfake.endpoints.document_ids import require_writable
+from couchfake.endpoints.documents_by_id import Listing
 from couchfake.endpoints.function_request import function_request
 from couchfake.endpoints.views import find_ddoc, open_view
 from couchfake.errors import CouchError, Crash, MethodNotAllowed, NotFound, ServerError
@@ -21,7 +23,7 @@ from couchfake.storage.revision_ids import format_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
-from couchfake.views.options import ViewOptions, of_body, of_query
+from couchfake.views.options import ViewOptions, check_all_docs, of_body, of_query
 from couchfake.views.rows import map_texts
 from couchfake.views.view import View
 
@@ -105,12 +107,30 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
             entry = find_ddoc(request.db, rest[1])
         except NotFound as error:
             raise Crash("badmatch", f"{{not_found,{error.reason}}}") from error
-    view = open_view(request, entry, rest[-1])
-    view.check(options, request.node.config)
+    if rest[-1] == "_all_docs":
+        head, rows = _documents(request, options)
+    else:
+        view = open_view(request, entry, rest[-1])
+        view.check(options, request.node.config)
+        head, rows = _rows(request.db, view, options, request.node.rules.reader(request.db, request.user))
     req = function_request(request, None, body)
-    visible = request.node.rules.reader(request.db, request.user)
-    head, rows = _rows(request.db, view, options, visible)
     return _respond_to_list(request, functions.list(rest[0], head, req, rows))
+
+
+def _documents(request: Request, options: ViewOptions) -> tuple[dict[str, Any], Iterable[str]]:
+    """What a list gets of ``_all_docs``, where rows of missing documents look like none elsewhere."""
+    check_all_docs(options)
+    visible = request.node.rules.reader(request.db, request.user)
+    if visible is not None:
+        require_server_admin(request.user)
+    listing = Listing(request.db, "_all_docs", options, options.all_keys, visible)
+    return json.loads(b"{%b}" % listing.meta.rstrip(b",")), map(_document_row, listing.rows())
+
+
+def _document_row(text: bytes) -> str:
+    if not text.endswith(b'"error":"not_found"}'):
+        return text.decode()
+    return json.dumps({"id": "error", "key": json.loads(text)["key"], "value": "not_found"})
 
 
 def _rows(

@@ -1,4 +1,4 @@
-"""The engine in pure Python: js2py, in a process of its own (see ``js2py_worker``), which is killed when a call's time
+"""The engine in pure Python: js2py, in a process of its own (see ``js2py_process``), which is killed when a call's time
 is up. All scripts of an engine share the process; when it goes down they are lost, and made anew by whoever needs them.
 """
 
@@ -14,10 +14,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from couchfake.query_server.engine import MEMORY_LIMIT, ScriptCrashed, ScriptLost, ScriptTimeout
+from couchfake.query_server.engine import (
+    MEMORY_LIMIT,
+    EngineUnavailable,
+    ScriptCrashed,
+    ScriptError,
+    ScriptLost,
+    ScriptTimeout,
+)
 from couchfake.query_server.prelude import js2py_prelude
 
-_WORKER = Path(__file__).with_name("js2py_worker.py")
+# The process imports its own package by name, and nothing else of couchfake: not what the packages above it import.
+_PROGRAM = """
+import sys, types
+for name, path in zip(("couchfake", "couchfake.query_server"), sys.argv[1:]):
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [path]
+from couchfake.query_server.js2py_process.main import main
+main()
+"""
+_HERE = Path(__file__).parent
 STARTING_TIME = 60.0  # seconds that the process may take to import js2py
 
 
@@ -66,7 +82,7 @@ class Js2PyEngine:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(_WORKER)],
+            [sys.executable, "-c", _PROGRAM, str(_HERE.parent), str(_HERE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -77,7 +93,10 @@ class Js2PyEngine:
         weakref.finalize(self, _end, self._process)
         self._generation += 1
         core, parts = js2py_prelude()
-        self._exchange([json.dumps({"core": core, "parts": parts, "memory": MEMORY_LIMIT})], STARTING_TIME)
+        try:
+            self._exchange([json.dumps({"core": core, "parts": parts, "memory": MEMORY_LIMIT})], STARTING_TIME)
+        except ScriptError as error:
+            raise EngineUnavailable("js2py does not start here: its process ended, or did not answer") from error
 
     def _exchange(self, lines: list[str], timeout: float) -> Any:
         """Write lines, read one; the process is killed when that takes too long."""

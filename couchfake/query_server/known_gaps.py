@@ -8,7 +8,25 @@ from types import MappingProxyType
 KNOWN_GAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "quickjs": MappingProxyType({}),
-        "js2py": MappingProxyType({}),
+        "js2py": MappingProxyType(
+            {
+                "es6": "It knows ECMAScript 5.1: arrow functions, template strings, destructuring, spread, classes,"
+                " generators, regular expressions with named groups and such do not compile; let and const are var.",
+                "es6_library": "There is no Map, Set, Symbol, BigInt, Reflect, and none of the methods that came after"
+                " ECMAScript 5.1: padEnd, includes, Object.entries, Array.from, flat, ...",
+                "with": "A with statement does not compile.",
+                "indirect_eval": "eval called by another name sees the variables of its caller, too.",
+                "own_realm": "Documents come from the same realm as the function: doc.list instanceof Array is true.",
+                "frozen_arrays": "A document's array can be changed by its methods (push, sort, ...) although it is"
+                " frozen; plain assignments are ignored as they should be.",
+                "strict_mode": "Strict mode is sloppy: writing to a frozen document is passed over in silence.",
+                "error_details": "Errors have no stack, messages are js2py's own, and the log names no line;"
+                " null.x is undefined where it should be a TypeError.",
+                "astral_length": "A character beyond the Basic Multilingual Plane counts as one, not two.",
+                "syntax_corners": "Some legal expressions do not compile (member access on a literal in parentheses,"
+                " octal numbers in odd places), and a few that are not legal do.",
+            }
+        ),
     }
 )
 """By engine: a short name of what is missing, and a sentence about it."""

@@ -5,11 +5,13 @@
   var hasZone = /(Z|\b(?:UTC?|GMT|[ECMP][SD]T)|[+-]\d\d:?\d\d)\s*(\([^)]*\))?\s*$/i;
   var dateOnly = /^\s*[+-]?\d{4,6}(-\d\d(-\d\d)?)?\s*$/;
 
+  var parts = ['FullYear', 'Month', 'Date', 'Hours', 'Minutes', 'Seconds', 'Milliseconds'];
+  var localGetters = parts.map(function (part) { return prototype['get' + part]; });  // before they are replaced
+
   // The instant at which UTC clocks show what local clocks show at `time`.
   function sameClock(time) {
     var date = new Local(time);
-    return utc(date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(),
-               date.getSeconds(), date.getMilliseconds());
+    return utc.apply(null, localGetters.map(function (getter) { return getter.call(date); }));
   }
 
   // The local date whose clock shows what UTC clocks show at `date`.
@@ -39,14 +41,13 @@
     Object.defineProperty(prototype, name, {value: body, writable: true, enumerable: false, configurable: true});
   }
 
-  ['FullYear', 'Month', 'Date', 'Hours', 'Minutes', 'Seconds', 'Milliseconds', 'Day'].forEach(function (part) {
+  parts.concat('Day').forEach(function (part) {
     method('get' + part, prototype['getUTC' + part]);
     if (part !== 'Day') method('set' + part, prototype['setUTC' + part]);
   });
   method('getTimezoneOffset', function () { return this.getTime() === this.getTime() ? 0 : NaN; });
   method('getYear', function () { return this.getUTCFullYear() - 1900; });
 
-  var localClock = {};  // the local getters, for shifted() and sameClock()
   ['toString', 'toDateString', 'toTimeString', 'toLocaleString', 'toLocaleDateString', 'toLocaleTimeString'].forEach(
     function (name) {
       var local = prototype[name];

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from couchfake.errors import CouchError
+from couchfake.query_server import QueryServer
+
+Map = Callable[..., list[list[Any]]]
+
+ENDLESS = [
+    ("for (;;) {}", "OS process timed out."),
+    ("try { for (;;) {} } catch (e) {} finally { emit('caught', null); }", "OS process timed out."),
+    ("/(a+)+b/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa');", "OS process timed out."),
+    ("(function f() { f(); })();", "{exit_status,139}"),
+]
+
+
+@pytest.fixture
+def short(settings: dict[tuple[str, str], str]) -> None:
+    settings["couchdb", "os_process_timeout"] = "300"
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(("body", "reason"), ENDLESS)
+def test_a_function_without_end_is_ended_and_the_next_request_works(
+    map_docs: Map, log: Any, body: str, reason: str
+) -> None:
+    with pytest.raises(CouchError) as caught:
+        map_docs(f"function (doc) {{ {body} }}")
+    assert (caught.value.status, caught.value.error, caught.value.reason) == (500, "os_process_error", reason)
+    assert log.texts("error") == [f"_design/d/_view/v: {reason}"]
+    assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_memory_bomb_is_ended_and_the_next_request_works(map_docs: Map, settings: dict[tuple[str, str], str]) -> None:
+    settings["couchdb", "os_process_timeout"] = "5000"
+    with pytest.raises(CouchError) as caught:
+        map_docs("function (doc) { var text = 'xxxxxxxxxxxxxxxx'; for (;;) { text += text; } }")
+    assert caught.value.status == 500
+    assert caught.value.error in ("InternalError", "os_process_error")
+    assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
+
+
+@pytest.mark.usefixtures("short")
+def test_source_that_does_not_end_when_it_is_compiled_is_refused(server: QueryServer) -> None:
+    with pytest.raises(CouchError, match="os_process_error"):
+        server.try_compile("for (;;) {} function (doc) {}")
+    server.try_compile("function (doc) {}")
+
+
+@pytest.mark.usefixtures("short")
+def test_each_document_has_its_own_time(server: QueryServer, settings: dict[tuple[str, str], str]) -> None:
+    settings["couchdb", "os_process_timeout"] = "2000"
+    session = server.compile_map(
+        [("v", "function (doc) { var end = Date.now() + 130; while (Date.now() < end) {} emit(1); }")]
+    )
+    rows = session.map_docs(["{}"] * 20)
+    session.close()
+    assert len(rows) == 20 and all(of_doc == ([[1, None]],) for of_doc in rows)
+
+
+@pytest.mark.usefixtures("short")
+def test_other_functions_go_on_when_one_is_ended(server: QueryServer) -> None:
+    kept = server.compile_map([("v", "function (doc) { emit(doc._id, null); }")])
+    reducer = server.reducer("function (keys, values) { return sum(values); }")
+    assert reducer.reduce([[["k", "id"], 1]]) == 1
+    ending = server.design_functions({"_id": "_design/d", "validate_doc_update": "function () { for (;;) {} }"})
+    for _ in range(2):
+        with pytest.raises(CouchError, match="os_process_error"):
+            ending.validate_doc_update({}, None, {}, {})
+    assert kept.map_docs(['{"_id":"a"}']) == [([["a", None]],)]
+    assert reducer.reduce([[["k", "id"], 2]]) == 2
+    kept.close()
+
+
+def test_deep_recursion_is_possible(map_docs: Map) -> None:
+    source = "function (doc) { function depth(n) { return n ? 1 + depth(n - 1) : 0; } emit(depth(1500), null); }"
+    assert map_docs(source) == [[1500, None]]
