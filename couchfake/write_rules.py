@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from couchfake import validation
 from couchfake.auth import users
 from couchfake.auth.permissions import is_database_admin, require_database_admin
+from couchfake.replicator import credentials
 from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
@@ -27,7 +28,7 @@ class Rules:
         if database.name == users.db_name(self.node.config):
             users.before_write(self.node.config, database, edit, user)
         elif is_replicator_database(database.name):
-            self.replicator_documents.before_write(edit, user)
+            self.replicator_documents.before_write(database, edit, user, new_edits)
 
     def has_validators(self, database: Database) -> bool:
         return validation.has_validators(database)
@@ -46,9 +47,13 @@ class Rules:
 
     def reader(self, database: Database, user: Any) -> Visible | None:
         config = self.node.config
-        if database.name != users.db_name(config) or is_database_admin(user, database.security):
+        if is_database_admin(user, database.security):
             return None
-        return lambda entry, leaf: users.visible(config, database, entry.id, leaf, user)
+        if database.name == users.db_name(config):
+            return lambda entry, leaf: users.visible(config, database, entry.id, leaf, user)
+        if is_replicator_database(database.name):
+            return lambda entry, leaf: credentials.visible(database, entry.id, leaf, user)
+        return None
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         if any(edit.id.startswith("_design/") for edit in edits):

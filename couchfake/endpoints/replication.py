@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from couchfake.auth.permissions import require_authenticated
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
+from couchfake.auth.permissions import require_authenticated, require_server_admin
+from couchfake.errors import BadRequest, MethodNotAllowed, NotFound
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
-from couchfake.replicator.request import read_request
+from couchfake.replicator.jobs import Job
+from couchfake.replicator.refusals import Refused
+from couchfake.replicator.request import job_to_cancel, read_request
 from couchfake.replicator.service import Replicator
 
 
@@ -20,17 +20,23 @@ def _replicator(request: Request) -> Replicator:
 
 def replicate(request: Request) -> Response:
     """``POST /_replicate``: run a replication to its end, start a continuous one, or cancel one."""
+    if request.verb != "POST" and not request.body:
+        raise BadRequest("Missing request body")
+    body = request.json_object()  # the real server reads it before it looks at the method
     if request.verb != "POST":
-        if not request.body:
-            raise BadRequest("Missing request body")
         raise MethodNotAllowed("POST")
     request.require_json_type()
-    body = request.json_object()
     require_authenticated(request.user)
-    if body.get("cancel") is True:
-        return _cancel(request, body)
-    asked = read_request(body, request.node.uuid)
-    job = _replicator(request).running.start(asked, request.user, request.base_uri)
+    try:
+        job_id = job_to_cancel(body, request.node)
+        if job_id is not None:
+            return _cancel(request, job_id)
+        asked = read_request(body, request.node)
+    except Refused as refused:
+        raise refused.answer from None
+    jobs = _replicator(request).running
+    _require_own(request, jobs.get(asked.job_id))
+    job = jobs.start(asked, request.user, request.base_uri)
     if asked.options.continuous:
         return json_response({"ok": True, "_local_id": job.id}, 202)
     job.finished.wait()
@@ -39,14 +45,16 @@ def replicate(request: Request) -> Response:
     return json_response({"ok": True, **(job.result or {})})
 
 
-def _cancel(request: Request, body: dict[str, Any]) -> Response:
-    job_id = body.get("replication_id", body.get("id", body.get("_local_id")))
-    if job_id is None:
-        if "source" not in body or "target" not in body:
-            raise CouchError(500, "error", "Missing replicator database")
-        job_id = read_request(body, request.node.uuid).job_id
-    job = _replicator(request).running.get(str(job_id).replace(" ", "+"))
+def _cancel(request: Request, job_id: str) -> Response:
+    job = _replicator(request).running.get(job_id)
     if job is None:
         raise NotFound()
+    _require_own(request, job)
     job.cancel()
     return json_response({"ok": True, "_local_id": job.id})
+
+
+def _require_own(request: Request, job: Job | None) -> None:
+    """A replication that runs is its starter's and the admins'."""
+    if job is not None and job.user.name != request.user.name:
+        require_server_admin(request.user)

@@ -29,6 +29,9 @@ class Replications(Protocol):
     def documents(self, db_name: str | None) -> Iterable[dict[str, Any]]:
         """The entries of ``/_scheduler/docs`` with ``doc_id`` and ``state``; of one database or of all."""
 
+    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
+        """The entry of one document, also of one that asks for nothing any more."""
+
 
 def scheduler(request: Request, rest: list[str]) -> Response:
     """Everything below ``/_scheduler``."""
@@ -58,8 +61,8 @@ def _docs(request: Request, rest: list[str]) -> Response:
     if len(rest) == 1:
         raise BadRequest("Invalid path")
     name, docid = request.node.database("/".join(rest[:-1])).name, rest[-1]
-    documents = (each for source in request.node.replications for each in source.documents(name))
-    return json_response(_only(each for each in documents if each["doc_id"] == docid))
+    found = (source.document(name, docid) for source in request.node.replications)
+    return json_response(_only(each for each in found if each is not None))
 
 
 def _list_docs(request: Request, name: str | None) -> Response:

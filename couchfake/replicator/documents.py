@@ -9,14 +9,18 @@ import threading
 from typing import Any
 
 from couchfake.auth.context import SERVER, UserContext
+from couchfake.auth.permissions import is_database_admin
 from couchfake.errors import CouchError, Forbidden
 from couchfake.node import NODE_NAME, Node
+from couchfake.replicator import refusals
 from couchfake.replicator.jobs import Job, Jobs, timestamp
-from couchfake.replicator.request import read_request
+from couchfake.replicator.refusals import Refused
+from couchfake.replicator.request import ReplicationRequest, read_request, shown_url
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one
+from couchfake.values.erlang import format_term
 
 DocumentKey = tuple[str, str]
 
@@ -37,19 +41,32 @@ class ReplicatorDocuments:
 
     # ---- writing
 
-    @staticmethod
-    def before_write(edit: Edit, user: UserContext) -> None:
-        """Note who owns a replication; only the owner and admins may change it."""
-        if edit.id.startswith(("_design/", "_local/")) or edit.deleted:
+    def before_write(self, database: Database, edit: Edit, user: UserContext, new_edits: bool) -> None:
+        """Note who owns a replication; only the owner and admins may change it. What cannot be one is refused.
+
+        Revisions that a replication brings are taken as they are, and reported on as failed if need be.
+        """
+        if edit.id.startswith(("_design/", "_local/")) or not new_edits or user is SERVER:
             return
-        owner = edit.body.get("owner")
-        if owner is None:
-            if user.name is not None:
-                state = {name: value for name, value in edit.body.items() if name.startswith("_")}
-                plain = {name: value for name, value in edit.body.items() if not name.startswith("_")}
-                edit.set_body({**plain, "owner": user.name, **state})
-        elif owner != user.name and not user.is_server_admin:
+        owner = edit.body.get("owner", user.name)
+        if owner != user.name and not is_database_admin(user, database.security):
             raise Forbidden("Can't update replication documents from other users.")
+        edit.set_body({**edit.body, "owner": user.name if owner is None else owner})
+        if edit.deleted or edit.body.get("_replication_state") == "failed":
+            return
+        try:
+            self._understand(edit.body)
+        except Refused as refused:
+            raise refused.forbidden() from None
+
+    def _understand(self, body: dict[str, Any]) -> tuple[ReplicationRequest, UserContext]:
+        """The replication that a document asks for, and on whose behalf. Raises Refused."""
+        context = body.get("user_ctx", {})
+        if not isinstance(context, dict):
+            raise refusals.crash(f"{{case_clause,{format_term(context)}}}")
+        name, roles = context.get("name"), context.get("roles", [])
+        user = UserContext(name if isinstance(name, str) else None, tuple(roles) if isinstance(roles, list) else ())
+        return read_request(body, self._node, local=False), user
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         """Called under the database's lock: what a document asks for begins, or ends, in other threads."""
@@ -80,15 +97,12 @@ class ReplicatorDocuments:
             self._begin(key, row)
 
     def _begin(self, key: DocumentKey, row: _Row) -> None:
-        owner = row.asked.get("owner")
-        roles = ("_admin",) if owner is None or owner in self._node.config.section("admins") else ()
         try:
-            request = read_request(row.asked, self._node.uuid)
-        except CouchError as error:
-            row.state, row.reason = "failed", error.reason
+            request, user = self._understand(row.asked)
+        except Refused as refused:
+            row.state, row.reason = "failed", refused.told
             threading.Thread(target=self._report, args=(key, row), daemon=True).start()
             return
-        user = UserContext(name=owner if isinstance(owner, str) else None, roles=roles)
         row.job = self._jobs.start(request, user, self._base_uri, key, self._ended)
 
     def _end(self, key: DocumentKey) -> None:
@@ -141,24 +155,61 @@ class ReplicatorDocuments:
         with self._lock:
             row = self._rows.get(key)
         if row is None:
-            return None
+            return self._told(key)
         job = row.job
         state = job.state if job is not None and row.state == "initializing" else row.state
         shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job.id if job is not None else None}
         over = state in ("completed", "failed")
         if not over:
             shown["node"] = NODE_NAME
-        shown["source"] = job.source.name if job is not None else None
-        shown["target"] = job.target.name if job is not None else None
+        shown["source"] = job.source.name if job is not None else shown_url(row.asked.get("source"))
+        shown["target"] = job.target.name if job is not None else shown_url(row.asked.get("target"))
         shown["state"] = state
         error_count = job.error_count if job is not None else 0
-        info = {"error": row.reason} if state == "failed" else job.statistics() if job is not None else None
+        if state == "crashing" and job is not None:
+            info: dict[str, Any] | None = {"error": job.crash_reason}
+        elif state == "failed":
+            info, error_count = {"error": row.reason}, 1
+        else:
+            info = job.statistics() if job is not None else None
         times = {"start_time": timestamp(row.added), "last_updated": timestamp(job.updated if job else row.updated)}
         if over:
             return {**shown, "error_count": error_count, "info": info, **times}
         last, start = times["last_updated"], times["start_time"]
         proxies = {"source_proxy": None, "target_proxy": None}
         return {**shown, "info": info, "error_count": error_count, "last_updated": last, "start_time": start, **proxies}
+
+    def _told(self, key: DocumentKey) -> dict[str, Any] | None:
+        """What a document tells that asks for nothing (any more); None where there is none."""
+        database = self._node.databases.get(key[0])
+        entry = database.entry(key[1]) if database is not None else None
+        if entry is None or entry.deleted or entry.winner.body is None:
+            return None
+        body = entry.winner.body.value
+        state, when = body.get("_replication_state"), body.get("_replication_state_time")
+        stats = body.get("_replication_stats", {})
+        info: Any = None
+        start: Any = None
+        if state == "completed":
+            info = {name: value for name, value in stats.items() if name != "start_time"}
+            start = stats.get("start_time")
+        elif state == "failed":
+            reason = body.get("_replication_state_reason")
+            info, start = None if reason is None else {"error": reason}, when
+        else:
+            state = None
+        return {
+            "database": key[0],
+            "doc_id": key[1],
+            "id": None,
+            "source": shown_url(body.get("source")),
+            "target": shown_url(body.get("target")),
+            "state": state,
+            "error_count": int(state == "failed"),
+            "info": info,
+            "start_time": start,
+            "last_updated": when,
+        }
 
 
 class _Row:

@@ -31,6 +31,10 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _told(error: CouchError | Unreachable) -> str:
+    return f"{error.error}: {error.reason}" if isinstance(error, CouchError) else str(error)
+
+
 class Job:
     """One replication, from its request to its end. ``finished`` is set at the end, then ``result`` or ``error``."""
 
@@ -42,7 +46,6 @@ class Job:
         base_uri: str,
         open_session: OpenSession,
         document: tuple[str, str] | None = None,
-        patient: bool = False,
     ) -> None:
         self.request = request
         self.user = user
@@ -55,11 +58,12 @@ class Job:
         self.finished = threading.Event()
         self.result: dict[str, Any] | None = None
         self.error: CouchError | None = None
+        self.crash_reason: str | None = None  # of the last try, while another one is waited for
         self.transfer: Transfer | None = None
+        self._ran = False
         self._node = node
         self._base_uri = base_uri
         self._open_session = open_session
-        self._patient = patient or request.options.continuous
         self._cancelled = threading.Event()
         self._at_end: list[Callable[[Job], None]] = []
         self.source = self._peer(request.source)
@@ -114,7 +118,8 @@ class Job:
                     self.error = refusal
                     self._finish("failed", refusal.reason)
                     return
-                self._set_state("crashing", str(error))
+                self.crash_reason = _told(error)
+                self._set_state("crashing", self.crash_reason)
                 if self._cancelled.wait(pause):
                     self._finish("cancelled")
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -128,8 +133,17 @@ class Job:
         return self.transfer
 
     def _is_passing(self, error: CouchError | Unreachable) -> bool:
-        """Whether it is worth another try: who asked for one run only is told at once."""
-        return self._patient and (isinstance(error, Unreachable) or error.status >= 500)
+        """Whether it is tried again: what a document asks for always is, what ``_replicate`` started only while it
+        is continuous and once had both ends."""
+        if self.document is not None:
+            return True
+        ran = self.transfer is not None and self.transfer.is_prepared
+        self._ran = self._ran or ran
+        return (
+            self.request.options.continuous
+            and self._ran
+            and (isinstance(error, Unreachable) or error.status >= 500)
+        )
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()
@@ -233,7 +247,7 @@ class Jobs:
             job = self._running.get(request.job_id)
             if job is not None and (document is None or job.document == document):
                 return job
-            job = Job(self._node, request, user, base_uri, self._open_session, document, patient=document is not None)
+            job = Job(self._node, request, user, base_uri, self._open_session, document)
             self._running[job.id] = job
 
         def remove(ended: Job) -> None:

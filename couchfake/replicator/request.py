@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from couchfake.errors import CouchError
-from couchfake.replicator.peers import ChangesQuery
+from couchfake.node import Node
+from couchfake.replicator import refusals
+from couchfake.replicator.options import check_filter, read_members, read_options
 from couchfake.replicator.transfer import Options
 from couchfake.values import json
 
@@ -54,35 +55,103 @@ class ReplicationRequest:
         return self.id + suffix + ("+create_target" if self.options.create_target else "")
 
 
-def read_request(body: dict[str, Any], server_uuid: str) -> ReplicationRequest:
-    """Understand a replication object; CouchError where it cannot be one."""
-    source, target = read_endpoint(body.get("source")), read_endpoint(body.get("target"))
-    options = read_options(body)
+def read_request(body: dict[str, Any], node: Node, local: bool = True) -> ReplicationRequest:
+    """Understand a replication object; Refused where it cannot be one.
+
+    ``local``: a name means a database of this server, as in ``_replicate``; documents know URLs only.
+    """
+    proxies = _proxies(body)
+    given = read_members(body)
+    options = read_options(given)
+    source, target = (
+        _read_endpoint(body, side, proxy, local) for side, proxy in zip(("source", "target"), proxies, strict=True)
+    )
+    check_filter(given, node.collator)
     query = options.query
-    identity = [server_uuid, source.identity, target.identity]
+    identity = [node.uuid, source.identity, target.identity]
     identity += [[query.doc_ids, query.selector, query.filter, query.query_params, query.winning_revs_only]]
     digest = hashlib.md5(json.encode(identity), usedforsecurity=False).hexdigest()
     return ReplicationRequest(digest, source, target, options)
 
 
-def read_endpoint(value: Any) -> Endpoint:
+def job_to_cancel(body: dict[str, Any], node: Node) -> str | None:
+    """The job id that a ``_replicate`` body wants to end; None where it wants to start one. Raises Refused."""
+    _proxies(body)
+    given = read_members(body)
+    if not given.get("cancel"):
+        return None
+    if "id" in given:
+        return str(given["id"])
+    return read_request(body, node).job_id
+
+
+def _proxies(body: dict[str, Any]) -> tuple[Any, Any]:
+    """What is given of proxies for source and target. They are checked, and not used."""
+    proxy = body.get("proxy", "")
+    both = body.get("source_proxy", ""), body.get("target_proxy", "")
+    if proxy == "":
+        return both
+    for name, other in zip(("source_proxy", "target_proxy"), both, strict=True):
+        if other != "":
+            raise refusals.exclusive(f"`proxy` is mutually exclusive with `{name}`")
+    return proxy, proxy
+
+
+def _read_endpoint(body: dict[str, Any], side: str, proxy: Any, local: bool) -> Endpoint:
+    if side not in body:
+        raise refusals.error("Missing replicator database")
+    value = body[side]
+    name = _local_name(value)
+    if name is not None and local:
+        return Endpoint(name=name)
     if isinstance(value, str):
-        return _by_url(value) if value.startswith(("http://", "https://")) else Endpoint(name=value.strip("/"))
+        if name is not None:
+            raise refusals.error("local_endpoints_not_supported")
+        value = {"url": value}
     if not isinstance(value, dict):
-        return Endpoint(name="")
-    if not value:
-        raise CouchError(400, "invalid_replication", "endpoint has an invalid url")
-    url = value.get("url")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        return Endpoint(name="")
-    endpoint = _by_url(url)
-    headers = value.get("headers", {})
-    if isinstance(headers, dict):
-        endpoint.headers = tuple((name, str(text)) for name, text in headers.items())
-    basic = (value.get("auth") or {}).get("basic") if isinstance(value.get("auth"), dict) else None
-    if isinstance(basic, dict):
-        endpoint.auth = (str(basic.get("username", "")), str(basic.get("password", "")))
+        raise refusals.crash("function_clause")
+    endpoint = _by_url(value.get("url"))
+    _check_proxy(proxy)
+    auth, headers = value.get("auth", {}), value.get("headers", {})
+    for members in (auth, headers):
+        if not isinstance(members, dict):
+            raise refusals.bad_match(members)
+    if not all(isinstance(text, str) for text in headers.values()):
+        raise refusals.crash("badarg")
+    endpoint.headers = tuple(headers.items())
+    basic = auth.get("basic")
+    login = (basic.get("username"), basic.get("password")) if isinstance(basic, dict) else (None, None)
+    if isinstance(login[0], str) and isinstance(login[1], str):
+        endpoint.auth = (login[0], login[1])
     return endpoint
+
+
+def _local_name(value: Any) -> str | None:
+    """The database of this server that is meant; None for an URL, or for an object that names none."""
+    if isinstance(value, dict):
+        if "url" not in value:
+            return None
+        value = value["url"]
+    if isinstance(value, str):
+        return None if value.startswith(("http://", "https://")) else value
+    return json.dumps(value) if isinstance(value, (bool, int, float)) or value is None else ""
+
+
+def _check_proxy(proxy: Any) -> None:
+    if proxy == "":
+        return
+    if not isinstance(proxy, str):
+        raise refusals.crash("function_clause")
+    if not _is_url(proxy, ("http", "https", "socks5")):
+        raise refusals.invalid_url("proxy")
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _basic_user(header: str) -> str | None:
@@ -96,37 +165,22 @@ def _basic_user(header: str) -> str | None:
     return user if colon else None
 
 
-def _by_url(text: str) -> Endpoint:
+def _by_url(text: Any) -> Endpoint:
+    if not isinstance(text, str) or not _is_url(text, ("http", "https")):
+        raise refusals.invalid_url("endpoint")
     parts = urlsplit(text)
     host = parts.netloc.rpartition("@")[2]
     auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None
     return Endpoint(url=urlunsplit((parts.scheme, host, parts.path, "", "")), auth=auth)
 
 
-def read_options(body: dict[str, Any]) -> Options:
-    query = ChangesQuery(winning_revs_only=body.get("winning_revs_only") is True)
-    given = [name for name in ("doc_ids", "filter", "selector") if body.get(name) is not None]
-    if len(given) > 1:
-        raise CouchError(400, "bad_request", "`doc_ids`,`filter`,`selector` are mutually exclusive")
-    doc_ids = body.get("doc_ids")
-    if isinstance(doc_ids, list):
-        query.doc_ids = sorted({docid for docid in doc_ids if isinstance(docid, str)})
-    if isinstance(body.get("selector"), dict):
-        query.selector = body["selector"]
-    if isinstance(body.get("filter"), str):
-        query.filter = body["filter"]
-    if isinstance(body.get("query_params"), dict):
-        query.query_params = body["query_params"]
-    batch, interval = body.get("worker_batch_size", 500), body.get("checkpoint_interval", 30000)
-    params = body.get("create_target_params")
-    return Options(
-        query=query,
-        since_seq=body.get("since_seq"),
-        continuous=body.get("continuous") is True,
-        create_target=body.get("create_target") is True,
-        create_target_params=params if isinstance(params, dict) else {},
-        use_checkpoints=body.get("use_checkpoints", True) is not False,
-        use_bulk_get=body.get("use_bulk_get", True) is not False,
-        batch_size=batch if isinstance(batch, int) and batch > 0 else 500,
-        checkpoint_interval=interval / 1000 if isinstance(interval, int) and interval > 0 else 30.0,
-    )
+def shown_url(endpoint: Any) -> str | None:
+    """What is shown of an endpoint in a document: its URL without credentials; None where it is none."""
+    url = endpoint.get("url") if isinstance(endpoint, dict) else endpoint
+    if isinstance(endpoint, str) and not endpoint.startswith(("http://", "https://")):
+        return endpoint
+    try:
+        shown = _by_url(url).url
+    except refusals.Refused:
+        return None
+    return None if shown is None else shown.rstrip("/") + "/"

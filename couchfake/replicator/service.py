@@ -31,6 +31,10 @@ class Replicator:
         """As ``_scheduler/docs`` lists them."""
         return self.followed.rows(db_name)
 
+    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
+        """As ``_scheduler/docs`` shows one."""
+        return self.followed.row((db_name, docid))
+
     def _heard(self, name: str, what: str) -> None:
         if what == "deleted":
             self.followed.forget_database(name)

@@ -85,6 +85,7 @@ class Transfer:
         self._history: list[dict[str, Any]] = []
         self._log: dict[str, Any] = {}
         self._last_checkpoint = clock()
+        self.is_prepared = False  # whether both ends were there
 
     # ---- life
 
@@ -124,6 +125,7 @@ class Transfer:
             self._start_seq = self.options.since_seq
         self.through_seq = self.checkpointed_seq = self._seen = self._start_seq
         self.source_seq = self.source.update_seq()
+        self.is_prepared = True
 
     def _copy_all(self) -> None:
         while True:

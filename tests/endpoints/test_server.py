@@ -149,6 +149,9 @@ class Replications:
         documents = [{"database": "_replicator", "doc_id": "x", "state": "running"}]
         return documents if db_name in (None, "_replicator") else []
 
+    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
+        return next((row for row in self.documents(db_name) if row["doc_id"] == docid), None)
+
 
 def test_the_scheduler_shows_what_runs_replications(admin: Any) -> None:
     admin.fake.node.replications.append(Replications())

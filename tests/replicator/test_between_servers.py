@@ -121,7 +121,8 @@ def test_a_server_that_goes_away_and_comes_back_gets_the_rest(
 ) -> None:
     here("PUT", "/db")
     here.fill("db", 10)
-    asked = {"_id": "job", "source": "db", "target": there.endpoint("copy"), "create_target": True, "continuous": True}
+    ends = {"source": here.endpoint("db"), "target": there.endpoint("copy")}
+    asked = {"_id": "job", **ends, "create_target": True, "continuous": True}
     here("PUT", "/_replicator/job", asked)
     eventually(lambda: there("GET", "/copy").get("doc_count") == 10)
     port = int(there.address.rpartition(":")[2])
@@ -144,7 +145,8 @@ def test_what_is_no_couchdb_is_refused_at_once(here: Party, stranger: str) -> No
 def test_passwords_are_shown_nowhere(here: Party, there: Party, eventually: Eventually) -> None:
     here("PUT", "/db")
     url = there.address.replace("http://", "http://adm:pass@") + "/copy"
-    here("PUT", "/_replicator/job", {"source": "db", "target": url, "create_target": True, "continuous": True})
+    asked = {"source": here.endpoint("db"), "target": url, "create_target": True, "continuous": True}
+    here("PUT", "/_replicator/job", asked)
     eventually(lambda: there("GET", "/copy").get("doc_count") == 0)
     for path in ("/_active_tasks", "/_scheduler/jobs", "/_scheduler/docs"):
         answer = str(here("GET", path))

@@ -12,8 +12,8 @@ from couchfake.app import CouchFake
 from couchfake.auth.context import SERVER
 from couchfake.errors import CouchError
 from couchfake.replicator.local_peer import LocalPeer
+from couchfake.replicator.options import read_options
 from couchfake.replicator.peers import Unreachable
-from couchfake.replicator.request import read_options
 from couchfake.replicator.transfer import Cancelled, Options, Transfer
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
