@@ -134,7 +134,7 @@ class AnswerWriter:
         if not self._status_line:
             raise RuntimeError("the application did not call start_response")
         self._without_body = self._head.method == "HEAD" or self._bodiless_status()
-        lines = ["HTTP/1.1 " + self._status_line]
+        lines = [f"HTTP/1.{min(self._head.minor, 1)} {self._status_line}"]
         dated = False
         for name, value in self._headers:
             lower = name.lower()

@@ -378,6 +378,7 @@ def test_old_clients_get_the_end_of_the_connection_as_the_end_of_a_stream(
     wire.sendall(b"GET /stream HTTP/1.0\r\n\r\n")
     head, _, body = everything(wire).partition(b"\r\n\r\n")
     assert body == b"ab"
+    assert head.startswith(b"HTTP/1.0 200 OK\r\n")
     assert b"Transfer-Encoding" not in head
 
 
