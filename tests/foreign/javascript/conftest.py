@@ -66,7 +66,7 @@ def node() -> str:
     found = shutil.which("node")
     if found is None:
         pytest.skip("Node.js is not installed")
-    if not (HERE / "node_modules").exists():
+    if not (HERE / "node_modules" / ".package-lock.json").exists():
         pytest.skip("the JavaScript clients are not installed: run npm ci in tests/foreign/javascript")
     return found
 
