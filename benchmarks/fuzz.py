@@ -15,6 +15,7 @@ import logging
 import re
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterable
@@ -87,6 +88,7 @@ class Fuzz:
         logger = logging.getLogger("couchfake")
         logger.addHandler(self._mistakes)
         logger.propagate = False
+        threading.excepthook = self._note_thread
         end, sent = time.monotonic() + seconds, 0
         stream = iter(self.requests)
         try:
@@ -102,6 +104,9 @@ class Fuzz:
         finally:
             logger.removeHandler(self._mistakes)
         return sent
+
+    def _note_thread(self, ended: threading.ExceptHookArgs) -> None:
+        self.failures.append(f"in a thread: {ended.exc_value!r}\n{''.join(traceback.format_tb(ended.exc_traceback))}")
 
     def _try(self, fake: CouchFake, request: FuzzRequest) -> None:
         started = time.perf_counter()

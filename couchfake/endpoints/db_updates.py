@@ -59,13 +59,16 @@ def db_updates(request: Request) -> Response:
     )
 
 
+_FOR_EVER = 10**12  # of rows, or milliseconds
+
+
 def _read(parameters: Parameters, default_timeout: int) -> Query:
     numbers: dict[str, int] = {}
     for name, value in parameters.pairs:
         if name in ("limit", "timeout", "heartbeat") and not (name == "heartbeat" and value in ("true", "false")):
             if not value.isascii() or not value.lstrip("+").isdigit():
                 raise BadRequest("invalid_integer")
-            numbers[name] = read_integer(value)
+            numbers[name] = min(read_integer(value), _FOR_EVER)
     if parameters.get("heartbeat") == "true":
         numbers["heartbeat"] = 60000
     return Query(

@@ -258,7 +258,7 @@ def _readers(
         **dict.fromkeys(("startkey_docid", "start_key_doc_id"), _into("start_key_docid", _to_text)),
         **dict.fromkeys(("endkey_docid", "end_key_doc_id"), _into("end_key_docid", _to_text)),
         "limit": _into("limit", integer),
-        "skip": _into("skip", integer),
+        "skip": _into("skip", lambda value: min(integer(value), MAX_LIMIT)),  # beyond all rows in any case
         "group_level": _into("group_level", integer),
         "stale": _stale,
         "stable": _word("stable", {"true": True, "false": False}),
