@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from couchfake.changes.filters import Filter, Style
+from couchfake.storage.database import Visible
 from couchfake.storage.documents import Shown
 
 Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
@@ -20,7 +21,8 @@ class ChangesQuery:
 
     ``limit``: a negative one is none. ``shown`` is what documents are shown with where ``include_docs`` is set.
     ``seq_interval``: only every so many rows have their sequence. ``patience``: the seconds after which a live feed
-    that has nothing to tell ends, or, where it ``beats``, gives a sign of life.
+    that has nothing to tell ends, or, where it ``beats``, gives a sign of life. ``visible`` says what the reader sees
+    of documents that are shown; None: all.
     """
 
     feed: Feed = "normal"
@@ -34,3 +36,4 @@ class ChangesQuery:
     seq_interval: int = 1
     patience: float = 60.0
     beats: bool = False
+    visible: Visible | None = None

@@ -55,6 +55,8 @@ class RowWriter:
     def _document(self, change: Change) -> bytes:
         """The winner, whatever revisions the row tells of."""
         winner, shown = change.leaves[0], self._shown
+        if self._query.visible is not None:
+            winner = self._query.visible(change.entry, winner)
         text = documents.shown_document(change.entry, winner, shown, self._database.revs_limit)
         if self._lists_conflicts:
             text = b'%b,"_conflicts":%b}' % (text[:-1], json.encode(conflicts(change)))

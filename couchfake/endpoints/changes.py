@@ -41,8 +41,9 @@ def changes(request: Request, rest: list[str]) -> Response:
     if asked.feed not in FORMATS:
         raise BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
     database = request.db
-    if request.node.rules.reader(database, request.user) is not None:  # one who may not see every document as it is
-        require_server_admin(request.user)
+    visible = request.node.rules.reader(database, request.user)
+    if visible is not None and chosen is not None and chosen.opens_documents:
+        require_server_admin(request.user)  # what a filter tells of a document is for those who may see it
     headers = {}
     if asked.feed == "normal":
         etag = headers["ETag"] = _etag(database)
@@ -57,6 +58,7 @@ def changes(request: Request, rest: list[str]) -> Response:
         filter=chosen,
         include_docs=asked.include_docs,
         shown=asked.shown,
+        visible=visible,
         seq_interval=asked.seq_interval,
         patience=_patience(asked, request.node.config),
         beats=asked.heartbeat is not None,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 
-from couchfake.auth.permissions import require_server_admin
 from couchfake.endpoints.documents_by_id import Listing, Namespace
 from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response
 from couchfake.http.streaming import Begun
-from couchfake.storage.database import Visible
 from couchfake.views.options import (
     MAX_LIMIT,
     ViewOptions,
@@ -60,20 +58,22 @@ def _list(request: Request, namespace: Namespace) -> Response:
     options = _read(request)
     _check(request, options)
     check_all_docs(options)
-    visible = _reader(request, namespace)
+    visible = request.node.rules.reader(request.db, request.user)
     return _respond(_text(Listing(request.db, namespace, options, options.all_keys, visible)))
 
 
 def _several(request: Request, namespace: Namespace) -> Response:
-    """Several queries in one request; a single key of one of them is a key like any other, not a list."""
-    request.require_json_type()
+    """Several queries in one request; a single key of one of them is a key like any other, not a list.
+
+    Here alone the body need not be announced as JSON.
+    """
     body = request.json_object()
     if "queries" not in body:
         raise BadRequest("POST body must include `queries` parameter.")
     if not isinstance(body["queries"], list):
         raise BadRequest("`queries` member must be an array.")
     base = of_query(request.parameters.pairs)
-    visible = _reader(request, namespace)
+    visible = request.node.rules.reader(request.db, request.user)
     listings = []
     for members in body["queries"]:
         if not isinstance(members, dict):
@@ -83,14 +83,6 @@ def _several(request: Request, namespace: Namespace) -> Response:
         check(options, reducing=False)
         listings.append(Listing(request.db, namespace, options, options.keys, visible))
     return _respond(_texts(listings))
-
-
-def _reader(request: Request, namespace: Namespace) -> Visible | None:
-    """Who may not see every document as it is may not list them all."""
-    visible = request.node.rules.reader(request.db, request.user)
-    if visible is not None and namespace == "_all_docs":
-        require_server_admin(request.user)
-    return visible
 
 
 # ---- parameters
