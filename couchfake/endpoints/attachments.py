@@ -6,7 +6,8 @@ from typing import Any
 
 from couchfake.endpoints import documents
 from couchfake.endpoints.document_ids import require_writable
-from couchfake.endpoints.document_queries import DocumentQuery, named_rev, read_query, status_of_write
+from couchfake.endpoints.document_queries import DocumentQuery, named_rev, read_query
+from couchfake.endpoints.quorums import require_read_quorum, require_write_quorum, write_copies
 from couchfake.errors import (
     BadContentType,
     BadRequest,
@@ -28,7 +29,6 @@ from couchfake.storage.attachments import Attachment
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
-from couchfake.storage.writing import write_one
 
 METHODS = "DELETE,GET,HEAD,PUT"
 
@@ -60,7 +60,9 @@ def of_design_document(request: Request, ddoc: str, name: list[str]) -> Response
 
 def get(request: Request, docid: str, name: str) -> Response:
     """An attachment: gzipped where it is stored so and the client takes it, in ranges where it is not."""
-    attachment = _existing(_opened(request, docid, read_query(request.parameters)), name)
+    query = read_query(request.parameters)
+    require_read_quorum(request)
+    attachment = _existing(_opened(request, docid, query), name)
     encodings = _accepted(request)
     etag = f'"{attachment.md5_base64}"'
     headers = _headers(request, attachment, etag)
@@ -162,7 +164,7 @@ def put(request: Request, docid: str, name: str) -> Response:
     _check_name(name)
     encoding = _encoding(request)
     edit = _edit(request, docid, None)
-    status = status_of_write(request, 201)
+    require_write_quorum(request)
     settings = request.node.attachment_settings()
     data = request.received
     stored_attachments.validate_size(name, len(data), settings)
@@ -172,14 +174,13 @@ def put(request: Request, docid: str, name: str) -> Response:
     edit.attachments = stored_attachments.put_first(edit.attachments, attachment)
     # The database's name stands here as it is, not escaped as in the Location of a document.
     location = f"{request.base_uri}/{request.db.name}/{quote(docid)}/{quote(name)}"
-    return _written(request, edit, status, {"Location": location})
+    return _written(request, edit, 201, {"Location": location})
 
 
 def delete(request: Request, docid: str, name: str) -> Response:
     """Remove an attachment: a new revision of its document without it."""
     _check_name(name)
     edit = _edit(request, docid, name)
-    status_of_write(request, 200)
     edit.attachments = stored_attachments.without(edit.attachments, name)
     return _written(request, edit, 200, {})
 
@@ -234,5 +235,7 @@ def _named(request: Request, docid: str, rev: RevisionId) -> Revision:
 
 
 def _written(request: Request, edit: Edit, status: int, headers: dict[str, str]) -> Response:
-    rev = write_one(request.db, edit, request.user)
+    status_of_upload, rev = write_copies(request, edit, status)
+    # That a removal reached one copy only is told nobody.
+    status = status if request.verb == "DELETE" else status_of_upload
     return json_response({"ok": True, "id": edit.id, "rev": format_rev(rev)}, status, headers)

@@ -8,7 +8,8 @@ from typing import Any
 
 from couchfake.endpoints import multipart_documents
 from couchfake.endpoints.document_ids import require_writable
-from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision, status_of_write
+from couchfake.endpoints.document_queries import DocumentQuery, read_query, require_revision
+from couchfake.endpoints.quorums import write_quorum
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
 from couchfake.http import multipart
 from couchfake.http.request import Request
@@ -39,10 +40,14 @@ def bulk_docs(request: Request) -> Response:
         raise BadRequest("`new_edits` parameter must be a boolean.")
     if new_edits and body.get("all_or_nothing") is True and edits:
         return json_response([_refused(edit) for edit in edits], 417)
-    status = status_of_write(request, 201, body.get("w"))
     outcomes = write(request.db, edits, request.user, new_edits)
+    quorum = write_quorum(request, body.get("w"))
+    if quorum is None and edits:
+        raise ServerError("badarg")
+    missed = new_edits and quorum is not None and quorum > 1
+    status = 202 if missed and not all(isinstance(outcome, CouchError) for outcome in outcomes) else 201
     if new_edits:
-        accepted = b',"accepted":true' if status == 202 else b""
+        accepted = b',"accepted":true' if missed else b""
         results = (_result(edit, outcome, accepted) for edit, outcome in zip(edits, outcomes))
         return raw_json_response(b"[" + b",".join(results) + b"]", status)
     errors = [

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.errors import BadRequest, ServerError
+from couchfake.errors import BadRequest
 from couchfake.http.parameters import Parameters
 from couchfake.http.request import Request
 from couchfake.storage.documents import Shown
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.values import json
-from couchfake.values.integers import read_integer
 
 
 @dataclass
@@ -96,21 +94,3 @@ def edit_of(request: Request, docid: str, document: Any, parts: Any = None) -> E
 def require_revision(edit: Edit, new_edits: bool) -> None:
     if not new_edits and not edit.ids:
         raise BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
-
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-
-def status_of_write(request: Request, status: int, copies: Any = None) -> int:
-    """The status of a write that succeeds: 202 where ``w`` asks for more copies than the one that there is.
-
-    ``copies`` is the ``w`` of the body, which counts more if it is an integer. Raises ServerError if it is no number.
-    """
-    if isinstance(copies, int) and not isinstance(copies, bool):
-        return 202 if copies > 1 else status
-    text = request.parameters.get("w")
-    if text is None:
-        return status
-    if not _INTEGER.fullmatch(text):
-        raise ServerError("badarg")
-    return 202 if read_integer(text) > 1 else status

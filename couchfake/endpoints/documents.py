@@ -14,8 +14,8 @@ from couchfake.endpoints.document_queries import (
     named_rev,
     read_query,
     require_revision,
-    status_of_write,
 )
+from couchfake.endpoints.quorums import require_read_quorum, write_copies
 from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
 from couchfake.http import multipart
 from couchfake.http.parameters import Parameters, quote, unquote
@@ -78,6 +78,7 @@ def get(request: Request, docid: str) -> Response:
     if docid.startswith("_design/") and request.segments[1] != "_design":
         return redirect_to_design_document(request)
     query = read_query(request.parameters)
+    require_read_quorum(request)
     if query.open_revs:
         return open_revs(request, docid, query)
     entry, leaf = find(request, docid, query)
@@ -100,8 +101,8 @@ def get(request: Request, docid: str) -> Response:
 def redirect_to_design_document(request: Request) -> Response:
     """A design document's id with its slash escaped is sent to the plain path."""
     path, query = request.target
-    plain = re.sub("_design%2[fF]", "_design/", path, count=1)
-    return Response(b"", 301, {"Location": f"{request.base_uri}{plain}{'?' + query if query else ''}"})
+    first, *rest = re.split("_design%2f", f"{path}?{query}" if query else path, flags=re.IGNORECASE)
+    return Response(b"", 301, {"Location": f"{request.base_uri}{first}_design/{''.join(rest)}"})
 
 
 def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEntry, Revision]:
@@ -177,8 +178,8 @@ def location(request: Request, docid: str) -> str:
 
 def written(request: Request, edit: Edit, new_edits: bool, headers: dict[str, str]) -> Response:
     """Write, and answer with the new revision."""
-    status = status_of_write(request, 200 if edit.deleted else 201)
-    rev = format_rev(write_one(request.db, edit, request.user, new_edits))
+    status, written_rev = write_copies(request, edit, 200 if edit.deleted else 201, new_edits)
+    rev = format_rev(written_rev)
     etag = local_documents.etag(edit, rev) if edit.id.startswith("_local/") else f'"{rev}"'
     answer = {"ok": True, "id": edit.id, "rev": rev}
     return json_response(answer, status, {**headers, "ETag": etag})
@@ -230,9 +231,9 @@ def post(request: Request) -> Response:
     require_writable(request, edit.id)
     if request.parameters.get("batch") == "ok":
         return batched(request, edit)
-    status = status_of_write(request, 201)
-    rev = format_rev(write_one(request.db, edit, request.user))
-    return json_response({"ok": True, "id": edit.id, "rev": rev}, status, {"Location": location(request, edit.id)})
+    status, rev = write_copies(request, edit, 201)
+    answer = {"ok": True, "id": edit.id, "rev": format_rev(rev)}
+    return json_response(answer, status, {"Location": location(request, edit.id)})
 
 
 def copy(request: Request, docid: str) -> Response:
@@ -242,6 +243,8 @@ def copy(request: Request, docid: str) -> Response:
     target, target_rev = copy_destination(request.environ.get("HTTP_DESTINATION"))
     edit = Edit(target, {}, rev=target_rev)
     if docid.startswith("_local/"):
+        if rev is not None:
+            raise NotFound("missing")
         edit.body = local_documents.find(request, docid).body
     else:
         _, leaf = find(request, docid, DocumentQuery(rev=rev))

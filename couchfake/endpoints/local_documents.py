@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from couchfake.endpoints.document_queries import read_query
+from couchfake.endpoints.quorums import require_read_quorum
 from couchfake.errors import NotFound
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, etag_matches, json_response, make_etag, not_modified
@@ -20,6 +21,7 @@ def find(request: Request, docid: str) -> LocalDocument:
 def get(request: Request, docid: str) -> Response:
     """A local document has one revision; asked for any by name it is missing."""
     query = read_query(request.parameters)
+    require_read_quorum(request)
     if query.rev is not None or query.open_revs:
         raise NotFound("missing")
     found = find(request, docid)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from couchfake.endpoints.document_ids import require_writable
-from couchfake.endpoints.document_queries import edit_of, status_of_write
+from couchfake.endpoints.document_queries import edit_of
+from couchfake.endpoints.quorums import write_copies
 from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.http import multipart
 from couchfake.http.request import Request
@@ -19,7 +20,6 @@ from couchfake.storage.documents import DocumentEntry, Shown
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
-from couchfake.storage.writing import write_one
 from couchfake.values import json
 
 
@@ -85,7 +85,6 @@ def post_form(request: Request, docid: str) -> Response:
     _require_own_page(request)
     require_writable(request, docid)
     request.require_type("multipart/form-data")
-    status = status_of_write(request, 201)
     fields = multipart.form_fields(request.environ["CONTENT_TYPE"], request.received)
     texts = {field.name: field.data for field in reversed(fields) if field.filename is None}
     if "_doc" in texts:
@@ -103,7 +102,8 @@ def post_form(request: Request, docid: str) -> Response:
             *(each for each in edit.inputs if each.name not in names),
         ]
     edit.attachments = (*new, *(each for each in edit.attachments if each.name not in names))
-    rev = format_rev(write_one(request.db, edit, request.user))
+    status, written = write_copies(request, edit, 201)
+    rev = format_rev(written)
     return json_response({"ok": True, "id": docid, "rev": rev}, status, {"ETag": f'"{rev}"'})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, require_database_admin
 from couchfake.endpoints.document_queries import read_revs
+from couchfake.endpoints.quorums import write_quorum
 from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
@@ -98,7 +99,11 @@ def purge(request: Request) -> Response:
         raise BadRequest("Exceeded maximum number of revisions.")
     purged = request.db.purge(named)
     answer = {docid: [format_rev(rev) for rev in revs] for docid, revs in purged.items()}
-    return json_response({"purge_seq": None, "purged": answer}, 201)
+    quorum = write_quorum(request)
+    if quorum is None and named:
+        raise ServerError("badarg")
+    status = 202 if quorum is not None and quorum > 1 and named else 201
+    return json_response({"purge_seq": None, "purged": answer}, status)
 
 
 def purged_infos(request: Request) -> Response:

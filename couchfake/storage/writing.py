@@ -59,6 +59,8 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
             _merge_bucket(database, docid, list(bucket), new_edits)
         for task in local:
             _write_local(database, task)
+            if not new_edits and not isinstance(task.outcome, CouchError):
+                task.outcome = task.edit.rev  # the writer is told what he sent; the document has the next one
         activity = database.activity
         activity.writes += 1
         activity.document_writes += database.update_seq - before

@@ -159,3 +159,11 @@ def test_long_listings_are_sent_in_pieces(db: Client) -> None:
     assert "Content-Length" not in answer.headers
     assert [row["doc"]["_id"] for row in answer.json()["rows"]][4:] == [doc["_id"] for doc in docs]
     assert "Content-Length" in db("GET", "/db/_all_docs?limit=5").headers
+
+
+@pytest.mark.parametrize("listing", ["_all_docs", "_design_docs", "_local_docs"])
+def test_several_queries_need_no_json_type(party: Any, listing: str) -> None:
+    party("PUT", "/db")
+    answer = party("POST", f"/db/{listing}/queries", data=b'{"queries":[{}]}', headers={"Content-Type": "text/plain"})
+    assert (answer.status_code, len(answer.json()["results"])) == (200, 1)
+    assert party("POST", f"/db/{listing}", data=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
