@@ -152,7 +152,7 @@ class Config:
     ) -> None:
         self._lock = threading.RLock()
         self._hash_admin = hash_admin
-        self._base: dict[Key, str] = _flat(SHOWN)
+        self._base: dict[Key, str] = dict(_SHOWN)
         self._lasting: dict[Key, str] = {}
         self._volatile: dict[Key, str] = {}
         self._shown: dict[Key, str] = {}
@@ -250,7 +250,7 @@ class Config:
     def reset(self) -> None:
         """Back to what the server started with."""
         with self._lock:
-            self._base, self._lasting = _flat(SHOWN), dict(self._at_start)
+            self._base, self._lasting = dict(_SHOWN), dict(self._at_start)
             self._volatile.clear()
             self._refresh()
 
@@ -267,7 +267,7 @@ class Config:
     def _refresh(self) -> None:
         """Build the tables that readers see, and put each in place at once."""
         shown = {**self._base, **self._lasting, **self._volatile}
-        effective = {**_flat(IMPLIED)}
+        effective = dict(_IMPLIED)
         for (section, key), value in shown.items():
             younger = ELDER_SECTIONS.get(section)
             if younger:
@@ -282,6 +282,8 @@ class Config:
 def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[Key, str]:
     return {(section, key): str(value) for section, keys in settings.items() for key, value in keys.items()}
 
+
+_SHOWN, _IMPLIED = _flat(SHOWN), _flat(IMPLIED)  # told once: each server begins with a copy
 
 def _refuse_unprintable(section: str, key: str, value: str) -> None:
     for kind, text, brackets in (("section", section, False), ("key", key, False), ("value", value, True)):

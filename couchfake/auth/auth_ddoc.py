@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from couchfake.values import json
+
 DOCID = "_design/_auth"
 
 _VALIDATE = """function (newDoc, oldDoc, userCtx, secObj) {
@@ -77,3 +79,6 @@ _VALIDATE = """function (newDoc, oldDoc, userCtx, secObj) {
 def auth_ddoc_body() -> dict[str, Any]:
     """The design document without its underscore members."""
     return {"language": "javascript", "validate_doc_update": _VALIDATE}
+
+
+AUTH_DDOC_JSON = json.encode(auth_ddoc_body())

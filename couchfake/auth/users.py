@@ -11,7 +11,7 @@ from copy import copy
 from typing import Any
 
 from couchfake.auth import passwords
-from couchfake.auth.auth_ddoc import DOCID, auth_ddoc_body
+from couchfake.auth.auth_ddoc import AUTH_DDOC_JSON, DOCID, auth_ddoc_body
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.config import Config
@@ -74,7 +74,7 @@ def add_auth_ddoc(database: Database) -> None:
     """Put the design document with the rules for user documents into a database that does not have it."""
     entry = database.entry(DOCID)
     if entry is None or entry.deleted:
-        write_one(database, Edit(DOCID, auth_ddoc_body()), SERVER)
+        write_one(database, Edit(DOCID, auth_ddoc_body(), encoded=AUTH_DDOC_JSON), SERVER)
 
 
 # Reading

@@ -26,19 +26,27 @@ class Edit:
 
     ``start`` and ``ids`` are the revisions that the writer named, newest first (0 and none for a new document). In an
     interactive edit they are the parent's history, in a replicated one that of the revision itself.
-    ``inputs`` are the attachments as sent; ``attachments`` those that the revision will have.
+    ``inputs`` are the attachments as sent; ``attachments`` those that the revision will have. ``encoded`` is the
+    body's JSON, where it is known already.
     """
 
     __slots__ = ("_encoded", "attachments", "body", "deleted", "id", "ids", "inputs", "start")
 
-    def __init__(self, id: str, body: dict[str, Any], deleted: bool = False, rev: RevisionId | None = None) -> None:
+    def __init__(
+        self,
+        id: str,
+        body: dict[str, Any],
+        deleted: bool = False,
+        rev: RevisionId | None = None,
+        encoded: bytes | None = None,
+    ) -> None:
         self.id = id
         self.body = body
         self.deleted = deleted
         self.start, self.ids = (0, []) if rev is None else (rev[0], [rev[1]])
         self.inputs: list[AttachmentInput] = []
         self.attachments: tuple[Attachment, ...] = ()
-        self._encoded: bytes | None = None
+        self._encoded = encoded
 
     def encoded(self) -> bytes:
         """The body's JSON, made once."""
