@@ -44,7 +44,7 @@ def document(request: Request, docid: str) -> Response:
     if docid == "_local/":
         raise BadRequest("Invalid _local document id.")
     if verb == "GET":
-        return local_documents.get(request, docid) if docid.startswith("_local/") else get(request, docid)
+        return get(request, docid)
     if verb == "PUT":
         return put(request, docid)
     if verb == "DELETE":
@@ -81,6 +81,8 @@ def get(request: Request, docid: str) -> Response:
     require_read_quorum(request)
     if query.open_revs:
         return open_revs(request, docid, query)
+    if docid.startswith("_local/"):
+        return local_documents.get(request, docid, query)
     entry, leaf = find(request, docid, query)
     limit = request.db.revs_limit
     shown = query.shown
@@ -122,28 +124,27 @@ def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[
     entry = request.db.entry(docid)
     visible = request.node.rules.reader(request.db, request.user)
     request.db.activity.reads += 1
-    for rev, leaf in _named_leaves(entry, query):
+    for (_, rev), leaf in sorted(_named_leaves(entry, query).items()):
         yield rev, leaf if leaf is None or entry is None or visible is None else visible(entry, leaf)
 
 
-def _named_leaves(
-    entry: DocumentEntry | None, query: DocumentQuery
-) -> Iterator[tuple[RevisionId, Revision | None]]:
-    if query.open_revs == "all":
-        for leaf in sorted(entry.leaves(), key=lambda leaf: leaf.key) if entry is not None else []:
-            yield leaf.key, leaf
-        return
-    assert isinstance(query.open_revs, list)
-    seen = set()
-    for rev in query.open_revs:
+def _named_leaves(entry: DocumentEntry | None, query: DocumentQuery) -> dict[tuple[bool, RevisionId], Revision | None]:
+    """Each once, by whether it is missing (these come last) and its revision."""
+    named: dict[tuple[bool, RevisionId], Revision | None] = {}
+    for rev in _all_leaves(entry) if query.open_revs == "all" else query.open_revs:
+        assert isinstance(rev, tuple)
         node = entry.tree.find(rev) if entry is not None else None
         if entry is None or node is None:
-            yield rev, None
+            named[True, rev] = None
             continue
         for each in entry.tree.leaves_below(node) if query.latest else [node]:
-            if each.key not in seen:
-                seen.add(each.key)
-                yield each.key, each if each.body is not None else None
+            missing = each.body is None
+            named[missing, each.key] = None if missing else each
+    return named
+
+
+def _all_leaves(entry: DocumentEntry | None) -> list[RevisionId]:
+    return [] if entry is None else [leaf.key for leaf in entry.leaves()]
 
 
 def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:

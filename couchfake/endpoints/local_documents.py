@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from couchfake.endpoints.document_queries import read_query
-from couchfake.endpoints.quorums import require_read_quorum
+from couchfake.endpoints.document_queries import DocumentQuery
 from couchfake.errors import NotFound
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, etag_matches, json_response, make_etag, not_modified
@@ -18,11 +17,9 @@ def find(request: Request, docid: str) -> LocalDocument:
     return found
 
 
-def get(request: Request, docid: str) -> Response:
+def get(request: Request, docid: str, query: DocumentQuery) -> Response:
     """A local document has one revision; asked for any by name it is missing."""
-    query = read_query(request.parameters)
-    require_read_quorum(request)
-    if query.rev is not None or query.open_revs:
+    if query.rev is not None:
         raise NotFound("missing")
     found = find(request, docid)
     tag = make_etag((0, str(found.rev), found.body))
