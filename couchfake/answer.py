@@ -23,10 +23,13 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 class AnswerWriter:
     """One answer. After :meth:`run`, ``status`` and ``body_size`` say what was sent and ``keep_alive`` what follows."""
 
-    def __init__(self, send: Callable[[bytes], None], head: Head, date: Callable[[], str]) -> None:
+    def __init__(
+        self, send: Callable[[bytes], None], head: Head, date: Callable[[], str], last: Callable[[], bool]
+    ) -> None:
         self._send = send
         self._head = head
         self._date = date
+        self._last = last  # says, as the head is sent, whether no request can follow
         self._status_line = ""
         self._headers: list[tuple[str, str]] = []
         self._length: int | None = None  # as the head says
@@ -151,7 +154,8 @@ class AnswerWriter:
             lines.append("Date: " + self._date())
         if self._length is None and not self._bodiless_status():
             self._frame(lines, length)
-        if not self.keep_alive:
+        if not self.keep_alive or self._last():
+            self.keep_alive = False
             lines.append("Connection: close")
         elif self._head.minor == 0:
             lines.append("Connection: keep-alive")

@@ -24,6 +24,18 @@ LINGER_SECONDS = 1.0
 RECEIVE_SIZE = 1 << 16
 
 
+UNASKED_METHODS = {"GET", "HEAD", "DELETE", "COPY"}
+
+
+def unasked(head: Head, body: RequestBody) -> bool:
+    """Whether a body came, or was announced, that the application had no use for.
+
+    Some clients announce one in each request and send none, so it is not waited for: like the real server's HTTP
+    layer, the connection ends instead.
+    """
+    return head.method in UNASKED_METHODS and not body.ended
+
+
 class Access(NamedTuple):
     """One answered request, for a log: the target as it was sent, times in seconds."""
 
@@ -108,7 +120,7 @@ class Connection:
         body = RequestBody(self._source, head.length, head.chunked, self._server.body_limit)
         if head.minor and head.has_body and head.headers.get("HTTP_EXPECT", "").lower() == "100-continue":
             body.on_first_read = self._continue
-        answer = AnswerWriter(self._send, head, self._server.date)
+        answer = AnswerWriter(self._send, head, self._server.date, lambda: unasked(head, body))
         self._peer = Peer(self._watch)
         if self._server.stopping:  # stop() may have told the request before this one
             return False
@@ -126,7 +138,7 @@ class Connection:
                 self._server.log(
                     Access(self._client, head.method, head.target, answer.status, answer.body_size, seconds)
                 )
-        if body.drain(DRAIN_LIMIT) and answer.keep_alive:
+        if not unasked(head, body) and body.drain(DRAIN_LIMIT) and answer.keep_alive:
             return True
         if not body.ended or body.broken:
             self._linger()

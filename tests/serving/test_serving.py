@@ -141,12 +141,12 @@ def test_it_answers_and_keeps_the_connection(server: Server, application: Applic
 
 
 def test_the_target_is_kept_as_it_was_sent(wire: socket.socket, application: Application) -> None:
-    target = b"/db/a%2Fb%c3%a4/\xc3\xa4|\"<>\\^`{}[]?x=%22;y=\xff"
+    target = b'/db/a%2Fb%c3%a4/\xc3\xa4|"<>\\^`{}[]?x=%22;y=\xff'
     wire.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     everything(wire)
     seen = application.seen[0]
-    assert seen["REQUEST_URI"] == "/db/a%2Fb%c3%a4/\xc3\xa4|\"<>\\^`{}[]?x=%22;y=\xff"
-    assert seen["PATH_INFO"] == "/db/a/b\xc3\xa4/\xc3\xa4|\"<>\\^`{}[]"
+    assert seen["REQUEST_URI"] == '/db/a%2Fb%c3%a4/\xc3\xa4|"<>\\^`{}[]?x=%22;y=\xff'
+    assert seen["PATH_INFO"] == '/db/a/b\xc3\xa4/\xc3\xa4|"<>\\^`{}[]'
     assert seen["QUERY_STRING"] == "x=%22;y=\xff"
 
 
@@ -387,6 +387,21 @@ def test_old_clients_may_ask_for_the_connection_to_be_kept(wire: socket.socket) 
     assert answers(wire, 1)[0][1]["Connection"] == "keep-alive"
     wire.sendall(b"GET /b HTTP/1.0\r\n\r\n")
     assert b"Connection: close" in everything(wire)
+
+
+def test_a_body_that_a_get_request_announces_and_does_not_send_is_not_waited_for(
+    wire: socket.socket, application: Application
+) -> None:
+    def uninterested(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"a"]
+
+    application.answers["/a"] = uninterested
+    wire.sendall(b"GET /a HTTP/1.1\r\nContent-Length: 7\r\n\r\n")
+    answer = wire.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert wire.recv(4096) == b""
 
 
 def test_a_stream_sends_each_chunk_at_once(wire: socket.socket, application: Application) -> None:
