@@ -34,6 +34,7 @@ from couchfake.endpoints import (
     shards,
     views,
 )
+from couchfake.http.request import Request
 from couchfake.http.responses import Response
 
 Endpoint = Callable[..., Response]
@@ -55,27 +56,37 @@ def route(path: str, allow: str, **handlers: Endpoint) -> Route:
     return Route(path, allow, handlers)
 
 
+def below(endpoint: Endpoint) -> Endpoint:
+    """An endpoint that does not look at what follows its name in the path."""
+
+    def answer(request: Request, rest: list[str], **captured: str) -> Response:
+        return endpoint(request, **captured)
+
+    return answer
+
+
 ROUTES = [
     # server
     route("/", "GET,HEAD", GET=server.welcome),
     route("/favicon.ico/{rest...}", "GET,HEAD", ANY=server.favicon),
-    route("/_active_tasks", "GET,HEAD", GET=server.active_tasks),
+    route("/_active_tasks/{rest...}", "GET,HEAD", GET=below(server.active_tasks)),
     route("/_all_dbs", "GET,HEAD", GET=server.all_dbs),
-    route("/_cluster_setup", "GET,POST", GET=server.get_cluster_setup, POST=server.post_cluster_setup),
-    route("/_db_updates", "GET", GET=db_updates.db_updates),
+    route("/_cluster_setup/{rest...}", "GET,POST", GET=below(server.get_cluster_setup),
+          POST=below(server.post_cluster_setup)),
+    route("/_db_updates/{rest...}", "GET", GET=below(db_updates.db_updates)),
     route("/_dbs_info", "GET,HEAD,POST", GET=server.dbs_info, POST=server.dbs_info_by_keys),
     route("/_membership", "GET", GET=server.membership),
     route("/_node/{rest...}", "GET", ANY=node.node),
-    route("/_nouveau_analyze", "POST", POST=server.nouveau_analyze),
-    route("/_reload_query_servers", "POST", POST=server.reload_query_servers),
+    route("/_nouveau_analyze/{rest...}", "POST", POST=below(server.nouveau_analyze)),
+    route("/_reload_query_servers/{rest...}", "POST", POST=below(server.reload_query_servers)),
     route("/_reshard/{rest...}", "GET,HEAD", ANY=reshard.reshard),
     route("/_replicate", "POST", ANY=replication.replicate),
     route("/_scheduler/{rest...}", "GET,HEAD", ANY=scheduler.scheduler),
-    route("/_search_analyze", "GET,POST", ANY=server.search_is_absent),
+    route("/_search_analyze/{rest...}", "GET,POST", ANY=server.search_is_absent),
     route("/_session/{rest...}", "GET,HEAD,POST,DELETE", ANY=session.session),
-    route("/_up", "GET,HEAD", GET=server.up),
+    route("/_up/{rest...}", "GET,HEAD", GET=below(server.up)),
     route("/_utils/{rest...}", "GET,HEAD", ANY=server.utils),
-    route("/_uuids", "GET", GET=server.uuids),
+    route("/_uuids/{rest...}", "GET", GET=below(server.uuids)),
     # databases
     route("/{db}", "DELETE,GET,HEAD,POST", GET=databases.info, PUT=databases.create, DELETE=databases.delete,
           POST=documents.post),
@@ -102,9 +113,9 @@ ROUTES = [
     route("/{db}/_security", "PUT,GET", GET=security.get_security, PUT=security.put_security),
     route("/{db}/_shards/{rest...}", "GET", ANY=shards.shards),
     route("/{db}/_sync_shards/{rest...}", "POST", POST=shards.sync_shards),
-    route("/{db}/_compact/{ddoc}", "POST", POST=views.compact),
-    route("/{db}/_view_cleanup", "POST", POST=views.cleanup),
-    route("/{db}/_temp_view", "", ANY=databases.temp_view),
+    route("/{db}/_compact/{ddoc}/{rest...}", "POST", POST=below(views.compact)),
+    route("/{db}/_view_cleanup/{rest...}", "POST", POST=below(views.cleanup)),
+    route("/{db}/_temp_view/{rest...}", "", ANY=below(databases.temp_view)),
     # queries
     route("/{db}/_find/{rest...}", "POST", POST=find.find),
     route("/{db}/_explain/{rest...}", "POST", POST=find.explain),

@@ -48,7 +48,7 @@ _VALIDATE = """function (newDoc, oldDoc, userCtx, secObj) {
   if (newDoc.password_sha && !newDoc.salt) {
     refuse('Users with password_sha must have a salt.See /_utils/script/couch.js for example code.');
   }
-  var schemes = ['simple', 'pbkdf2'];
+  var schemes = ['simple', 'pbkdf2', 'bcrypt'];
   if (newDoc.password_scheme && schemes.indexOf(newDoc.password_scheme) === -1) {
     refuse('Password scheme `' + newDoc.password_scheme + '` not supported.');
   }

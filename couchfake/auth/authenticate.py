@@ -172,6 +172,8 @@ class Authenticator:
         if name is None:
             return None
         roles = re.split(r"\s*,\s*", presented.header(get("chttpd_auth", "x_auth_roles")) or "")
+        while roles and not roles[-1]:
+            roles.pop()
         secret = get("chttpd_auth", "secret")
         if secret and self._config.boolean("chttpd_auth", "proxy_use_secret"):
             token = (presented.header(get("chttpd_auth", "x_auth_token")) or "").encode("utf-8", "surrogateescape")
@@ -182,7 +184,7 @@ class Authenticator:
             ]
             if True not in [hmac.compare_digest(each, token) for each in expected]:
                 return None
-        return UserContext(name, tuple(role for role in roles if role), "proxy")
+        return UserContext(name, tuple(roles), "proxy")
 
     def _by_token(self, presented: Presented) -> UserContext | None:
         header = presented.header("Authorization") or ""

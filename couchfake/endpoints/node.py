@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import platform
+import re
 import sys
 import threading
 import time
@@ -27,8 +28,10 @@ def node(request: Request, rest: list[str]) -> Response:
     if not below:
         return json_response({"name": NODE_NAME})
     handler = _HANDLERS.get(below[0])
-    if handler is None or (below[0] == "_smoosh" and below[1:] != ["status"]):
-        # What the node does not know it takes for the name of a database of its own.
+    if handler is None or not _is_complete(request.verb, below):
+        # What the node does not know it takes for the name of a database of its own, and it has none.
+        if re.fullmatch(r"[a-z][a-z0-9_$()+/-]*", below[0]):
+            raise NotFound("no_db_file")
         raise CouchError(
             400,
             "illegal_database_name",
@@ -36,6 +39,19 @@ def node(request: Request, rest: list[str]) -> Response:
             " _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
         )
     return handler(request, below[1:])
+
+
+def _is_complete(verb: str, below: list[str]) -> bool:
+    """Whether the handler of the first part knows what follows it."""
+    name, *rest = below
+    match name:
+        case "_config":
+            return True
+        case "_stats":
+            return not rest or verb == "GET"
+        case "_smoosh":
+            return rest == ["status"]
+    return not rest
 
 
 def _only_get(request: Request) -> None:

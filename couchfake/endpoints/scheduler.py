@@ -7,12 +7,13 @@ them, without their order being looked at again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, QueryParseError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
+from couchfake.replicator.documents import is_replicator_database
 from couchfake.values.integers import read_integer
 from couchfake.views.options import of_query
 
@@ -35,38 +36,43 @@ class Replications(Protocol):
 
 def scheduler(request: Request, rest: list[str]) -> Response:
     """Everything below ``/_scheduler``."""
-    kind = _KINDS.get(rest[0]) if rest else None
-    if kind is None:
-        return json_response({"error": "not found"}, 404)
     if request.verb != "GET":
         raise MethodNotAllowed("GET,HEAD")
-    return kind(request, rest[1:])
+    match rest:
+        case ["jobs"]:
+            return _jobs(request)
+        case ["jobs", job_id]:
+            return json_response(_only(job for job in _all_jobs(request) if job["id"] == job_id))
+        case ["docs", *path]:
+            return _docs(request, path)
+    return json_response({"error": "not found"}, 404)
 
 
-def _jobs(request: Request, rest: list[str]) -> Response:
-    jobs = [job for each in request.node.replications for job in each.jobs()]
-    if rest:
-        return json_response(_only(job for job in jobs if job["id"] == rest[0]))
-    limit, skip = _natural(request, "limit"), _natural(request, "skip") or 0
-    end = None if limit is None else skip + limit
-    return json_response({"total_rows": len(jobs), "offset": min(skip, len(jobs)), "jobs": jobs[skip:end]})
+def _all_jobs(request: Request) -> list[dict[str, Any]]:
+    return [job for each in request.node.replications for job in each.jobs()]
 
 
-def _docs(request: Request, rest: list[str]) -> Response:
+def _jobs(request: Request) -> Response:
+    jobs = _all_jobs(request)
+    limit, skip = _natural(request, "limit", 100), _natural(request, "skip", 0)
+    return json_response({"total_rows": len(jobs), "offset": min(skip, len(jobs)), "jobs": jobs[skip : skip + limit]})
+
+
+def _docs(request: Request, path: list[str]) -> Response:
     """All documents; those of one database; one of them. A database's name may have a slash, escaped or not."""
-    if rest and rest[-1].rpartition("/")[2] == "_replicator":
-        return _list_docs(request, request.node.database("/".join(rest)).name)
-    if not rest:
+    if not path:
         return _list_docs(request, None)
-    if len(rest) == 1:
+    if is_replicator_database(path[-1]):
+        return _list_docs(request, request.node.database("/".join(path)).name)
+    if len(path) == 1 or not is_replicator_database(path[-2]):
         raise BadRequest("Invalid path")
-    name, docid = request.node.database("/".join(rest[:-1])).name, rest[-1]
+    name, docid = request.node.database("/".join(path[:-1])).name, path[-1]
     found = (source.document(name, docid) for source in request.node.replications)
     return json_response(_only(each for each in found if each is not None))
 
 
 def _list_docs(request: Request, name: str | None) -> Response:
-    wanted = [state for state in (request.parameters.get("states") or "").split(",") if state]
+    wanted = [state for state in (request.parameters.get("states") or "").lower().split(",") if state]
     if any(state not in STATES for state in wanted):
         raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
     options = of_query(request.parameters.pairs)
@@ -83,15 +89,13 @@ def _only(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
     raise NotFound()
 
 
-def _natural(request: Request, name: str) -> int | None:
+def _natural(request: Request, name: str, default: int) -> int:
     text = request.parameters.get(name)
     if text is None:
-        return None
+        return default
     if not _INTEGER.fullmatch(text):
         raise QueryParseError(f"{name} must be an integer")
-    if read_integer(text) < 0:
+    number = read_integer(text)
+    if number < 0:
         raise QueryParseError(f"{name} not in range of [0,infinity]")
-    return read_integer(text)
-
-
-_KINDS: dict[str, Callable[[Request, list[str]], Response]] = {"jobs": _jobs, "docs": _docs}
+    return number

@@ -19,10 +19,10 @@ def get_security(request: Request) -> Response:
 def put_security(request: Request) -> Response:
     """``PUT /{db}/_security``. Each shard refuses a wrong object, or a user without the right, for itself; all that
     the request's handler knows of it is that too few agreed, whatever the reason."""
-    security: Any = request.json()
     config = request.node.config
     if request.db.name == users.db_name(config) and not config.boolean("couchdb", "users_db_security_editable"):
         raise Forbidden("You can't edit the security object of the user database.")
+    security: Any = request.json()
     with request.db.lock:
         if not is_database_admin(request.user, request.db.security) or not is_security_object(security):
             raise CouchError(500, "error", "no_majority")

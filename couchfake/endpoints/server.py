@@ -8,7 +8,7 @@ from typing import Any
 
 from couchfake.auth.permissions import require_server_admin
 from couchfake.endpoints.databases import database_info
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound, ServerError
+from couchfake.errors import BadRequest, CouchError, Crash, MethodNotAllowed, NotFound, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
 from couchfake.node import NODE_NAME
@@ -161,22 +161,34 @@ def get_cluster_setup(request: Request) -> Response:
 
 
 def post_cluster_setup(request: Request) -> Response:
-    """``POST /_cluster_setup``: enabling a single node once more does no harm; there is no cluster to make."""
+    """``POST /_cluster_setup``: a single node is set up as soon as its databases are there; there is no cluster."""
     request.require_json_type()
-    body = request.json()
-    if not isinstance(body, dict):
-        raise BadRequest("Missing JSON body'")
-    action = body.get("action")
-    if action not in ("enable_single_node", "finish_cluster", "enable_cluster"):
-        raise BadRequest("Invalid Action'")
-    if action == "enable_cluster":
-        raise BadRequest("Cluster is already enabled")
+    try:
+        body = request.json_object()
+    except BadRequest:
+        raise BadRequest("Missing JSON body'") from None
+    action = body.get("action", "missing")
+    if not isinstance(action, str):
+        raise Crash("unknown_error", "badarg")
+    match action:
+        case "enable_single_node" | "finish_cluster":
+            return _finish_setup(request, body)
+        case "enable_cluster":
+            raise BadRequest("Cluster is already enabled")
+        case "add_node":
+            raise BadRequest("Cluster is not enabled.")
+    raise BadRequest("Invalid Action'")
+
+
+def _finish_setup(request: Request, body: dict[str, Any]) -> Response:
     if isinstance(body.get("username"), str) and isinstance(body.get("password"), str):
         request.node.config.set("admins", body["username"], body["password"])
     wanted = body.get("ensure_dbs_exist", ["_users", "_replicator"])
-    for name in wanted if isinstance(wanted, list) else []:
-        if name not in request.node.databases:
-            request.node.create_database(name)
+    missing = [name for name in wanted if name not in request.node.databases] if isinstance(wanted, list) else []
+    if not missing:
+        raise BadRequest("Cluster is already finished")
+    for name in missing:
+        request.node.create_database(name)
     return json_response({"ok": True}, 201)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -72,7 +73,7 @@ def _form(request: Request) -> dict[str, str]:
     content_type = request.environ.get("CONTENT_TYPE", "")
     form: dict[str, str] = {}
     if content_type.startswith("application/x-www-form-urlencoded"):
-        for part in request.received.decode("latin-1").split("&"):
+        for part in re.split("[&;]", request.received.decode("latin-1")):
             name, _, value = part.partition("=")
             form.setdefault(_unquoted(name), _unquoted(value))
         return form

@@ -87,8 +87,16 @@ def test_a_single_node_is_its_own_cluster(admin: Any) -> None:
     members = admin.json("GET", "/_membership")
     assert members["all_nodes"] == members["cluster_nodes"] == [admin.json("GET", "/_node/_local")["name"]]
     assert admin.json("GET", "/_cluster_setup") == {"state": "single_node_enabled"}
-    assert admin.json("POST", "/_cluster_setup", {"action": "finish_cluster"}, 201) == {"ok": True}
+    finished = "400 bad_request: Cluster is already finished"
+    assert admin.refusal("POST", "/_cluster_setup", {"action": "enable_single_node"}) == finished
+    setup = {"action": "finish_cluster", "ensure_dbs_exist": ["_users", "more"]}
+    assert admin.json("POST", "/_cluster_setup", setup, 201) == {"ok": True}
+    assert "more" in admin.json("GET", "/_all_dbs")
+    assert admin.refusal("POST", "/_cluster_setup", setup) == finished
     assert admin.refusal("POST", "/_cluster_setup", {"action": "x"}) == "400 bad_request: Invalid Action'"
+    assert admin.refusal("POST", "/_cluster_setup", {"action": 5}) == "500 unknown_error: badarg"
+    assert "Cluster is not enabled." in admin.refusal("POST", "/_cluster_setup", {"action": "add_node"})
+    assert "Missing JSON body'" in admin.refusal("POST", "/_cluster_setup", [])
 
 
 def test_plugins_are_absent(admin: Any) -> None:
@@ -164,3 +172,51 @@ def test_the_scheduler_shows_what_runs_replications(admin: Any) -> None:
     assert admin.json("GET", "/_scheduler/docs/_replicator/x")["state"] == "running"
     assert admin.json("GET", "/_scheduler/docs?states=failed")["docs"] == []
     assert "States must be" in admin.refusal("GET", "/_scheduler/docs?states=bogus")
+
+
+@pytest.mark.parametrize("path", ["_up", "_uuids", "_session", "_active_tasks", "_cluster_setup", "db/_temp_view"])
+def test_what_follows_a_name_in_the_path_does_not_matter_to_admins(admin: Any, anonymous: Any, path: str) -> None:
+    admin.json("PUT", "/db")
+    assert admin("GET", f"/{path}/more").status_code == admin("GET", f"/{path}").status_code
+    assert anonymous("GET", f"/{path}/more").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        ({"node": 5}, "Invalid `node`"),
+        ({"node": "x"}, "`node` is not a valid node name"),
+        ({"shard": "x"}, "`shard` is invalid"),
+        ({"shard": None}, "Invalid `shard`"),
+        ({"db": "nope"}, "Invalid `db`"),
+        ({"db": "db", "range": "7fffffff-00000000"}, "Invalid `range`"),
+        ({"db": "db"}, "`job type must be `split`"),
+        ({"type": "split", "range": "00000000-ffffffff"}, "Must specify at least `db` or `shard`"),
+        (
+            {"type": "split", "db": "db", "shard": "shards/00000000-ffffffff/db.1"},
+            "`db` and `shard` are mutually exclusive",
+        ),
+    ],
+)
+def test_each_member_of_a_resharding_job_is_checked(admin: Any, job: dict[str, Any], reason: str) -> None:
+    admin.json("PUT", "/db")
+    assert admin.refusal("POST", "/_reshard/jobs", job) == f"400 bad_request: {reason}"
+
+
+def test_the_state_of_a_job_is_checked_before_the_job_is_looked_for(admin: Any) -> None:
+    assert "Expected a `state` field" in admin.refusal("PUT", "/_reshard/jobs/x/state", {})
+    assert "State field not" in admin.refusal("PUT", "/_reshard/jobs/x/state", {"state": "x"})
+    assert admin.refusal("PUT", "/_reshard/jobs/x/state", {"state": "stopped"}) == "404 not_found: missing"
+
+
+def test_a_node_takes_what_it_does_not_know_for_databases_of_its_own(admin: Any) -> None:
+    assert admin.refusal("GET", "/_node/_local/db") == "404 not_found: no_db_file"
+    for path in ("_system/x", "_versions/x", "_prometheus/x", "_nope"):
+        assert admin.refusal("GET", f"/_node/_local/{path}").startswith("400 illegal_database_name: Name: '_")
+
+
+def test_paths_of_the_scheduler(admin: Any) -> None:
+    assert admin("GET", "/_scheduler/jobs/x/y").json() == {"error": "not found"}
+    assert admin("POST", "/_scheduler/x", json={}).headers["Allow"] == "GET,HEAD"
+    assert admin.refusal("GET", "/_scheduler/docs/a/x") == "400 bad_request: Invalid path"
+    assert admin("GET", "/_scheduler/docs?states=Running,FAILED").status_code == 200

@@ -125,3 +125,9 @@ def test_no_password_secret_or_hash_gets_into_a_log_or_an_error(
     for hidden in ("hunter2", secret, admin.fake.node.config.get("admins", "adm")):
         assert hidden
         assert not any(hidden in text for text in texts)
+
+
+def test_a_form_may_part_its_members_by_semicolons(anonymous: Any, add_user: Any) -> None:
+    add_user("ann", "pw")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert anonymous("POST", "/_session", data="name=ann;password=pw", headers=headers).status_code == 200
