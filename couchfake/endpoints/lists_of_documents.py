@@ -12,9 +12,9 @@ from couchfake.http.streaming import Begun
 from couchfake.views.options import (
     MAX_LIMIT,
     ViewOptions,
+    bounded,
     check,
     check_all_docs,
-    check_limit,
     of_body,
     of_one_query,
     of_query,
@@ -56,7 +56,7 @@ def local_docs_queries(request: Request) -> Response:
 
 def _list(request: Request, namespace: Namespace) -> Response:
     options = _read(request)
-    _check(request, options)
+    options = _checked(request, options)
     check_all_docs(options)
     visible = request.node.rules.reader(request.db, request.user)
     return _respond(_text(Listing(request.db, namespace, options, options.all_keys, visible)))
@@ -78,8 +78,7 @@ def _several(request: Request, namespace: Namespace) -> Response:
     for members in body["queries"]:
         if not isinstance(members, dict):
             raise ServerError("function_clause")
-        options = of_one_query(members, base)
-        _check(request, options)
+        options = _checked(request, of_one_query(members, base))
         check(options, reducing=False)
         listings.append(Listing(request.db, namespace, options, options.keys, visible))
     return _respond(_texts(listings))
@@ -105,11 +104,11 @@ def _read(request: Request) -> ViewOptions:
     return options
 
 
-def _check(request: Request, options: ViewOptions) -> None:
+def _checked(request: Request, options: ViewOptions) -> ViewOptions:
     if options.partition is not None and not request.db.partitioned:
         raise QueryParseError("`partition` parameter is not supported on this db")
     bound = "query_limit" if options.partition is None else "partition_query_limit"
-    check_limit(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
+    return bounded(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
 
 
 # ---- the answer

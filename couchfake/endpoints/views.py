@@ -39,7 +39,7 @@ def view(request: Request, ddoc: str, rest: list[str]) -> Response:
     options = _read_options(request)
     request.node.stats.add("couchdb.httpd.view_reads")
     asked = open_view(request, entry, rest[0])
-    asked.check(options, request.node.config)
+    options = asked.check(options, request.node.config)
     return respond(answer(request.db, asked, options, request.node.rules.reader(request.db, request.user)))
 
 
@@ -71,8 +71,7 @@ def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
     for members in body["queries"]:
         if not isinstance(members, dict):
             raise ServerError("function_clause")
-        queries.append(of_one_query(members, base))
-        asked.check(queries[-1], request.node.config)
+        queries.append(asked.check(of_one_query(members, base), request.node.config))
     visible = request.node.rules.reader(request.db, request.user)
     return respond(results_text([answer(request.db, asked, options, visible) for options in queries]))
 

@@ -95,10 +95,16 @@ def group_level(options: ViewOptions) -> int | None:
     return options.group_level
 
 
-def check_limit(options: ViewOptions, bound: int = MAX_LIMIT) -> None:
-    """Refuse a limit above what the configuration allows (``query_limit``, ``partition_query_limit``)."""
-    if options.limit is not None and options.limit > bound:
+def bounded(options: ViewOptions, bound: int = MAX_LIMIT) -> ViewOptions:
+    """The options with the limit that the configuration sets where none was asked for; a higher one is refused.
+
+    ``bound`` is ``query_limit`` or ``partition_query_limit``.
+    """
+    if options.limit is None:
+        return options if bound == MAX_LIMIT else replace(options, limit=bound)
+    if options.limit > bound:
         raise QueryParseError(f"Limit is too large, must not exceed {bound}")
+    return options
 
 
 def check(options: ViewOptions, reducing: bool) -> None:

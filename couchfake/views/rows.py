@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from couchfake.errors import BadRequest, Crash
 from couchfake.storage.documents import Shown, shown_document
-from couchfake.storage.revision_ids import parse_rev
+from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.values import json
 from couchfake.views.nodes import Row
 from couchfake.views.options import ViewOptions
@@ -42,7 +43,8 @@ def included_document(
 ) -> bytes | None:
     """The text of the document that ``include_docs`` puts beside a row: another one where the value has its ``_id``.
 
-    A linked document comes as it is now, without what ``conflicts`` and ``attachments`` would add.
+    A linked document comes as it is now, without what ``conflicts`` and ``attachments`` would add; it may be a local
+    one. A ``_rev`` that is no revision ends the query (400, as a crash).
     """
     _, docid, value = row
     rev = None
@@ -52,10 +54,13 @@ def included_document(
         att_encoding_info=options.att_encoding_info,
     )
     if isinstance(value, dict):
-        rev = value.get("_rev")
+        rev = _rev(value["_rev"]) if "_rev" in value else None
         if "_id" in value:
             docid, shown = value["_id"], _PLAIN
     with db.lock:
+        local = db.local(docid) if rev is None and isinstance(docid, str) else None
+        if local is not None:
+            return json.encode(local.document())
         found = _find(db, docid, rev)
         if found is None:
             return None
@@ -63,10 +68,17 @@ def included_document(
         return shown_document(entry, leaf if visible is None else visible(entry, leaf), shown, db.revs_limit)
 
 
-def _find(db: Database, docid: Any, rev: Any) -> _Found | None:
+def _rev(given: Any) -> RevisionId:
+    try:
+        return parse_rev(given)
+    except BadRequest as error:
+        raise Crash(error.error, error.reason, error.status) from error
+
+
+def _find(db: Database, docid: Any, rev: RevisionId | None) -> _Found | None:
     if not isinstance(docid, str):
         return None
-    found = db.open_leaf(docid, None if rev is None else parse_rev(rev))
+    found = db.open_leaf(docid, rev)
     if found is None or found[1].body is None or (rev is None and found[1].deleted):
         return None
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from couchfake.errors import CouchError, QueryParseError
 from couchfake.views.index import Index, Snapshot
-from couchfake.views.options import MAX_LIMIT, ViewOptions, check, check_limit
+from couchfake.views.options import MAX_LIMIT, ViewOptions, bounded, check
 from couchfake.views.query import ViewQuery
 
 if TYPE_CHECKING:
@@ -31,15 +31,16 @@ class View:
         """Whether a query is answered by the reduce function."""
         return self.reducer is not None and options.reduce is not False
 
-    def check(self, options: ViewOptions, config: Config) -> None:
-        """Refuse a query (QueryParseError) that this view cannot answer."""
+    def check(self, options: ViewOptions, config: Config) -> ViewOptions:
+        """Refuse a query (QueryParseError) that this view cannot answer; what is left has the configured limit."""
         limit = "partition_query_limit" if self.partitioned else "query_limit"
-        check_limit(options, config.integer("query_server_config", limit, MAX_LIMIT))
+        options = bounded(options, config.integer("query_server_config", limit, MAX_LIMIT))
         check(options, self.reduces(options))
         if self.partitioned and options.partition is None:
             raise QueryParseError("`partition` parameter is mandatory for queries to this view.")
         if not self.partitioned and options.partition is not None:
             raise QueryParseError("`partition` parameter is not supported in this design doc")
+        return options
 
     def snapshot(self, options: ViewOptions) -> Snapshot:
         """The index as the query wants it: up to date, as it is, or as it is and brought up to date afterwards."""

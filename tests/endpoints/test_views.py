@@ -306,6 +306,16 @@ def test_the_bound_of_limits_is_a_setting(views: Views) -> None:
     )
 
 
+def test_the_bound_of_limits_is_the_limit_where_none_is_asked_for(views: Views) -> None:
+    views.design(BY_K)
+    views.save(*({"_id": docid, "k": docid} for docid in "abc"))
+    views.set("query_server_config", "query_limit", "2")
+    assert len(views.rows()) == 2
+    assert len(views.ask("/db/_all_docs")["rows"]) == 2
+    several = views.json("POST", "/db/_design/d/_view/v/queries", {"queries": [{}, {"limit": 1}]}, 200)["results"]
+    assert [len(each["rows"]) for each in several] == [2, 1]
+
+
 def test_a_view_of_a_mango_index_counts_its_rows(views: Views) -> None:
     views.json("POST", "/db/_index", {"index": {"fields": ["k"]}, "ddoc": "m", "name": "by-k"}, 200)
     views.save({"_id": "a", "k": 2}, {"_id": "b", "k": 1}, {"_id": "c"})
