@@ -67,7 +67,10 @@ def _selector(request: Request, body: dict[str, Any] | None) -> Filter:
     if request.verb != "POST":
         raise BadRequest("Selector must be specified in POST payload")
     members = _body(request, body)
-    return Selector(members.get("selector"), members.get("fields"), request.node.collator)
+    chosen = Selector(members.get("selector"), members.get("fields"), request.node.collator)
+    if members.get("fields", []) is None:  # null is not the same as nothing
+        raise BadRequest("Selector error: fields must be JSON array")
+    return chosen
 
 
 def _view(request: Request) -> Filter:

@@ -208,6 +208,7 @@ def _read_entry(
     name: str, entry: dict[str, Any], settings: AttachmentSettings, following: Iterator[bytes] | None
 ) -> AttachmentInput:
     if entry.get("stub") is True:
+        _encoding(entry)
         _sent_md5(entry)  # a stub's digest is not compared, but one that cannot be read breaks the request
         return AttachmentInput(name, None, "revpos" in entry, entry.get("revpos"))
     if entry.get("follows") is True:
@@ -257,15 +258,21 @@ def _sent_md5(entry: dict[str, Any]) -> bytes:
         raise ServerError("function_clause") from None
 
 
+def _encoding(entry: dict[str, Any]) -> Encoding:
+    """An entry's ``encoding``; a name that the server does not know breaks the request."""
+    encoding = entry.get("encoding", "identity")
+    if encoding not in ("identity", "gzip"):
+        raise ServerError("badarg")
+    return "gzip" if encoding == "gzip" else "identity"
+
+
 def _read_following(
     name: str, entry: dict[str, Any], settings: AttachmentSettings, following: Iterator[bytes] | None
 ) -> Attachment:
     """A ``follows`` entry: ``length`` bytes (``encoded_length`` if they are encoded) of the parts that are left."""
-    encoding, length = entry.get("encoding", "identity"), entry.get("length")
+    encoding, length = _encoding(entry), entry.get("length")
     sent_md5 = _sent_md5(entry)
     expected = entry.get("encoded_length", length) if "encoding" in entry else length
-    if encoding not in ("identity", "gzip"):
-        raise ServerError("badarg")
     if following is None or type(expected) is not int or expected < 0:
         raise ServerError("function_clause")  # nothing can follow a plain document; the length is not optional
     data = _take(following, expected)

@@ -77,7 +77,7 @@ class Edit:
         return shown
 
 
-_IGNORED = frozenset(("_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts", "_access"))
+_IGNORED = frozenset(("_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"))
 # What the replicator writes into its documents is kept like any other member.
 _KEPT = frozenset(
     (

@@ -216,6 +216,12 @@ def test_an_error_of_a_filter_is_an_error_answer(db: Client) -> None:
     assert db.refusal("POST", "/db/_changes?filter=_selector", selector).startswith("400 ")
 
 
+def test_fields_of_a_selector_may_be_left_out_but_are_not_null(db: Client) -> None:
+    assert ids(db, "?filter=_selector", "POST", {"selector": {}}) == "abc"
+    refusal = db.refusal("POST", "/db/_changes?filter=_selector", {"selector": {}, "fields": None})
+    assert refusal == "400 bad_request: Selector error: fields must be JSON array"
+
+
 # ---- many at once
 
 

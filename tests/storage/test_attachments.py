@@ -365,3 +365,10 @@ class TestRendering:
         assert "data" in shown["three"]
         assert shown["one"]["stub"] is True
         assert newer_than(attachments, 2) == [attachments[0]]
+
+
+@pytest.mark.parametrize("encoding", [None, 5, "", "foo", ["gzip"]])
+def test_a_stub_of_an_unknown_encoding_breaks_the_request(encoding: Any) -> None:
+    with pytest.raises(ServerError) as caught:
+        read_attachments({"x": {"stub": True, "encoding": encoding}}, SETTINGS)
+    assert caught.value.reason == "badarg"
