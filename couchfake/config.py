@@ -165,6 +165,11 @@ class Config:
 
     # Reading
 
+    @property
+    def state(self) -> object:
+        """The same object for as long as no setting has changed."""
+        return self._effective
+
     def get(self, section: str, key: str, default: str = "") -> str:
         """The value in force: set, else implied, else ``default`` (which counts only for keys unknown here)."""
         return self._effective.get((section, key), default)

@@ -42,6 +42,10 @@ class InProcessSession(requests.Session):
             "cert": self.cert if cert is None else cert,
         }
 
+    def resolve_redirects(self, resp: Any, req: Any, *arguments: Any, **settings: Any) -> Any:
+        """The answers that a redirecting one leads to, one after the other."""
+        return super().resolve_redirects(resp, req, *arguments, **settings) if resp.is_redirect else iter(())
+
     def prepare_request(self, request: Request) -> PreparedRequest:
         """The request with the session's settings merged in."""
         own: Any = self.headers

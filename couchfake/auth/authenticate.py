@@ -19,6 +19,7 @@ from typing import Any
 
 from couchfake.auth import cookies, jwt, passwords, totp
 from couchfake.auth.context import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
+from couchfake.auth.known_logins import KnownLogins, State
 from couchfake.auth.lockout import Lockout
 from couchfake.auth.users import Users
 from couchfake.config import Config
@@ -51,6 +52,7 @@ class Authenticator:
         self._clock = clock
         self._lockout = Lockout(config, clock)
         self._proven = ProvenPasswords()
+        self._known = KnownLogins(self._state)
         self._names_of: tuple[str, list[str]] = ("", [])  # the setting that was read last, and what it says
         self._handlers: dict[str, Callable[[Presented], UserContext | None]] = {
             "cookie": self._by_cookie,
@@ -123,7 +125,11 @@ class Authenticator:
         return False
 
     def _by_basic(self, presented: Presented) -> UserContext | None:
-        credentials = _basic_credentials(presented.header("Authorization"))
+        header = presented.header("Authorization")
+        known = self._known.get(header, presented.peer) if header is not None else None
+        if known is not None:
+            return known
+        credentials, before = _basic_credentials(header), self._state()
         if credentials is None:
             party = not self._users.has_admins() and not self._config.boolean("chttpd", "require_valid_user")
             return UserContext(roles=(SERVER_ADMIN_ROLE,), handler="default") if party else None
@@ -131,7 +137,13 @@ class Authenticator:
         members = self._users.members(name)
         if members is None or "totp" in members or not self._proves(name, password, presented, members):
             raise Unauthorized(INCORRECT)
-        return UserContext(name, self._accepted(name, password, members), "default")
+        user = UserContext(name, self._accepted(name, password, members), "default")
+        self._known.remember(header or "", presented.peer, user, before)
+        return user
+
+    def _state(self) -> State:
+        """What decides whether a name and a password are right."""
+        return (self._config.state, *self._users.state(), self._lockout.counted)
 
     # Session cookie
 

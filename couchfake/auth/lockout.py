@@ -25,6 +25,8 @@ class Lockout:
         self._config = config
         self._clock = clock
         self._lock = threading.Lock()
+        self.counted = 0
+        """How many failures were counted so far."""
         self._failures: dict[Account, tuple[int, float]] = {}  # count, and when the first was
 
     def refuse_locked(self, account: Account) -> None:
@@ -39,6 +41,7 @@ class Lockout:
         if self._config.get("chttpd_auth_lockout", "mode") not in ("enforce", "warn"):
             return
         with self._lock:
+            self.counted += 1
             count, since = self._failures.pop(account, (0, self._clock()))
             if self._is_over(since):
                 count, since = 0, self._clock()

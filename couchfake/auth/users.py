@@ -133,6 +133,11 @@ class Users:
             )
         return {**document, "roles": _roles(document)}
 
+    def state(self) -> tuple[Database | None, int]:
+        """What all answers here stand on, beside the configuration: the users' database and its update sequence."""
+        database = self._databases.get(db_name(self._config))
+        return database, database.update_seq if database is not None else 0
+
     def has_admins(self) -> bool:
         return self._config.has_section("admins")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import werkzeug
@@ -13,8 +12,10 @@ from werkzeug.exceptions import ClientDisconnected
 from couchfake.auth.authenticate import Presented
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
 from couchfake.http.accepting import accepts
+from couchfake.http.once import once
 from couchfake.http.parameters import Parameters, unquote
 from couchfake.values import json
+from couchfake.values.integers import read_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ class Request(werkzeug.Request):
     answer: Callable[[Request], Response]
     """How the server answers a request; a rewritten one goes through it again."""
 
-    @cached_property
+    @once
     def target(self) -> tuple[str, str]:
         """Path and query as they were sent, still escaped; without a mount prefix and a fragment."""
         environ = self.environ
@@ -59,7 +60,7 @@ class Request(werkzeug.Request):
         if "%" in raw and _BROKEN_ESCAPE.search(raw):
             raise BadRequest("invalid_url_encoding")
 
-    @cached_property
+    @once
     def segments(self) -> list[str]:
         """The parts of the path, unescaped; doubled and trailing slashes count for nothing."""
         path = self.target[0]
@@ -67,7 +68,7 @@ class Request(werkzeug.Request):
             path = path.replace("+", "%2B")
         return [unquote(part) for part in path.split("/") if part]
 
-    @cached_property
+    @once
     def presented(self) -> Presented:
         """What tells who makes the request."""
         environ = self.environ
@@ -79,11 +80,11 @@ class Request(werkzeug.Request):
             environ.get("wsgi.url_scheme") == "https",
         )
 
-    @cached_property
+    @once
     def parameters(self) -> Parameters:
         return Parameters(self.target[1])
 
-    @cached_property
+    @once
     def verb(self) -> str:
         """The method: HEAD is handled as GET everywhere, and POST may override itself in a header."""
         method = self.environ["REQUEST_METHOD"]
@@ -93,20 +94,23 @@ class Request(werkzeug.Request):
                 method = override
         return "GET" if method == "HEAD" else str(method)
 
-    @cached_property
+    @once
     def body(self) -> bytes:
         """The whole body, decompressed. Raises TooLarge, BadContentType; BadRequest where the client went away."""
         return self._decompress(self.received)
 
-    @cached_property
+    @once
     def received(self) -> bytes:
         """The whole body as it came. Raises TooLarge; BadRequest where the client went away."""
+        environ = self.environ
         limit = self.node.config.integer("chttpd", "max_http_request_size", 4294967296)
-        if (self.content_length or 0) > limit:
+        told = environ.get("CONTENT_LENGTH", "")
+        if told.isdecimal() and read_integer(told) > limit:
             raise TooLarge("the request entity is too large")
         try:
-            data = self.get_data()
-        except (ClientDisconnected, ConnectionError):  # of a body with a length; of a chunked one
+            # Where the server ends the stream with the body there is no need to count.
+            data: bytes = environ["wsgi.input"].read() if environ.get("wsgi.input_terminated") else self.get_data()
+        except (ClientDisconnected, ConnectionError):  # as werkzeug says it, and as couchfake's own server does
             raise BadRequest("the request body ended early") from None
         if len(data) > limit:
             raise TooLarge("the request entity is too large")
@@ -144,7 +148,7 @@ class Request(werkzeug.Request):
         if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:  # by letter, case and all
             raise BadContentType(f"Content-Type must be {mimetype}")
 
-    @cached_property
+    @once
     def base_uri(self) -> str:
         """``http://host:port`` as the client wrote it, for Location headers."""
         config = self.node.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -131,3 +132,34 @@ def test_a_form_may_part_its_members_by_semicolons(anonymous: Any, add_user: Any
     add_user("ann", "pw")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert anonymous("POST", "/_session", data="name=ann;password=pw", headers=headers).status_code == 200
+
+
+def test_a_password_that_was_changed_is_no_longer_taken(admin: Any, add_user: Callable[..., Any]) -> None:
+    ada = add_user("ada", "old")
+    document = "/_users/org.couchdb.user:ada"
+    for _ in range(2):
+        assert ada.json("GET", "/_session")["userCtx"]["name"] == "ada"
+    stored = admin.json("GET", document)
+    admin.json("PUT", document, {**stored, "password": "new", "roles": ["poet"]}, 201)
+    assert ada("GET", "/_session").status_code == 401
+    again = type(ada)(ada.fake, ("ada", "new"))
+    assert again.json("GET", "/_session")["userCtx"]["roles"] == ["poet"]
+    admin.json("DELETE", f"{document}?rev={admin.json('GET', document)['_rev']}", status=200)
+    assert again("GET", "/_session").status_code == 401
+
+
+def test_a_locked_account_is_locked_for_the_right_password_too(admin: Any, add_user: Callable[..., Any]) -> None:
+    ada = add_user("ada", "right")
+    assert ada("GET", "/_session").status_code == 200
+    wrong = type(ada)(ada.fake, ("ada", "wrong"))
+    for _ in range(5):
+        assert wrong("GET", "/_session").status_code == 401
+    assert ada("GET", "/_session").status_code == 403
+
+
+def test_an_admin_who_is_none_any_more_is_refused_at_once(admin: Any) -> None:
+    admin.set("admins", "eve", "pw")
+    eve = type(admin)(admin.fake, ("eve", "pw"))
+    assert eve("GET", "/_all_dbs").status_code == 200
+    admin.json("DELETE", "/_node/_local/_config/admins/eve", status=200)
+    assert eve("GET", "/_all_dbs").status_code == 401
