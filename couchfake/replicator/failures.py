@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, NotFound
 
 
 def revs_diff_failed(error: CouchError) -> CouchError:
-    """The target would not say what it lacks: the reason is the answer in Erlang's notation, broken into lines."""
+    """The target would not say what it lacks."""
+    return _request_failed("revs_diff_failed", error)
+
+
+def changes_failed(error: CouchError) -> CouchError:
+    """The source would not tell its changes; of an error of its own the real server keeps the status only."""
+    if error.status >= 500:
+        return CouchError(500, "changes_req_failed", str(error.status))
+    return _request_failed("changes_req_failed", error)
+
+
+_WIDTH = 79  # of the lines that Erlang breaks terms into
+
+
+def _request_failed(name: str, error: CouchError) -> CouchError:
+    """The reason is the answer in Erlang's notation, broken into lines."""
+    indent = " " * (len(name) + 2)
+    told = f"<<\"{error.reason}\">>}}"
+    if len(indent) + len('  {<<"reason">>,') + len(told) + len("]}}") >= _WIDTH:
+        told = f"\n{indent}   {told}"
     return CouchError(
         500,
         "error",
-        f"{{revs_diff_failed,{error.status},\n"
-        f'                  {{[{{<<"error">>,<<"{error.error}">>}},\n'
-        f'                    {{<<"reason">>,\n                     <<"{error.reason}">>}}]}}}}',
+        f"{{{name},{error.status},\n"
+        f'{indent}{{[{{<<"error">>,<<"{error.error}">>}},\n'
+        f'{indent}  {{<<"reason">>,{told}]}}}}',
     )
 
 
 def db_not_found(url: str) -> CouchError:
     return CouchError(500, "db_not_found", f"could not open {url}")
+
+
+def no_source_for_filter(url: str) -> CouchError:
+    """A filter function is fetched before anything else, and what goes wrong there is a 404."""
+    return NotFound(f"Could not open source database `{url}`")

@@ -13,7 +13,7 @@ import requests
 
 from couchfake.errors import CouchError
 from couchfake.node import Node
-from couchfake.replicator.failures import db_not_found, revs_diff_failed
+from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
 from couchfake.replicator.peers import Change, ChangesQuery, Fetched, Page, Unreachable, UpdateSequence
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import format_hash, format_rev
@@ -70,13 +70,15 @@ class HttpPeer:
             if "Authorization" in self._session.headers or self._session.auth:
                 raise CouchError(500, "replication_auth_error", f"authentication failed for {self.name}")
             raise _unauthorized(401, self.name) from refusal
+        if response.status_code == 403:
+            raise _unauthorized(403, self.name)
         if response.status_code >= 400:
             raise db_not_found(self.name)
 
     def create(self, params: Mapping[str, Any]) -> None:
         options = {name: json.dumps(value).strip('"') for name, value in params.items()}
         response = self._send("PUT", params=options)
-        if response.status_code not in (201, 202, 412):
+        if response.status_code in (401, 403):  # whatever else went wrong shows when the database is opened
             raise _unauthorized(response.status_code, self.name)
 
     def update_seq(self) -> UpdateSequence:
@@ -97,7 +99,10 @@ class HttpPeer:
         elif query.selector is not None:
             body = {"selector": query.selector}
         method, options = ("POST", {"body": body}) if body else ("GET", {})
-        answer = self._ask(method, "_changes", params=params, **options)
+        try:
+            answer = self._ask(method, "_changes", params=params, **options)
+        except CouchError as error:
+            raise changes_failed(error) from None
         with self._understanding():
             return Page(
                 [Change(row["seq"], row["id"], [each["rev"] for each in row["changes"]]) for row in answer["results"]],
@@ -186,7 +191,8 @@ def _refusal(response: requests.Response) -> CouchError:
 
 
 def _unauthorized(status: int, url: str) -> CouchError:
-    return CouchError(status, "unauthorized", f"unauthorized to access or create database {url}")
+    error = "unauthorized" if status == 401 else "forbidden"
+    return CouchError(status, error, f"{error} to access or create database {url}")
 
 
 def _as_text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from itertools import islice
@@ -13,7 +14,7 @@ from couchfake.changes import filters
 from couchfake.changes.filters import Style
 from couchfake.errors import CouchError, NotFound
 from couchfake.node import Node
-from couchfake.replicator.failures import db_not_found, revs_diff_failed
+from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
 from couchfake.replicator.peers import Change, ChangesQuery, Fetched, Page, UpdateSequence
 from couchfake.replicator.source_filters import source_filter
 from couchfake.storage.database import Database
@@ -23,6 +24,9 @@ from couchfake.storage.partitions import is_exempt, partition_of
 from couchfake.storage.revision_ids import parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write, write_one
+from couchfake.values import json
+
+_COUNT = re.compile(r"\+?0*[1-9][0-9]{0,3}")
 
 
 class LocalPeer:
@@ -46,10 +50,20 @@ class LocalPeer:
         self._database()
 
     def create(self, params: dict[str, Any]) -> None:
-        if self._db_name not in self._node.databases:
-            require_server_admin(self._user)
-            props = {"partitioned": True} if params.get("partitioned") is True else {}
-            self._node.create_database(self._db_name, props)
+        """Asked for whether the database is there or not; who may not create databases may not ask either.
+
+        What else is wrong shows when there is no database to open.
+        """
+        require_server_admin(self._user)
+        counts = {name: str(params.get(name, 1)) for name in ("q", "n")}
+        if self._db_name in self._node.databases or not all(map(_COUNT.fullmatch, counts.values())):
+            return
+        props = {"partitioned": True} if params.get("partitioned") in (True, "true") else {}
+        try:
+            database = self._node.create_database(self._db_name, props)
+        except CouchError:
+            return
+        database.q = int(counts["q"]) if "q" in params else self._node.config.integer("cluster", "q", 1)
 
     def update_seq(self) -> UpdateSequence:
         database = self._database()
@@ -62,10 +76,15 @@ class LocalPeer:
     def changes(self, query: ChangesQuery, since: UpdateSequence, limit: int) -> Page:
         database = self._database()
         authorize(self._user, "GET", [self._db_name, "_changes"], self._node.security_of, self._node.config)
-        chosen = source_filter(self._node, database, query, self._user)
+        try:
+            chosen = source_filter(self._node, database, query, self._user)
+            last = _unpacked(database, since)
+        except CouchError as error:
+            if query.filter is not None and not query.filter.startswith("_"):
+                raise
+            raise changes_failed(error) from None
         style: Style = "main_only" if query.winning_revs_only else "all_docs"
         with database.lock:
-            last = database.unpack_seq(since) if since else 0
             looked = [
                 filters.Change(entry.seq, entry, tuple(entry.leaves()))
                 for entry in islice(database.entries_since(last), limit)
@@ -81,7 +100,7 @@ class LocalPeer:
     def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         database = self._database()
         with database.changed:
-            if not stopping.is_set() and not database.count_since(database.unpack_seq(since) if since else 0):
+            if not stopping.is_set() and not database.count_since(_unpacked(database, since)):
                 database.changed.wait(seconds)
 
     def interrupt(self) -> None:
@@ -129,6 +148,14 @@ class LocalPeer:
         body = {name: value for name, value in document.items() if not name.startswith("_")}
         rev = parse_rev(document["_rev"]) if "_rev" in document else None
         write_one(self._database(), Edit(docid, body, rev=rev), self._user)
+
+
+def _unpacked(database: Database, since: UpdateSequence) -> int:
+    """A sequence as ``_changes`` takes it: one of its own, ``0`` or ``now``."""
+    text = since if isinstance(since, str) else json.dumps(since)
+    if text == "now":
+        return database.update_seq
+    return 0 if text == "0" else database.unpack_seq(text)
 
 
 def _require_partition(docid: str) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
+from couchfake.errors import CouchError
 from couchfake.replicator.checkpoints import checkpoint_id, common_ancestry, new_log
+from couchfake.replicator.failures import no_source_for_filter
 from couchfake.replicator.peers import Change, ChangesQuery, Peer, UpdateSequence
 
 _COUNTED = (
@@ -110,7 +112,7 @@ class Transfer:
 
     def prepare(self) -> None:
         """Look at both ends and find out where to begin."""
-        self.source.open()
+        self._open_source()
         if self.options.create_target:
             self.target.create(self.options.create_target_params)
         self.target.open()
@@ -126,6 +128,15 @@ class Transfer:
         self.through_seq = self.checkpointed_seq = self._seen = self._start_seq
         self.source_seq = self.source.update_seq()
         self.is_prepared = True
+
+    def _open_source(self) -> None:
+        try:
+            self.source.open()
+        except CouchError as error:
+            name = self.options.query.filter
+            if error.error == "db_not_found" and name is not None and not name.startswith("_"):
+                raise no_source_for_filter(self.source.name) from None
+            raise
 
     def _copy_all(self) -> None:
         while True:

@@ -140,3 +140,43 @@ def test_a_continuous_replication_that_cannot_begin_is_gone(admin: Client) -> No
     found = running.get(job)
     assert found is None or found.finished.wait(10)
     assert admin.refusal("POST", "/_replicate", {"id": job, "cancel": True}) == "404 not_found: missing"
+
+
+@pytest.mark.parametrize("since", ["bogus", 5])
+def test_the_source_must_know_the_sequence_to_begin_at(admin: Client, since: Any) -> None:
+    refusal = admin.refusal("POST", "/_replicate", {"source": "a", "target": "b", "since_seq": since})
+    assert refusal.startswith("500 error: {changes_req_failed,400,\n")
+    assert "Malformed sequence" in refusal
+
+
+def test_a_replication_may_begin_at_the_end(admin: Client) -> None:
+    admin.json("PUT", "/a/x", {}, 201)
+    for since, written in (("now", 0), ("0", 1)):
+        admin.json("POST", "/_replicate", {"source": "a", "target": "b", "since_seq": since}, 200)
+        assert admin.json("GET", "/b")["doc_count"] == written
+
+
+def test_what_a_target_is_made_with_reaches_it(admin: Client) -> None:
+    asked = {"source": "a", "target": "c", "create_target": True, "create_target_params": {"q": 2}}
+    admin.json("POST", "/_replicate", asked, 200)
+    assert admin.json("GET", "/c")["cluster"]["q"] == 2
+
+
+@pytest.mark.parametrize("target", ["Bad", "d"])
+def test_a_target_that_cannot_be_made_is_not_found(admin: Client, target: str) -> None:
+    asked = {"source": "a", "target": target, "create_target": True, "create_target_params": {"q": "x"}}
+    assert admin.refusal("POST", "/_replicate", asked).startswith("500 db_not_found")
+
+
+def test_who_may_not_make_databases_may_not_ask_for_them_either(admin: Client, add: Callable[[str], Client]) -> None:
+    bob = add("bob")
+    for name in ("a", "b"):
+        admin.json("PUT", f"/{name}/_security", {}, 200)
+    asked = {"source": "a", "target": "b"}
+    bob.json("POST", "/_replicate", asked, 200)
+    assert bob.refusal("POST", "/_replicate", {**asked, "create_target": True}).startswith("401 unauthorized")
+
+
+def test_a_filter_function_is_looked_for_first(admin: Client) -> None:
+    asked = {"source": "nope", "target": "b", "filter": "d/f"}
+    assert admin.refusal("POST", "/_replicate", asked).startswith("404 not_found: Could not open source database")
