@@ -24,12 +24,12 @@ class AnswerWriter:
     """One answer. After :meth:`run`, ``status`` and ``body_size`` say what was sent and ``keep_alive`` what follows."""
 
     def __init__(
-        self, send: Callable[[bytes], None], head: Head, date: Callable[[], str], last: Callable[[], bool]
+        self, send: Callable[[bytes], None], head: Head, date: Callable[[], str], never_came: Callable[[], bool]
     ) -> None:
         self._send = send
         self._head = head
         self._date = date
-        self._last = last  # says, as the head is sent, whether no request can follow
+        self._never_came = never_came
         self._status_line = ""
         self._headers: list[tuple[str, str]] = []
         self._length: int | None = None  # as the head says
@@ -39,6 +39,7 @@ class AnswerWriter:
         self.body_size = 0
         self.head_sent = False
         self.keep_alive = head.keep_alive
+        self.never_came = False  # the request's body, as the answer began: nobody knows where the next one begins
 
     def run(self, application: WSGIApplication, environ: dict[str, Any]) -> None:
         """Have the application answer. Raises ClientDisconnected, MalformedRequest; other errors become a 500."""
@@ -154,8 +155,9 @@ class AnswerWriter:
             lines.append("Date: " + self._date())
         if self._length is None and not self._bodiless_status():
             self._frame(lines, length)
-        if not self.keep_alive or self._last():
-            self.keep_alive = False
+        self.never_came = self._never_came()
+        self.keep_alive = self.keep_alive and not self.never_came
+        if not self.keep_alive:
             lines.append("Connection: close")
         elif self._head.minor == 0:
             lines.append("Connection: keep-alive")

@@ -24,18 +24,6 @@ LINGER_SECONDS = 1.0
 RECEIVE_SIZE = 1 << 16
 
 
-UNASKED_METHODS = {"GET", "HEAD", "DELETE", "COPY"}
-
-
-def unasked(head: Head, body: RequestBody) -> bool:
-    """Whether a body came, or was announced, that the application had no use for.
-
-    Some clients announce one in each request and send none, so it is not waited for: like the real server's HTTP
-    layer, the connection ends instead.
-    """
-    return head.method in UNASKED_METHODS and not body.ended
-
-
 class Access(NamedTuple):
     """One answered request, for a log: the target as it was sent, times in seconds."""
 
@@ -120,7 +108,7 @@ class Connection:
         body = RequestBody(self._source, head.length, head.chunked, self._server.body_limit)
         if head.minor and head.has_body and head.headers.get("HTTP_EXPECT", "").lower() == "100-continue":
             body.on_first_read = self._continue
-        answer = AnswerWriter(self._send, head, self._server.date, lambda: unasked(head, body))
+        answer = AnswerWriter(self._send, head, self._server.date, lambda: self._never_came(body))
         self._peer = Peer(self._watch)
         if self._server.stopping:  # stop() may have told the request before this one
             return False
@@ -138,7 +126,10 @@ class Connection:
                 self._server.log(
                     Access(self._client, head.method, head.target, answer.status, answer.body_size, seconds)
                 )
-        if not unasked(head, body) and body.drain(DRAIN_LIMIT) and answer.keep_alive:
+        if answer.never_came:
+            self._linger()
+            return False
+        if body.drain(DRAIN_LIMIT) and answer.keep_alive:
             return True
         if not body.ended or body.broken:
             self._linger()
@@ -165,6 +156,22 @@ class Connection:
         head = f"HTTP/1.1 {error.status} {phrase}\r\nDate: {self._server.date()}\r\nContent-Length: 0\r\n"
         self._send(head.encode("ascii") + b"Connection: close\r\n\r\n")
         self._linger()
+
+    def _never_came(self, body: RequestBody) -> bool:
+        """Whether a body was announced that nobody wanted and of which nothing is here yet.
+
+        Some clients use headers again and announce a body that they do not send: then their next request cannot be
+        told from it. The real server's HTTP layer ends the connection after any body left unread.
+        """
+        if body.ended or self._source.buffer:
+            return False
+        try:
+            self._socket.settimeout(0)
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        finally:
+            self._socket.settimeout(IDLE_SECONDS)
 
     def _linger(self) -> None:
         """Let the client read its answer before the connection is reset for what it still sends."""
