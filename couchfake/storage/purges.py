@@ -20,8 +20,9 @@ class PurgeHistory:
         self._infos.append((self.seq, docid, [format_rev(rev) for rev in revs]))
 
     def since(self, seq: int) -> list[tuple[int, str, list[str]]]:
-        """``(purge sequence, document id, revisions)`` of the requests after ``seq``."""
-        return [info for info in self._infos if info[0] > seq]
+        """``(purge sequence, document id, revisions)`` of the requests after ``seq``. Costs what it answers."""
+        oldest = self.seq - len(self._infos)  # they are numbered without gaps
+        return self._infos[max(0, seq - oldest) :]
 
     def trim(self) -> None:
         """Compaction keeps only the newest ``limit``."""

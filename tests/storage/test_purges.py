@@ -87,6 +87,7 @@ def test_only_the_newest_stay_when_the_history_is_trimmed() -> None:
         history.add(str(number), [])
     history.trim()
     assert [docid for _, docid, _ in history.since(0)] == ["2", "3"]
+    assert [history.since(seq) for seq in (2, 3, 4, 5)] == [history.since(0), [(4, "3", [])], [], []]
     assert history.seq == 4
 
 
