@@ -61,10 +61,9 @@ def _reflects(token: Token) -> bool:
 
 def _ignores_origin(program: tuple[Token, ...]) -> bool:
     for index, token in enumerate(program):
-        following = program[index + 1 : index + 3]
         if token.text in _TELLING:
             return False
-        if token.text == "Object" and not (len(following) == 2 and following[1].text in _HARMLESS_OF_OBJECT):
+        if _alters_objects(program, index):
             return False
         if token.text in _MUTATORS and _is_member(program, index):
             return False
@@ -72,9 +71,15 @@ def _ignores_origin(program: tuple[Token, ...]) -> bool:
             return False
         if token.text == "(" and index and program[index - 1].text == "]":
             return False  # doc.list[whatever]()
-        if token.text in ("in", "of") and _is_member(program, index - 1):
+        if token.text in ("in", "of") and (_is_member(program, index - 1) or program[index - 1].text == "}"):
             return False  # for (doc.member of ...) writes too; `doc.a in b` is caught with it
     return True
+
+
+def _alters_objects(program: tuple[Token, ...], index: int) -> bool:
+    """Whether ``Object`` stands at ``index`` for what may do more than look (``Object.assign``)."""
+    following = program[index + 1 : index + 3]
+    return program[index].text == "Object" and not (len(following) == 2 and following[1].text in _HARMLESS_OF_OBJECT)
 
 
 def _is_member(program: tuple[Token, ...], index: int) -> bool:
@@ -99,6 +104,8 @@ def _keeps_no_state(source: str, program: tuple[Token, ...]) -> bool:
         return False
     declared = _declared_names(program)
     for index, token in enumerate(program):
+        if token.text == "Reflect" or _alters_objects(program, index):
+            return False
         if token.text not in _ASSIGNMENTS:
             continue
         if not _assigns_plain_name(program, index):

@@ -1,7 +1,7 @@
 // The other realm: prototypes for values that the server hands in. On the real server each function is a context of its
 // own and documents come from outside; here there is one realm, and this second set of prototypes.
-(function () {
-  var nativeParse = JSON.parse, OwnError = Error, OwnArray = Array;
+(function (nativeParse) {
+  var OwnError = Error, OwnArray = Array;
   var isArray = Array.isArray, keys = Object.keys, freezeOne = Object.freeze, isFrozen = Object.isFrozen;
   var setPrototype = Object.setPrototypeOf, prototypeOf = Object.getPrototypeOf;
   var define = Object.defineProperty, describe = Object.getOwnPropertyDescriptor, ownKeys = Reflect.ownKeys;

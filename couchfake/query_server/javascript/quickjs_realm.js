@@ -38,7 +38,7 @@ function makeRealm() {
   remove(Symbol, 'dispose asyncDispose');
 
   var theOtherRealm = null;
-  function other() { return theOtherRealm || (theOtherRealm = realm.load('quickjs_foreign')()); }
+  function other() { return theOtherRealm || (theOtherRealm = realm.load('quickjs_foreign')(parse)); }
 
   var scriptJSON = {};
   defineProperty(scriptJSON, 'parse', {

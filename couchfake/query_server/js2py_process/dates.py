@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import math
 import re
 from collections.abc import Callable
 from time import time as clock
@@ -22,6 +21,7 @@ _ISO = re.compile(
 _NUMERIC = re.compile(r"(\d{1,4})/(\d{1,2})/(\d{1,4})")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.(\d+))?\s*(am|pm)?", re.IGNORECASE)
 _ZONE = re.compile(r"(?:\b(?:GMT|UTC?|Z)\b)?\s*([+-]\d\d):?(\d\d)\b|\b(?:GMT|UTC?|Z)\b", re.IGNORECASE)
+_MOST = 8.64e15
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _DAY = "{weekday} {month} {day:02d} {year:04d}"
@@ -41,7 +41,7 @@ _FORMS = {
 
 def install(date: Any) -> None:
     """Mend ``Date``."""
-    jsdate.parse_date = _number
+    jsdate.date_constructor1 = _made
     prototype = date.own["prototype"]["value"]
     get_time = prototype.get("getTime")
 
@@ -149,9 +149,15 @@ def _civil(days: int) -> tuple[int, int, int]:
     return year, month, day_of_year - (153 * month_from_march + 2) // 5 + 1
 
 
-def _number(text: str) -> float:
-    time = parse(text)
-    return math.nan if time is None else time
+def _made(value: Any) -> Any:
+    """``new Date(value)``"""
+    if value.Class == "Date":
+        value = value.get("getTime").call(value, ())
+    value = value.to_primitive()
+    time = parse(value.value) if value.TYPE == "String" else float(value.to_number().value)
+    if time is None or not abs(time) <= _MOST:
+        return jsdate.PyJsDate(base.NaN, prototype=jsdate.DatePrototype)
+    return jsdate.PyJsDate(int(time), prototype=jsdate.DatePrototype)
 
 
 def _js(time: float | None) -> Any:

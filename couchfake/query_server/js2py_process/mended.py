@@ -12,8 +12,7 @@ import js2py.pyjs
 from js2py import base
 from js2py.base import Js, MakeError, PyJs, PyJsException
 
-from couchfake.query_server.js2py_process import dates, script_json
-from couchfake.query_server.js2py_process.native import define
+from couchfake.query_server.js2py_process import dates, library, numbers, script_json
 
 ABSENT = (
     "console", "window", "ArrayBuffer", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
@@ -28,7 +27,8 @@ def mend() -> None:
     _turn_failures_into_errors()
     _keep_member_order()
     dates.install(js2py.pyjs.Date)
-    base.StringPrototype.own.pop("localeCompare", None)  # which CouchDB's engine has not
+    numbers.install(js2py.pyjs.Number, js2py.pyjs.Math)
+    library.install()
     script_json.install(js2py.pyjs.JSON)
 
 
@@ -40,17 +40,11 @@ def builtins() -> list[Any]:
 
 
 def _close_doors() -> None:
-    """No Python value other than JavaScript's own kinds reaches a script, whichever way it comes (CVE-2024-28397)."""
+    """No Python value other than JavaScript's own kinds reaches a script, whichever way it comes. The way of
+    CVE-2024-28397, Object.getOwnPropertyNames, is closed in ``library`` besides."""
     js2py.disable_pyimport()
     base.py_wrap = _no_python
     base.PyObjectWrapper.get = _no_python
-
-    def get_own_property_names(thing: Any) -> Any:
-        if not thing.is_object():
-            raise MakeError("TypeError", "Object.getOwnPropertyNames called on non-object")
-        return Js(list(thing.own))
-
-    define(js2py.pyjs.Object, "getOwnPropertyNames", get_own_property_names)
 
 
 def _no_python(*values: Any) -> Any:

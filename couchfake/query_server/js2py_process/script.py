@@ -31,8 +31,13 @@ var date = new Date('2024-02-29'), local = new Date(2020, 1, 1);
 @lru_cache(maxsize=256)
 def compiled(program: str) -> Any:
     """Python code of a JavaScript program that leaves the program's value in a variable. Raises JsSyntaxError."""
-    tree = PyJsParser().parse(program)
+    try:
+        tree = PyJsParser().parse(program)
+    except IndexError as error:  # where brackets end that were never begun
+        raise SyntaxError("Unexpected token") from error
     body = tree["body"]
+    while body and body[-1]["type"] == "EmptyStatement":
+        body.pop()
     if body and body[-1]["type"] == "ExpressionStatement":
         body[-1]["expression"] = {
             "type": "AssignmentExpression",
