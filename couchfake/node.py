@@ -78,7 +78,7 @@ class Node:
 
     def create_database(self, name: str, props: dict[str, Any] | None = None) -> Database:
         """Make a database. Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``."""
-        self._check_name(name)
+        self.check_name(name)
         with self.lock:
             if name in self.databases:
                 raise CouchError(
@@ -115,7 +115,8 @@ class Node:
         for listener in self.listeners:
             listener(name, what)
 
-    def _check_name(self, name: str) -> None:
+    def check_name(self, name: str) -> None:
+        """Refuse what no database may be called (400 ``illegal_database_name``, ``database_name_too_long``)."""
         if name in SYSTEM_DATABASES:
             return
         if not _NAME.fullmatch(name):

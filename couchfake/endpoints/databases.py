@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from couchfake.auth.permissions import require_server_admin
-from couchfake.errors import BadRequest, CouchError
+from couchfake.errors import BadRequest, CouchError, ServerError
 from couchfake.http.parameters import quote
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
@@ -19,6 +19,9 @@ def create(request: Request) -> Response:
     require_server_admin(request.user)
     [name] = request.segments
     props = _creation_options(request)
+    if "placement" in request.parameters and name not in request.node.databases:
+        request.node.check_name(name)
+        raise ServerError("no_nodes_in_zone")  # this node, the only one, is in no zone
     database = request.node.create_database(name, props)
     config = request.node.config
     q = request.parameters.get("q")
