@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from couchfake.errors import CouchError, Crash
 from couchfake.query_server import QueryServer
+from couchfake.query_server import Reducer as ReduceFunction
 from couchfake.storage.documents import Shown, shown_document
 from couchfake.values.collation import Collator
 from couchfake.views.index import Emitted, Index, TreeDefinition, shared_index
@@ -47,7 +48,7 @@ class ViewServices:
         overflow = SumOverflow(lambda: self.config.get("query_server_config", "reduce_limit", "true") == "true")
         return [
             builtin_reducer(source, self.collator.sort_key, overflow)
-            or JavaScriptReducer(self.query_server, source, f"{ddoc_id}/_view/{name}", group.partitioned)
+            or JavaScriptReducer(self.query_server, source, f"{ddoc_id}/_view/{name}", group)
             for name, source in zip(tree.reduce_names, tree.reduce_sources, strict=True)
         ]
 
@@ -67,6 +68,7 @@ class ViewIndex(Index):
         ]
         super().__init__(db, definitions, _never, include_design=group.include_design)
         self._lib = group.lib
+        self._language = group.language
         self._ddoc_id = ddoc_id
         self._query_server = services.query_server
         self._shown = Shown(conflicts=True, deleted_conflicts=True, local_seq=group.local_seq)
@@ -79,7 +81,7 @@ class ViewIndex(Index):
             return
         server, lib, ddoc_id = self._query_server, self._lib or None, self._ddoc_id
         with _crashes():
-            session = server.compile_map(self._functions, lib, ddoc_id=ddoc_id)
+            session = server.compile_map(self._functions, lib, language=self._language, ddoc_id=ddoc_id)
             try:
                 yield from session.map_batches([self._text(entry) for entry in batch] for batch in batches)
             except BaseException:
@@ -99,23 +101,27 @@ def _never(entries: Sequence[DocumentEntry]) -> Sequence[Sequence[Emitted]]:
 class JavaScriptReducer:
     """A reduce function of a design document."""
 
-    def __init__(self, query_server: QueryServer, source: str, label: str, partitioned: bool) -> None:
+    def __init__(self, query_server: QueryServer, source: str, label: str, group: ViewGroup) -> None:
         self._query_server = query_server
         self._source = source
         self._label = label
-        self._partitioned = partitioned
+        self._language = group.language
+        self._partitioned = group.partitioned
 
     def reduce_all(self, calls: Sequence[Sequence[Row]]) -> Sequence[Any]:
         if calls and self._partitioned:
             # The real server's keys carry their partition as a term that is no JSON: the function is never reached.
             raise Crash("error", "invalid_ejson")
         with _crashes():
-            function = self._query_server.reducer(self._source, label=self._label)
+            function = self._function()
             return function.reduce_many([[((key, docid), value) for key, docid, value in rows] for rows in calls])
 
     def rereduce_all(self, calls: Sequence[Sequence[Any]]) -> Sequence[Any]:
         with _crashes():
-            return self._query_server.reducer(self._source, label=self._label).rereduce_many(calls)
+            return self._function().rereduce_many(calls)
+
+    def _function(self) -> ReduceFunction:
+        return self._query_server.reducer(self._source, language=self._language, label=self._label)
 
     def finish(self, value: Any) -> Any:
         """What the function returned; a ``ReduceOverflow`` where that was too much."""

@@ -323,3 +323,10 @@ def test_a_view_of_a_mango_index_counts_its_rows(views: Views) -> None:
     assert views.ask(path) == {"rows": [{"key": None, "value": 2}]}
     assert [row["key"] for row in views.ask(path, reduce=False)["rows"]] == [[1], [2]]
     assert views.refusal("GET", "/db/_design/m/_view/none") == "404 not_found: missing_named_view"
+
+
+def test_views_in_a_language_that_nobody_speaks_are_written_but_not_run(views: Views) -> None:
+    views.save({"_id": "a"})
+    views.design({"v": {"map": "fun({Doc}) -> Emit(1, null) end."}}, language="erlang")
+    refused = views.ask(status=500)
+    assert (refused["error"], refused["reason"]) == ("unknown_query_language", "erlang")
