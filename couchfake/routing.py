@@ -144,6 +144,8 @@ ROUTES = [
     route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),
     route("/{db}/_design/{ddoc}/_nouveau/{index}", "GET,POST", ANY=server.nouveau_is_absent),
     route("/{db}/_design/{ddoc}/_nouveau_info/{index}", "GET", ANY=server.nouveau_is_absent),
+    route("/{db}/_search_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
+    route("/{db}/_nouveau_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
     # documents
     route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.local_document),
     route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),

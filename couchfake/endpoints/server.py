@@ -208,8 +208,12 @@ def search_is_absent(request: Request, **_: Any) -> Response:
 
 def nouveau_analyze(request: Request) -> Response:
     """``POST /_nouveau_analyze``, with Nouveau switched off."""
-    request.require_json_type()
     raise NotFound()
+
+
+def search_cleanup(request: Request) -> Response:
+    """``POST /{db}/_search_cleanup`` and ``_nouveau_cleanup``: no index is there to be thrown away."""
+    return json_response({"ok": True}, 202)
 
 
 def nouveau_is_absent(request: Request, **_: Any) -> Response:

@@ -176,15 +176,13 @@ class Job:
         return info
 
     def task(self) -> dict[str, Any]:
-        """As ``_active_tasks`` lists it."""
+        """As ``_active_tasks`` lists it: who does it, and then what, by name."""
         transfer = self.transfer
-        return {
+        told = {
             "checkpoint_interval": int(self.request.options.checkpoint_interval * 1000),
             "continuous": self.request.options.continuous,
             "database": self.document[0] if self.document else None,
             "doc_id": self.document[1] if self.document else None,
-            "node": NODE_NAME,
-            "pid": f"<0.{id(self) % 30000}.0>",
             "replication_id": self.id,
             "source": self.source.name,
             "source_seq": transfer.source_seq if transfer else 0,
@@ -196,6 +194,8 @@ class Job:
             "user": self.user.name,
             **self.statistics(),
         }
+        who = {"node": NODE_NAME, "pid": f"<0.{id(self) % 30000}.0>", "process_status": "waiting"}
+        return {**who, **dict(sorted(told.items()))}
 
     def scheduler_row(self) -> dict[str, Any]:
         """As ``_scheduler/jobs`` lists it."""

@@ -105,6 +105,8 @@ def test_plugins_are_absent(admin: Any) -> None:
     assert admin.refusal("POST", "/_search_analyze", {}) == unavailable
     assert admin.refusal("GET", "/db/_design/d/_search/i?q=x") == unavailable
     assert admin.refusal("GET", "/db/_design/d/_nouveau/i?q=x") == "404 not_found: missing"
+    assert admin.json("POST", "/db/_search_cleanup", status=202) == {"ok": True}
+    assert admin("GET", "/db/_nouveau_cleanup").headers["Allow"] == "POST"
 
 
 def test_browsers_find_something_where_the_web_interface_would_be(anonymous: Any) -> None:

@@ -180,3 +180,13 @@ def test_who_may_not_make_databases_may_not_ask_for_them_either(admin: Client, a
 def test_a_filter_function_is_looked_for_first(admin: Client) -> None:
     asked = {"source": "nope", "target": "b", "filter": "d/f"}
     assert admin.refusal("POST", "/_replicate", asked).startswith("404 not_found: Could not open source database")
+
+
+def test_a_task_tells_who_works_and_then_what_by_name(admin: Client) -> None:
+    asked = {"source": "a", "target": "b", "continuous": True}
+    admin.json("POST", "/_replicate", asked, 202)
+    [task] = admin.json("GET", "/_active_tasks")
+    names = list(task)
+    assert names[:3] == ["node", "pid", "process_status"]
+    assert names[3:] == sorted(names[3:])
+    admin.json("POST", "/_replicate", {**asked, "cancel": True}, 200)
