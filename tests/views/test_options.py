@@ -175,7 +175,11 @@ def test_all_docs_keeps_one_key_apart_from_a_range() -> None:
     check_all_docs(of_query([("keys", '["a"]')]))
     check_all_docs(of_query([("key", '"b"'), ("keys", '["a"]')]))
     check_all_docs(of_query([("keys", '["a","b"]')]))
-    for pairs in ([("keys", '["a"]'), ("startkey", '"b"')], [("startkey", '"b"'), ("keys", '["a","b"]')]):
+    for pairs in (
+        [("keys", '["a"]'), ("startkey", '"b"')],
+        [("startkey", '"b"'), ("keys", '["a","b"]')],
+        [("key", '"a"'), ("keys", '["a","b"]')],  # of several keys none is the range's ends
+    ):
         assert "`keys` is incompatible" in refusal(check_all_docs, of_query(pairs))
     assert "Reduce is invalid" in refusal(check_all_docs, of_query([("reduce", "true")]))
 
