@@ -89,8 +89,8 @@ class Request(werkzeug.Request):
         """The method: HEAD is handled as GET everywhere, and POST may override itself in a header."""
         method = self.environ["REQUEST_METHOD"]
         if method == "POST":
-            override = self.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").upper()
-            if override in ("GET", "HEAD", "PUT", "DELETE", "COPY", "POST"):
+            override = self.environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").partition(";")[0]
+            if override in ("GET", "HEAD", "PUT", "DELETE", "COPY", "POST", "TRACE", "CONNECT"):  # case and all
                 method = override
         return "GET" if method == "HEAD" else str(method)
 

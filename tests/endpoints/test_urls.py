@@ -54,3 +54,18 @@ def test_whether_a_plus_in_a_path_is_a_space_is_configured(admin: Any) -> None:
     assert admin.json("PUT", "/d+b", status=201) == {"ok": True}
     assert "d+b" in admin.json("GET", "/_all_dbs")
     assert admin.json("GET", "/db/_all_docs?key=%22a+b%22")["rows"][0]["id"] == "a b"  # queries are read as ever
+
+
+@pytest.mark.parametrize(
+    ("override", "status"),
+    [("PUT", 201), ("PUT;x=1", 201), ("put", 400), ("GET", 404), ("HEAD", 404), ("TRACE", 405), ("FOO", 400), ("", 400)],
+)
+def test_a_post_may_be_another_method_by_its_name_in_capitals(party: Any, override: str, status: int) -> None:
+    party("PUT", "/db")
+    assert party("POST", "/db/a", json={}, headers={"X-HTTP-Method-Override": override}).status_code == status
+
+
+def test_only_a_post_may_be_another_method(party: Any) -> None:
+    party("PUT", "/db")
+    party("PUT", "/db/a", json={}, headers={"X-HTTP-Method-Override": "DELETE"})
+    assert party("GET", "/db/a", headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 200
