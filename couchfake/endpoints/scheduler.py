@@ -77,10 +77,13 @@ def _list_docs(request: Request, name: str | None) -> Response:
         raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
     options = of_query(request.parameters.pairs)
     documents = [each for source in request.node.replications for each in source.documents(name)]
+    total = len(documents)  # of all of them, whatever states are asked for
+    if options.descending:
+        documents.reverse()
     documents = [each for each in documents if not wanted or each["state"] in wanted]
     end = None if options.limit is None else options.skip + options.limit
-    offset = min(options.skip, len(documents))
-    return json_response({"total_rows": len(documents), "offset": offset, "docs": documents[options.skip : end]})
+    offset = min(options.skip, total)
+    return json_response({"total_rows": total, "offset": offset, "docs": documents[options.skip : end]})
 
 
 def _only(found: Iterable[dict[str, Any]]) -> dict[str, Any]:

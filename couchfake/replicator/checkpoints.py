@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from couchfake.errors import NotFound
 from couchfake.replicator.peers import ChangesQuery, Peer, UpdateSequence
 from couchfake.values import json
 
@@ -19,11 +20,16 @@ Log = dict[str, Any]
 
 
 def checkpoint_id(replication_id: str, source: Peer, query: ChangesQuery) -> str:
-    """Where the logs are kept. Another text of the filter function makes it another replication: it begins anew."""
-    ddoc, slash, name = (query.filter or "").partition("/")
-    filters = (source.design_document(ddoc) or {}).get("filters") if slash else None
-    if not isinstance(filters, dict) or name not in filters:
+    """Where the logs are kept. Another text of the filter function makes it another replication: it begins anew.
+
+    NotFound where the source has no such function.
+    """
+    if query.filter is None or query.filter.startswith("_"):
         return replication_id
+    ddoc, _, name = query.filter.partition("/")
+    filters = (source.design_document(ddoc) or {}).get("filters")
+    if not isinstance(filters, dict) or name not in filters:
+        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{source.name}`")
     code = json.encode([replication_id, filters[name]])
     return hashlib.md5(code, usedforsecurity=False).hexdigest()
 

@@ -202,7 +202,7 @@ class Job:
         return {
             "database": self.document[0] if self.document else None,
             "id": self.id,
-            "pid": f"<0.{id(self) % 30000}.0>",
+            "pid": None if self.state == "crashing" else f"<0.{id(self) % 30000}.0>",
             "source": self.source.name,
             "target": self.target.name,
             "user": self.user.name,
