@@ -136,6 +136,7 @@ def test_proxy_headers_mean_nothing_until_switched_on(server: Any) -> None:
     assert server.authenticator.handler_names() == ["proxy", "default"]
     user = server.who(**headers)
     assert (user.name, user.roles, user.handler) == ("ann", ("a", "b"), "proxy")
+    assert server.who(**{**headers, "x_auth_couchdb_roles": "a,,b,,"}).roles == ("a", "", "b")
     server.config.set("chttpd_auth", "proxy_use_secret", "true")
     server.config.set("chttpd_auth", "secret", "s")
     assert server.who(**headers) == ANONYMOUS
