@@ -55,6 +55,9 @@ class Rules:
             return lambda entry, leaf: credentials.visible(database, entry.id, leaf, user)
         return None
 
+    def max_partition_size(self) -> int:
+        return self.node.config.integer("couchdb", "max_partition_size", 0)
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         if any(edit.id.startswith("_design/") for edit in edits):
             validation.forget_validators(database)

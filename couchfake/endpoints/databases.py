@@ -10,6 +10,7 @@ from couchfake.errors import BadRequest, CouchError, ServerError
 from couchfake.http.parameters import quote
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
+from couchfake.node import SYSTEM_DATABASES
 from couchfake.storage.database import Database
 from couchfake.values.integers import read_integer
 
@@ -19,6 +20,8 @@ def create(request: Request) -> Response:
     require_server_admin(request.user)
     [name] = request.segments
     props = _creation_options(request)
+    if "partitioned" in props and (name in SYSTEM_DATABASES or name.rpartition("/")[2] in ("_replicator", "_users")):
+        raise BadRequest("Cannot partition a system database")
     if "placement" in request.parameters and name not in request.node.databases:
         request.node.check_name(name)
         raise ServerError("no_nodes_in_zone")  # this node, the only one, is in no zone

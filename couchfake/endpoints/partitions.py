@@ -13,6 +13,7 @@ from couchfake.http.parameters import Parameters
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.storage.database import Database
+from couchfake.storage.full_partitions import partition_entries
 from couchfake.storage.partitions import check_partition
 from couchfake.storage.sizes import external_size
 
@@ -55,9 +56,8 @@ def _require_partitioned(db: Database) -> None:
 
 
 def partition_info(db: Database, name: str) -> dict[str, Any]:
-    prefix = f"{name}:"
     with db.lock:
-        entries = [entry for docid, entry in db.entries.items() if docid.startswith(prefix)]
+        entries = partition_entries(db, name)
         size = sum(map(external_size, entries))
         deleted = sum(entry.deleted for entry in entries)
     return {

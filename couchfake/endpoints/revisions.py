@@ -14,6 +14,7 @@ from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response
 from couchfake.storage.database import Database
+from couchfake.storage.partitions import is_exempt, partition_of
 from couchfake.storage.revision_ids import RevisionId, format_rev
 from couchfake.values.erlang_dict import in_dict_order
 
@@ -97,6 +98,10 @@ def purge(request: Request) -> Response:
         raise BadRequest("Exceeded maximum number of documents.")
     if sum(len(revs) for _, revs in named) > config.integer("purge", "max_revisions_number", 1000):
         raise BadRequest("Exceeded maximum number of revisions.")
+    if request.db.partitioned:
+        for docid, _ in named:
+            if not is_exempt(docid):
+                partition_of(docid)
     purged = request.db.purge(named)
     answer = {docid: [format_rev(rev) for rev in revs] for docid, revs in purged.items()}
     quorum = write_quorum(request)

@@ -46,6 +46,9 @@ class WriteRules(Protocol):
     def reader(self, database: Database, user: Any) -> Visible | None:
         """``after_read`` for many documents; None where the user sees them all as they are."""
 
+    def max_partition_size(self) -> int:
+        """In bytes; 0 or less where partitions may grow without limit."""
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         """Told of what was written, under the lock (design documents: caches to drop)."""
 

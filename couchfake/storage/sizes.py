@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.revision_tree import Revision
 
 
 def external_size(entry: DocumentEntry) -> int:
     """The bodies and attachments of a document's leaves."""
-    return sum(
-        (json_size(leaf.body.value) if leaf.body else 0) + sum(each.length for each in leaf.attachments)
-        for leaf in entry.leaves()
-    )
+    return sum(map(leaf_size, entry.leaves()))
+
+
+def leaf_size(leaf: Revision) -> int:
+    return (json_size(leaf.body.value) if leaf.body else 0) + sum(each.length for each in leaf.attachments)
 
 
 def json_size(value: Any) -> int:

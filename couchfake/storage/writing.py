@@ -9,7 +9,7 @@ without them a parent that nobody knows is no conflict for a document that is no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -20,6 +20,7 @@ from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
+from couchfake.storage.full_partitions import check_room, full_partitions
 from couchfake.storage.revision_hash import revision_hash
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Fill, Revision
@@ -55,8 +56,9 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
             for task in stored:
                 prepare(database, task, stored, user)
         before, known = database.update_seq, len(database.entries)
+        full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
         for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
-            _merge_bucket(database, docid, list(bucket), new_edits)
+            _merge_bucket(database, docid, list(bucket), new_edits, full)
         for task in local:
             _write_local(database, task)
             if not new_edits and not isinstance(task.outcome, CouchError):
@@ -168,17 +170,19 @@ def _known_ancestor(entry: DocumentEntry, edit: Edit) -> Revision | None:
 # ---- merging them
 
 
-def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits: bool) -> None:
+def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits: bool, full: Collection[str]) -> None:
     """All edits of one document: they get one sequence together."""
     entry = database.entries.get(docid)
     if entry is None:
         entry = DocumentEntry(docid)
     seq = database.update_seq + 1
-    merge = _merge_edit if new_edits else _merge_replicated
     size = entry.size()
     grown = False
     for task in bucket:
-        grown |= merge(database, entry, task, seq)
+        if new_edits:
+            grown |= _merge_edit(database, entry, task, seq, full)
+        else:
+            grown |= _merge_replicated(database, entry, task, seq)
     if grown:
         if not new_edits:
             entry.tree.repair(database.revs_limit)
@@ -189,7 +193,7 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
         database.count(entry, entry.deleted)
 
 
-def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int) -> bool:
+def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int, full: Collection[str]) -> bool:
     edit = task.edit
     start, ids = edit.start, edit.ids
     hashed: Sequence[tuple[str, Any, bytes] | None] = attachments.hash_tuples(edit.attachments)
@@ -203,6 +207,11 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int)
     parent = (start, ids[0]) if ids else None
     if parent is not None and not parent[1]:
         task.outcome = Conflict()
+        return False
+    try:
+        check_room(full, entry, edit, parent)
+    except CouchError as error:
+        task.outcome = error
         return False
     new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
     _, node = entry.tree.graft(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)

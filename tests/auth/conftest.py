@@ -43,6 +43,9 @@ class Rules:
     def reader(self, database: Database, user: Any) -> Visible | None:
         return None
 
+    def max_partition_size(self) -> int:
+        return 0
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         return
 

@@ -113,3 +113,42 @@ def test_a_global_view_has_no_partitions(house: Any) -> None:
     assert house.refusal("GET", "/house/_partition/attic/_design/g/_view/by_temp") == (
         "400 query_parse_error: `partition` parameter is not supported in this design doc"
     )
+
+
+def test_a_full_partition_takes_nothing_that_makes_it_larger(house: Any) -> None:
+    house.set("couchdb", "max_partition_size", "50")
+    refusal = "403 partition_overflow: Partition limit exceeded due to update on '{}'"
+    assert house.refusal("PUT", "/house/attic:4", {"day": 4}) == refusal.format("attic:4")
+    house.json("PUT", "/house/roof:2", {"day": 2}, 201)
+    old = house.json("GET", "/house/attic:1")
+    assert house.refusal("PUT", "/house/attic:1", {**old, "more": 1}) == refusal.format("attic:1")
+    house.json("PUT", "/house/attic:1", {"_rev": old["_rev"]}, 201)
+
+
+def test_a_partition_that_was_shrunk_has_room_again(house: Any) -> None:
+    house.set("couchdb", "max_partition_size", "50")
+    for number in (1, 2):
+        rev = house.json("GET", f"/house/attic:{number}")["_rev"]
+        house.json("DELETE", f"/house/attic:{number}?rev={rev}", status=200)
+    house.json("PUT", "/house/attic:4", {"day": 4}, 201)
+
+
+def test_full_partitions_refuse_rows_of_a_request(house: Any) -> None:
+    house.set("couchdb", "max_partition_size", "50")
+    docs = [{"_id": "attic:5"}, {"_id": "attic:1"}, {"_id": "roof:9"}, {"_id": "_design/d", "views": {}}]
+    rows = house.json("POST", "/house/_bulk_docs", {"docs": docs}, 201)
+    assert [row.get("error") for row in rows] == ["partition_overflow", "conflict", None, None]
+    assert rows[0]["reason"] == "Partition limit exceeded due to update on 'attic:5'"
+    replicated = {"docs": [{"_id": "attic:5", "_rev": "1-a"}], "new_edits": False}
+    assert house.json("POST", "/house/_bulk_docs", replicated, 201) == []
+
+
+def test_a_purge_names_documents_of_partitions(house: Any) -> None:
+    refused = house.refusal("POST", "/house/_purge", {"attic": ["1-a"]})
+    assert refused == "400 illegal_docid: Doc id must be of form partition:id"
+    house.json("POST", "/house/_purge", {"_design/d": ["1-a"]}, 201)
+
+
+@pytest.mark.parametrize("name", ["_replicator", "_global_changes", "any%2F_users", "any%2F_replicator"])
+def test_system_databases_have_no_partitions(house: Any, name: str) -> None:
+    assert house.refusal("PUT", f"/{name}?partitioned=true") == "400 bad_request: Cannot partition a system database"

@@ -73,6 +73,7 @@ def test_without_fallback_a_scan_over_all_documents_is_refused(couch: Couch) -> 
     couch.index("age")
     assert "docs" in couch.find({"age": 1}, allow_fallback=False)
     assert "docs" in couch.find({"age": 1}, use_index=[], allow_fallback=False)
+    options: dict
     for options in ({}, {"use_index": []}):
         refused = couch.find({"team": "core"}, allow_fallback=False, **options)
         assert refused["error"] == "invalid_index"

@@ -27,6 +27,7 @@ class Rules:
         self.refused: dict[str, CouchError] = {}
         self.validated: list[tuple[str, str | None]] = []
         self.written: list[list[str]] = []
+        self.partition_limit = 0
 
     def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         pass
@@ -44,6 +45,9 @@ class Rules:
 
     def reader(self, database: Database, user: Any) -> Visible | None:
         return None
+
+    def max_partition_size(self) -> int:
+        return self.partition_limit
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         self.written.append([edit.id for edit in edits])

@@ -1,0 +1,50 @@
+"""Partitions that have no room left: interactive edits may not make their documents larger.
+
+What counts is the partition's size before the request. CouchDB documentation, "Partitioned Databases" and
+``[couchdb] max_partition_size``; source: ``couch_db_updater``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from couchfake.errors import CouchError
+from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.edits import Edit
+from couchfake.storage.partitions import is_exempt, partition_of
+from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.sizes import external_size, json_size, leaf_size
+
+if TYPE_CHECKING:
+    from couchfake.storage.database import Database
+
+
+def partition_entries(database: Database, partition: str) -> list[DocumentEntry]:
+    prefix = f"{partition}:"
+    return [entry for docid, entry in database.entries.items() if docid.startswith(prefix)]
+
+
+def full_partitions(database: Database, docids: Iterable[str]) -> Collection[str]:
+    """Those of the documents' partitions that are full."""
+    if not database.partitioned:
+        return ()
+    limit = database.rules.max_partition_size()
+    if not 0 < limit <= database.size:  # no partition is larger than all of them: nothing needs to be counted
+        return ()
+    partitions = {partition_of(docid) for docid in docids if not is_exempt(docid)}
+    return [each for each in partitions if sum(map(external_size, partition_entries(database, each))) >= limit]
+
+
+def check_room(full: Collection[str], entry: DocumentEntry, edit: Edit, parent: RevisionId | None) -> None:
+    """Refuse an edit that makes its document larger in a full partition; one that will conflict passes."""
+    if not full or is_exempt(edit.id) or partition_of(edit.id) not in full:
+        return
+    replaced = 0
+    if entry.tree.roots:
+        leaf = next((leaf for leaf in entry.leaves() if leaf.key == parent), None)
+        if leaf is None:
+            return
+        replaced = leaf_size(leaf)
+    if json_size(edit.body) + sum(each.length for each in edit.attachments) > replaced:
+        raise CouchError(403, "partition_overflow", f"Partition limit exceeded due to update on '{edit.id}'")
