@@ -78,9 +78,13 @@ def key_range(
     """The range of a query. Descending queries start at the high end; a document id counts only beside its key.
 
     ``prefix`` is what all positions of the asked partition begin with. A reversed range is returned as it is
-    (``lower`` above ``upper``); no row lies in it.
+    (``lower`` above ``upper``); no row lies in it. An empty ``end_key_docid`` with ``inclusive_end`` false stands
+    behind all rows of the end key, whichever the direction: the server takes it for an end it has put there itself,
+    and turns it round.
     """
     lower, upper = b"", HIGHEST
+    if end_key_docid == "" and not inclusive_end:
+        end_key_docid, inclusive_end = None, not descending
     if descending:
         if start_key is not MISSING:
             upper = behind(collate, start_key, start_key_docid)

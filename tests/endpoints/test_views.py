@@ -298,6 +298,20 @@ def test_many_readers_and_writers_find_whole_documents_in_the_index(views: Views
     assert views.rows() == [(None, 96)]
 
 
+def test_an_empty_end_key_docid_means_the_other_side_of_the_key_where_the_end_is_left_out(views: Views) -> None:
+    views.design(BY_K)
+    views.save(*({"_id": docid, "k": k} for k, docid in enumerate("abcd", 1)))
+
+    def ids(query: str) -> str:
+        return "".join(row["id"] for row in views.ask(f"/db/_design/d/_view/v?{query}")["rows"])
+
+    assert ids("endkey=3&endkey_docid=") == "ab"
+    assert ids("endkey=3&endkey_docid=&inclusive_end=false") == "abc"
+    assert ids("endkey=3&inclusive_end=false") == "ab"
+    assert ids("endkey=2&endkey_docid=&descending=true") == "dcb"
+    assert ids("endkey=2&endkey_docid=&inclusive_end=false&descending=true") == "dc"
+
+
 def test_the_bound_of_limits_is_a_setting(views: Views) -> None:
     views.design(BY_K)
     views.set("query_server_config", "query_limit", "2")

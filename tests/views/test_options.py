@@ -10,9 +10,9 @@ from couchfake.errors import CouchError
 from couchfake.views.keys import MISSING
 from couchfake.views.options import (
     ViewOptions,
+    bounded,
     check,
     check_all_docs,
-    check_limit,
     group_level,
     of_body,
     of_one_query,
@@ -185,10 +185,10 @@ def test_all_docs_keeps_one_key_apart_from_a_range() -> None:
 
 
 def test_limits_have_a_bound() -> None:
-    check_limit(ViewOptions(limit=10), 10)
-    assert refusal(check_limit, ViewOptions(limit=11), 10) == (
-        "query_parse_error: Limit is too large, must not exceed 10"
-    )
+    assert bounded(ViewOptions(limit=10), 10) == ViewOptions(limit=10)
+    assert bounded(ViewOptions(), 10) == ViewOptions(limit=10)
+    assert bounded(ViewOptions()) == ViewOptions()
+    assert refusal(bounded, ViewOptions(limit=11), 10) == "query_parse_error: Limit is too large, must not exceed 10"
 
 
 def test_each_of_several_queries_has_its_own_keys_and_groups_but_the_rest_of_the_url() -> None:
