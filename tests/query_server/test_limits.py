@@ -11,10 +11,10 @@ from couchfake.query_server import QueryServer
 Map = Callable[..., list[list[Any]]]
 
 ENDLESS = [
-    ("for (;;) {}", "OS process timed out."),
-    ("try { for (;;) {} } catch (e) {} finally { emit('caught', null); }", "OS process timed out."),
-    ("/(a+)+b/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa');", "OS process timed out."),
-    ("(function f() { f(); })();", "{exit_status,139}"),
+    ("for (;;) {}", "300", "OS process timed out."),
+    ("try { for (;;) {} } catch (e) {} finally { emit('caught', null); }", "300", "OS process timed out."),
+    ("/(a+)+b/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa');", "300", "OS process timed out."),
+    ("(function f() { f(); })();", "20000", "{exit_status,139}"),
 ]
 
 
@@ -23,21 +23,20 @@ def short(settings: dict[tuple[str, str], str]) -> None:
     settings["couchdb", "os_process_timeout"] = "300"
 
 
-@pytest.mark.usefixtures("short")
-@pytest.mark.parametrize(("body", "reason"), ENDLESS)
+@pytest.mark.parametrize(("body", "time", "reason"), ENDLESS)
 def test_a_function_without_end_is_ended_and_the_next_request_works(
-    map_docs: Map, log: Any, body: str, reason: str
+    map_docs: Map, settings: dict[tuple[str, str], str], log: Any, body: str, time: str, reason: str
 ) -> None:
+    settings["couchdb", "os_process_timeout"] = time
     with pytest.raises(CouchError) as caught:
         map_docs(f"function (doc) {{ {body} }}")
     assert (caught.value.status, caught.value.error, caught.value.reason) == (500, "os_process_error", reason)
     assert log.texts("error") == [f"_design/d/_view/v: {reason}"]
+    settings.clear()
     assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
 
 
-@pytest.mark.usefixtures("short")
-def test_a_memory_bomb_is_ended_and_the_next_request_works(map_docs: Map, settings: dict[tuple[str, str], str]) -> None:
-    settings["couchdb", "os_process_timeout"] = "5000"
+def test_a_memory_bomb_is_ended_and_the_next_request_works(map_docs: Map) -> None:
     with pytest.raises(CouchError) as caught:
         map_docs("function (doc) { var text = 'xxxxxxxxxxxxxxxx'; for (;;) { text += text; } }")
     assert caught.value.status == 500
@@ -46,25 +45,27 @@ def test_a_memory_bomb_is_ended_and_the_next_request_works(map_docs: Map, settin
 
 
 @pytest.mark.usefixtures("short")
-def test_source_that_does_not_end_when_it_is_compiled_is_refused(server: QueryServer) -> None:
+def test_source_that_does_not_end_when_it_is_compiled_is_refused(
+    server: QueryServer, settings: dict[tuple[str, str], str]
+) -> None:
     with pytest.raises(CouchError, match="os_process_error"):
         server.try_compile("for (;;) {} function (doc) {}")
+    settings.clear()
     server.try_compile("function (doc) {}")
 
 
-@pytest.mark.usefixtures("short")
 def test_each_document_has_its_own_time(server: QueryServer, settings: dict[tuple[str, str], str]) -> None:
-    settings["couchdb", "os_process_timeout"] = "2000"
+    settings["couchdb", "os_process_timeout"] = "1000"
     session = server.compile_map(
         [("v", "function (doc) { var end = Date.now() + 130; while (Date.now() < end) {} emit(1); }")]
     )
-    rows = session.map_docs(["{}"] * 20)
+    rows = session.map_docs(["{}"] * 10)
     session.close()
-    assert len(rows) == 20 and all(of_doc == ([[1, None]],) for of_doc in rows)
+    assert len(rows) == 10 and all(of_doc == ([[1, None]],) for of_doc in rows)
 
 
 @pytest.mark.usefixtures("short")
-def test_other_functions_go_on_when_one_is_ended(server: QueryServer) -> None:
+def test_other_functions_go_on_when_one_is_ended(server: QueryServer, settings: dict[tuple[str, str], str]) -> None:
     kept = server.compile_map([("v", "function (doc) { emit(doc._id, null); }")])
     reducer = server.reducer("function (keys, values) { return sum(values); }")
     assert reducer.reduce([[["k", "id"], 1]]) == 1
@@ -72,6 +73,7 @@ def test_other_functions_go_on_when_one_is_ended(server: QueryServer) -> None:
     for _ in range(2):
         with pytest.raises(CouchError, match="os_process_error"):
             ending.validate_doc_update({}, None, {}, {})
+    settings.clear()
     assert kept.map_docs(['{"_id":"a"}']) == [([["a", None]],)]
     assert reducer.reduce([[["k", "id"], 2]]) == 2
     kept.close()
