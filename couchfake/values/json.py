@@ -53,8 +53,13 @@ _SURROGATES = re.compile(
 
 
 def loads(data: bytes | bytearray | str) -> Any:
-    """Parse one JSON text; ``ValueError`` where it is none (also for bytes that are not UTF-8)."""
+    """Parse one JSON text; ``ValueError`` where it is none.
+
+    Bytes that are not UTF-8 are none, nor is a text that was made of such bytes (it has lone surrogates for them).
+    """
     text = data if isinstance(data, str) else data.decode("utf-8")
+    if text is data and not text.isascii() and _LONE.search(text):
+        raise ValueError("not UTF-8")
     try:
         value = _DECODER.decode(text)
     except RecursionError:

@@ -312,6 +312,14 @@ def test_an_empty_end_key_docid_means_the_other_side_of_the_key_where_the_end_is
     assert ids("endkey=2&endkey_docid=&inclusive_end=false&descending=true") == "dc"
 
 
+@pytest.mark.parametrize("path", ["/db/_design/d/_view/v", "/db/_all_docs"])
+@pytest.mark.parametrize("parameter", ["key", "startkey", "keys"])
+def test_a_key_whose_bytes_are_no_utf_8_is_no_json(views: Views, path: str, parameter: str) -> None:
+    views.design(BY_K)
+    value = '["%E9"]' if parameter == "keys" else '"%E9"'
+    assert views.refusal("GET", f"{path}?{parameter}={value}") == "400 bad_request: invalid UTF-8 JSON"
+
+
 def test_the_bound_of_limits_is_a_setting(views: Views) -> None:
     views.design(BY_K)
     views.set("query_server_config", "query_limit", "2")
