@@ -10,6 +10,7 @@ from typing import Any
 from couchfake.auth.permissions import authorize
 from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
 from couchfake.http.finishing import finish, preflight, refusal
+from couchfake.http.jsonp import as_script
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, error_response
 from couchfake.node import Node
@@ -36,6 +37,7 @@ class Dispatcher:
         except Exception:  # the last line of defence: no traceback ever reaches a client
             logger.exception("%s %s failed", request.method, request.target[0])
             response = error_response(ServerError("internal error of couchfake"))
+        response = as_script(request, response)
         finish(request, response, started)
         self.node.stats.request(request.method, response.status_code, (perf_counter() - started) * 1000)
         return response(environ, start_response)

@@ -16,7 +16,7 @@ from couchfake.endpoints.changes_filters import read_filter
 from couchfake.endpoints.changes_formats import FORMATS
 from couchfake.errors import BadRequest, ServerError
 from couchfake.http.request import Request
-from couchfake.http.responses import Response, etag_matches, make_etag, not_modified
+from couchfake.http.responses import Response, etag_matches, json_stream, make_etag, not_modified, stream_response
 from couchfake.http.streaming import Begun
 from couchfake.peer import Peer
 from couchfake.stats import Stats
@@ -69,12 +69,13 @@ def changes(request: Request, rest: list[str]) -> Response:
 def _answer(request: Request, query: ChangesQuery, headers: dict[str, str]) -> Response:
     """Short answers go out as one piece, feeds and long ones chunk by chunk."""
     form = FORMATS[query.feed]
-    headers = {**headers, "Content-Type": form.content_type, "Cache-Control": form.cache_control}
     events = read_changes(request.db, query, Peer.of(request.environ))
     text = form(request.db, query).chunks(events)
     chunks = Begun(text if query.feed == "normal" else _counted(request.node.stats, text))
     body = chunks.whole() if query.feed == "normal" else None
-    return Response(chunks if body is None else body, 200, headers)
+    if form.is_json:
+        return json_stream(chunks if body is None else body, headers)
+    return stream_response(chunks, "text/event-stream", headers={**headers, "Cache-Control": "no-cache"})
 
 
 def _counted(stats: Stats, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:

@@ -21,8 +21,7 @@ CHUNK = 1 << 16
 class Format:
     """What the formats share. Subclasses say how rows, signs of life and the end look."""
 
-    content_type = "application/json"
-    cache_control = "must-revalidate"
+    is_json = True
     head = b""
     beat = b"\n"
 
@@ -94,8 +93,7 @@ class Lines(Format):
 class Events(Format):
     """Server-sent events: ``data`` is the change, ``id`` its sequence. The end says nothing."""
 
-    content_type = "text/event-stream"
-    cache_control = "no-cache"
+    is_json = False
     beat = b"event: heartbeat\ndata: \n\n"
 
     def rows(self, rows: list[Row]) -> bytes:

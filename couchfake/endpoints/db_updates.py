@@ -11,7 +11,7 @@ from couchfake.errors import BadRequest
 from couchfake.global_changes import db_name
 from couchfake.http.parameters import Parameters
 from couchfake.http.request import Request
-from couchfake.http.responses import Response, etag_matches, make_etag, not_modified, stream_response
+from couchfake.http.responses import Response, etag_matches, json_stream, make_etag, not_modified, stream_response
 from couchfake.peer import Peer
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
@@ -19,7 +19,6 @@ from couchfake.values import json
 from couchfake.values.integers import read_integer
 
 FEEDS = ("normal", "continuous", "longpoll", "eventsource")
-_JSON = {"Cache-Control": "must-revalidate"}
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,17 @@ def db_updates(request: Request) -> Response:
     since = (
         database.update_seq if query.since == "now" else 0 if query.since == "0" else database.unpack_seq(query.since)
     )
-    headers = dict(_JSON)
+    headers = {}
     if query.feed == "normal":
         headers["ETag"] = make_etag([database.uuid, database.update_seq])
         if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
             return not_modified(headers["ETag"])
-        return stream_response(_results(database, query, since, None), "application/json", headers=headers)
+        return json_stream(_results(database, query, since, None), headers)
     peer = Peer.of(request.environ)
     if query.feed == "longpoll":
-        return stream_response(_results(database, query, since, peer), "application/json", headers=headers)
+        return json_stream(_results(database, query, since, peer), headers)
     if query.feed == "continuous":
-        return stream_response(_lines(database, query, since, peer), "application/json", headers=headers)
+        return json_stream(_lines(database, query, since, peer), headers)
     return stream_response(
         _events(database, query, since, peer), "text/event-stream", headers={"Cache-Control": "no-cache"}
     )

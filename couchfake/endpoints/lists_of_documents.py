@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from couchfake.endpoints.documents_by_id import Listing, Namespace
 from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.http.request import Request
-from couchfake.http.responses import Response
+from couchfake.http.responses import Response, json_stream
 from couchfake.http.streaming import Begun
 from couchfake.views.options import (
     MAX_LIMIT,
@@ -136,10 +136,9 @@ def _texts(listings: Iterable[Listing]) -> Iterator[bytes]:
 
 def _respond(pieces: Iterator[bytes]) -> Response:
     """An answer that is whole where it is short."""
-    headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
     text = Begun(_chunks(pieces))
     whole = text.whole()
-    return Response(text if whole is None else whole, 200, headers)
+    return json_stream(text if whole is None else whole)
 
 
 def _chunks(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:

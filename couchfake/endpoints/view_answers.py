@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-from couchfake.http.responses import Response, raw_json_response, stream_response
+from couchfake.http.responses import Response, json_stream, raw_json_response
 from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.values import json
@@ -58,7 +58,7 @@ def respond(pieces: Iterator[str]) -> Response:
     if following is None:
         return raw_json_response("".join(first).encode("utf-8"))
     rest = (piece.encode("utf-8") for piece in chain(first, [following], pieces, ["\n"]))
-    return stream_response(rest, "application/json", headers={"Cache-Control": "must-revalidate"})
+    return json_stream(rest)
 
 
 def reduced_text(key: Any, value: Any) -> str:

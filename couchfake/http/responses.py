@@ -14,6 +14,7 @@ from couchfake.values.xxh128 import xxh128
 Headers = Mapping[str, str]
 
 _STATUS_LINES = {code: f"{code} {phrase}" for code, phrase in _PHRASES.items()}
+_JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
 _LINE_ENDS = str.maketrans("\r\n\0", "   ")
 
 
@@ -90,6 +91,12 @@ class Response:
         return (body,) if isinstance(body, bytes) else body
 
 
+class JsonResponse(Response):
+    """An answer in JSON that the server itself has made: what attachments and design functions give is none."""
+
+    __slots__ = ()
+
+
 def _plain(value: str) -> str:
     """A header value as WSGI wants it: one line, bytes in the guise of Latin-1."""
     value = value.translate(_LINE_ENDS)
@@ -107,8 +114,12 @@ def json_response(value: Any, status: int = 200, headers: Headers | None = None)
 
 def raw_json_response(text: bytes, status: int = 200, headers: Headers | None = None) -> Response:
     """The same, from JSON text."""
-    all_headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate", **(headers or {})}
-    return Response(text + b"\n", status, all_headers)
+    return JsonResponse(text + b"\n", status, {**_JSON_HEADERS, **(headers or {})})
+
+
+def json_stream(text: bytes | Iterable[bytes], headers: Headers | None = None) -> Response:
+    """The same, from JSON text with the newline at its end, or chunks of such text."""
+    return JsonResponse(text, 200, {**_JSON_HEADERS, **(headers or {})})
 
 
 def stream_response(
