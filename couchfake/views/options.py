@@ -271,7 +271,7 @@ def _readers(
         "update": _word("update", {"true": True, "false": False, "lazy": "lazy"}),
         "attachments": _flag("attachments", boolean),
         "att_encoding_info": _flag("att_encoding_info", boolean),
-        "partition": _into("partition", check_partition),
+        "partition": _into("partition", lambda value: check_partition(_to_text(value))),
         **{
             name: _into(name, boolean)
             for name in (

@@ -184,6 +184,12 @@ def test_all_docs_keeps_one_key_apart_from_a_range() -> None:
     assert "Reduce is invalid" in refusal(check_all_docs, of_query([("reduce", "true")]))
 
 
+def test_a_partition_is_read_as_a_text_whatever_it_is() -> None:
+    assert of_body({"partition": 1}).partition == "1"
+    assert of_body({"partition": None}).partition == "null"
+    assert refusal(of_body, {"partition": ""}) == "illegal_partition: Partition must not be empty"
+
+
 def test_limits_have_a_bound() -> None:
     assert bounded(ViewOptions(limit=10), 10) == ViewOptions(limit=10)
     assert bounded(ViewOptions(), 10) == ViewOptions(limit=10)
