@@ -6,8 +6,10 @@ Source: CouchDB documentation, "Rewrite Rules" and "URL rewriting with a functio
 from __future__ import annotations
 
 import io
+import string
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote as escape
 
 from couchfake.endpoints.design_functions import functions_of, plain_headers
 from couchfake.endpoints.function_request import rewrite_request
@@ -40,9 +42,7 @@ def rewrite(request: Request, ddoc: str, rest: list[str]) -> Response:
 
 
 def _by_rules(request: Request, rules: list[Any], rest: list[str]) -> str:
-    arguments = [
-        (name, _decoded(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs
-    ]
+    arguments = [(name, _decoded(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs]
     secure = request.node.config.get("httpd", "secure_rewrites", "true") != "false"
     found = apply_rules(rules, request.verb, rest, arguments, secure)
     if found is None:
@@ -67,7 +67,7 @@ def _by_function(request: Request, count: int, entry: DocumentEntry, ddoc: str) 
     if "path" not in answer:
         raise CouchError(500, "rewrite_error", "Rewrite result must produce a new path.")
     query = answer["query"].items() if "query" in answer else request.parameters.pairs
-    path = normalized(_prefix(request, ddoc) + "/" + answer["path"])
+    path = escape(normalized(_prefix(request, ddoc) + "/" + answer["path"]), safe=string.punctuation)
     if query:
         path += "?" + "&".join(f"{quote(name)}={quote(text)}" for name, text in query)
     method = answer.get("method", request.verb)

@@ -180,3 +180,8 @@ def test_an_update_writes_what_validation_allows(party: Party, functions: Functi
     answer = party("PUT", f"{path}/_update/u/c?n=1")
     assert (answer.status_code, answer.headers["X-Couch-Id"]) == (201, "c")
     assert party.json("GET", "/db/c")["_rev"] == answer.headers["X-Couch-Update-NewRev"]
+
+
+def test_a_function_may_lead_to_any_document(party: Party, functions: Functions) -> None:
+    path = functions(rewrites="function (req) { return {path: '../../\u00fc b\\ud800', query: {q: '\u00fc&'}}; }")
+    assert party.json("PUT", f"{path}/_rewrite/x", {}, 201)["id"] == "\u00fc b\ufffd"
