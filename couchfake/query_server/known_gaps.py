@@ -19,6 +19,7 @@ KNOWN_GAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "own_realm": "Documents come from the same realm as the function: doc.list instanceof Array is true.",
                 "strict_mode": "Strict mode is sloppy: writing to a frozen document or an unknown name raises nothing.",
                 "error_details": "Errors have no stack, messages are js2py's own, and the log names no line.",
+                "function_text": "A function turned into text is not its source.",
                 "astral_length": "A character beyond the Basic Multilingual Plane counts as one, not two.",
                 "syntax_corners": "A few programs that are not legal compile (a name declared twice with let), and some"
                 " that do not compile have another error.",

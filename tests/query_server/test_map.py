@@ -307,6 +307,13 @@ def test_members_of_literals_in_parentheses(map_docs: Map, gap: Gap) -> None:
     ]
 
 
+def test_a_function_as_text_is_its_source(map_docs: Map, gap: Gap) -> None:
+    gap("function_text")
+    assert map_docs("function (doc) { emit(String(function (a) { return a; })); }") == [
+        ["function (a) { return a; }", None]
+    ]
+
+
 def test_names_are_declared_once(server: QueryServer, gap: Gap) -> None:
     gap("syntax_corners")
     with pytest.raises(CouchError, match="compilation_error"):
