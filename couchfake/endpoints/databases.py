@@ -14,6 +14,9 @@ from couchfake.node import SYSTEM_DATABASES
 from couchfake.storage.database import Database
 from couchfake.values.integers import read_integer
 
+_COMPACTION = 1
+"""Seconds that compacting a database seems to take."""
+
 
 def create(request: Request) -> Response:
     """``PUT /{db}``. The parameters are looked at before the name and whether the database exists."""
@@ -62,8 +65,11 @@ def delete(request: Request) -> Response:
 
 
 def info(request: Request) -> Response:
-    """``GET /{db}``"""
-    return json_response(database_info(request.db))
+    """``GET /{db}``. The real server compacts in the background: who asks first and at once, hears so."""
+    answer = database_info(request.db)
+    compacted, request.db.compacted = request.db.compacted, None
+    answer["compact_running"] = compacted is not None and request.node.clock() - compacted < _COMPACTION
+    return json_response(answer)
 
 
 def database_info(database: Database) -> dict[str, Any]:
@@ -87,6 +93,7 @@ def compact(request: Request) -> Response:
     """``POST /{db}/_compact``: bodies of old revisions go."""
     request.require_json_type()
     request.db.compact()
+    request.db.compacted = request.node.clock()
     return json_response({"ok": True}, 202)
 
 

@@ -83,6 +83,7 @@ class Database:
         self.doc_count = 0
         self.doc_del_count = 0
         self.size = 0  # bytes of the leaves' bodies and attachments, kept up to date by all that changes leaves
+        self.compacted: float | None = None  # when it was asked for, until somebody was told
         self.purges = PurgeHistory()
         self.activity = Activity()
         self.revs_limit = 1000
