@@ -18,7 +18,7 @@ from couchfake.recordings.senders import in_process
 CORPUS = Path(__file__).parent / "corpus"
 SCENARIOS: dict[str, dict[str, Any]] = {
     f"{area}/{scenario['name']}": scenario
-    for area in ("views", "reduce", "design_functions")
+    for area in ("views", "reduce", "collation", "random_views", "design_functions")
     for scenario in load(CORPUS / f"{area}.json.gz")["scenarios"]
 }
 GAPS_THAT_SHOW = {
