@@ -172,20 +172,20 @@ class Workloads:
 
     def view_after_write(self) -> int:
         for _ in range(30):
-            doc = {"type": "person", "city": "x", "age": 1, "score": 1}
+            doc: dict[str, Any] = {"type": "person", "city": "x", "age": 1, "score": 1}
             ok(self.session.put(f"{self.db}/w{uuid.uuid4().hex}", json=doc))
             ok(self.session.get(self.view + "/by_city", params={"startkey": '["x"]', "endkey": '["x",{}]'})).json()
         return 30
 
     def find_scan(self) -> int:
-        selector = {"age": {"$gt": 97}, "city": {"$regex": "^[a-m]"}}
+        selector: dict[str, Any] = {"age": {"$gt": 97}, "city": {"$regex": "^[a-m]"}}
         for _ in range(3):
             ok(self.session.post(self.db + "/_find", json={"selector": selector, "limit": 100000})).json()
         return 3 * self.docs
 
     def find_index(self) -> int:
         for i in range(60):
-            selector = {"city": WORDS[i % 40], "age": {"$gt": 50}}
+            selector: dict[str, Any] = {"city": WORDS[i % 40], "age": {"$gt": 50}}
             ok(self.session.post(self.db + "/_find", json={"selector": selector, "limit": 10})).json()
         return 60
 
@@ -194,7 +194,7 @@ class Workloads:
         if row in ("view_key", "view_reduce_group", "view_after_write") and not self.view:
             self.view_build()
         if row == "find_index" and not self.indexed:
-            index = {"index": {"fields": ["city", "age"]}, "name": "ca", "ddoc": "ca"}
+            index: dict[str, Any] = {"index": {"fields": ["city", "age"]}, "name": "ca", "ddoc": "ca"}
             ok(self.session.post(self.db + "/_index", json=index))
             self.find_index()
             self.indexed = True

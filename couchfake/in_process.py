@@ -72,7 +72,7 @@ class InProcessSession(requests.Session):
             prepared.prepare_headers({name: value for name, value in merged.items() if value is not None})
         else:
             prepared.headers = CaseInsensitiveDict(own)
-        prepared._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # missing from requests' annotations
+        prepared._cookies = RequestsCookieJar()
         if request.data or request.files or request.json is not None:
             prepared.prepare_body(request.data, request.files, request.json)
         else:

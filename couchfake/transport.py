@@ -250,10 +250,10 @@ class ApplicationAdapter(BaseAdapter):
         response.raw = raw
         if cookies:
             raw.keep_cookies()
-            extract_cookies_to_jar(response.cookies, request, raw)  # type: ignore[no-untyped-call]  # in some releases
+            extract_cookies_to_jar(response.cookies, request, raw)
         if not stream:
             response._content = raw.whole()
-            response._content_consumed = True  # type: ignore[attr-defined]  # not in requests' own annotations
+            response._content_consumed = True
         return response
 
     def _now(self) -> str:

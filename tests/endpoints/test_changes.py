@@ -227,7 +227,7 @@ def test_fields_of_a_selector_may_be_left_out_but_are_not_null(db: Client) -> No
 
 def lines(answer: requests.Response) -> Iterator[dict[str, Any]]:
     """The rows of a continuous feed, heartbeats left out."""
-    for line in answer.iter_lines(chunk_size=None):
+    for line in answer.iter_lines(chunk_size=1):
         if line:
             yield json.loads(line)
 

@@ -85,6 +85,7 @@ def users(script: Script) -> None:
 def sessions(script: Script) -> None:
     login = {"name": USER[0], "password": USER[1]}
     cookie = script("POST", "/_session", login, auth=None).cookies["AuthSession"]
+    assert cookie is not None
     last = script.heard.pop()
     script.heard.append((last[0], last[1], (cookie,)))
     script.secrets.append(cookie)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from couchfake.app import CouchFake
@@ -21,7 +23,7 @@ class Couch:
         self.name = name
         assert self.session.put(self.url + query).status_code == 201
 
-    def post(self, path: str, body: object) -> dict:
+    def post(self, path: str, body: Any) -> dict:
         return self.session.post(f"{self.url}/{path}", json=body).json()
 
     def save(self, *docs: dict) -> None:
