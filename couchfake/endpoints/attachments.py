@@ -23,6 +23,7 @@ from couchfake.http.multipart import new_boundary
 from couchfake.http.parameters import quote
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, body_response, etag_matches, json_response, not_modified, stream_response
+from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
 from couchfake.storage.attachments import Attachment
@@ -167,7 +168,7 @@ def put(request: Request, docid: str, name: str) -> Response:
     require_write_quorum(request)
     settings = request.node.attachment_settings()
     data = request.received
-    stored_attachments.validate_size(name, len(data), settings)
+    attachment_inputs.validate_size(name, len(data), settings)
     attachment = stored_attachments.store(
         name, _content_type(request), data, settings, encoding=encoding, revpos=edit.start + 1
     )
@@ -186,7 +187,7 @@ def delete(request: Request, docid: str, name: str) -> Response:
 
 
 def _check_name(name: str) -> None:
-    stored_attachments.validate_name(name)
+    attachment_inputs.validate_name(name)
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

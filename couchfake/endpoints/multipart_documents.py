@@ -13,9 +13,11 @@ from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.http import multipart
 from couchfake.http.request import Request
 from couchfake.http.responses import Response, json_response, stream_response
+from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
-from couchfake.storage.attachments import Attachment, AttachmentInput, AttachmentSettings
+from couchfake.storage.attachment_inputs import AttachmentInput
+from couchfake.storage.attachments import Attachment, AttachmentSettings
 from couchfake.storage.documents import DocumentEntry, Shown
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
@@ -137,6 +139,6 @@ def _is_upload(field: multipart.FormField) -> bool:
 def _uploaded(field: multipart.FormField, settings: AttachmentSettings, revpos: int) -> Attachment:
     """A file of the form, under its own name; of its type the parameters are dropped."""
     name = str(field.filename)
-    stored_attachments.validate_name(name)
+    attachment_inputs.validate_name(name)
     content_type = str(field.content_type).partition(";")[0].strip().lower()
     return stored_attachments.store(name, content_type, field.data, settings, revpos=revpos)

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from couchfake.errors import Conflict, CouchError, MissingStub
-from couchfake.storage import attachments
+from couchfake.storage import attachment_inputs, attachments
 from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
@@ -106,7 +106,7 @@ def _validate(database: Database, task: _Task, old: Revision | None, user: Any) 
 def _take_attachments(edit: Edit, parent: Revision | None, new_pos: int | None) -> None:
     if edit.inputs:
         known = () if parent is None else parent.attachments
-        edit.attachments = attachments.resolve(edit.inputs, known, docid=edit.id, new_pos=new_pos)
+        edit.attachments = attachment_inputs.resolve(edit.inputs, known, docid=edit.id, new_pos=new_pos)
 
 
 def _prepare_edit(database: Database, task: _Task, _: list[_Task], user: Any) -> None:

@@ -9,21 +9,18 @@ from typing import Any
 import pytest
 
 from couchfake.errors import BadRequest, CouchError, DocValidation, MissingStub, ServerError
+from couchfake.storage.attachment_inputs import decode_base64, read_attachments, resolve, validate
 from couchfake.storage.attachments import (
     Attachment,
     AttachmentSettings,
-    decode_base64,
     find,
     gzipped,
     hash_tuples,
     newer_than,
     put_first,
-    read_attachments,
     render,
     render_all,
-    resolve,
     store,
-    validate,
     without,
 )
 from couchfake.storage.revision_hash import revision_hash
