@@ -3,7 +3,8 @@
 An attachment of a compressible type is stored gzipped, and its digest, its ETag and the revision id of its document
 follow from the compressed bytes. So the gzip stream must equal the server's, byte for byte (see ``gzipped``).
 
-``attachment_inputs`` reads those of an incoming document. A stand-alone upload is ``store`` and ``put_first``; a stand-alone removal is ``without``. Reading is ``render_all``.
+``attachment_inputs`` reads those of an incoming document. A stand-alone upload is ``store`` and ``put_first``; a
+stand-alone removal is ``without``. Reading is ``render_all``.
 
 Source: CouchDB documentation, "Document API: Attachments" and "Configuration: [attachments]".
 """
