@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.fuzz_requests import FuzzRequest, Requests
 from couchfake import CouchFake
 from couchfake.peer import ENVIRON_KEY, Peer
-from couchfake.wire import ClientDisconnected, refuse, split_target, too_long
+from couchfake.wire import ClientDisconnected, gateway, refuse, split_target, too_long
 
 PATIENCE = 0.05  # seconds for which a feed is listened to
 TOO_LONG = 10  # seconds after which a request counts as hanging
@@ -176,13 +176,7 @@ def _environ(request: FuzzRequest, headers: list[tuple[str, str]]) -> dict[str, 
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_HOST": "127.0.0.1:5984",
         "CONTENT_LENGTH": str(len(request.body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.input_terminated": True,
+        **gateway(),
         "wsgi.input": io.BufferedReader(Body(request.body, request.cut)),
         ENVIRON_KEY: peer,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from couchfake.answer import AnswerWriter
 from couchfake.peer import ENVIRON_KEY, Peer
 from couchfake.request_body import RequestBody
-from couchfake.wire import ClientDisconnected, Head, MalformedRequest, Source
+from couchfake.wire import ClientDisconnected, Head, MalformedRequest, Source, gateway
 
 if TYPE_CHECKING:
     from couchfake.serving import Server
@@ -51,13 +50,7 @@ class Connection:
             "SERVER_PORT": str(server.port),
             "REMOTE_ADDR": self._client,
             "REMOTE_PORT": str(address[1]) if len(address) > 1 else "",
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            "wsgi.input_terminated": True,
+            **gateway(),
         }
         self.thread = threading.Thread(target=self._serve, name=f"couchfake:{server.port}:client", daemon=True)
 

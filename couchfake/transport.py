@@ -13,7 +13,6 @@ that waits through its :class:`~couchfake.peer.Peer`, but not one that computes:
 from __future__ import annotations
 
 import io
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from email.utils import formatdate
@@ -31,7 +30,7 @@ from urllib3.exceptions import ReadTimeoutError
 from couchfake.in_process import InProcessSession
 from couchfake.peer import ENVIRON_KEY, Peer
 from couchfake.raw_answer import RawAnswer, read_timed_out
-from couchfake.wire import ClientDisconnected, environ_key, refuse, split_target, too_long
+from couchfake.wire import ClientDisconnected, environ_key, gateway, refuse, split_target, too_long
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -113,13 +112,7 @@ class ApplicationAdapter(BaseAdapter):
             "REMOTE_ADDR": "127.0.0.1",
             "REMOTE_PORT": "0",
             "HTTP_HOST": host,
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            "wsgi.input_terminated": True,
+            **gateway(),
         }
 
     def close(self) -> None:

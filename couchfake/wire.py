@@ -7,6 +7,7 @@ head that cannot be parsed, and more than a thousand headers are met with an emp
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -35,6 +36,19 @@ class MalformedRequest(ConnectionError, ValueError):
 
 class ClientDisconnected(ConnectionError):
     """The client vanished before its request was complete, or before its answer was."""
+
+
+def gateway() -> dict[str, Any]:
+    """What every WSGI application here is told of its server: a thread for each client, bodies that end by themselves."""
+    return {
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
 
 
 class Head(NamedTuple):

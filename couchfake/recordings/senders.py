@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import io
-import sys
 import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from couchfake.recordings.comparison import Reply
-from couchfake.wire import refuse, too_long
+from couchfake.wire import gateway, refuse, too_long
 
 Headers = list[tuple[str, str]]
 Sender = Callable[[str, str, Headers, "bytes | None"], Reply]
@@ -76,13 +75,7 @@ def _environ(method: str, path: str, headers: Headers, body: bytes | None, host:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": host,
         "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.input_terminated": True,
+        **gateway(),
     }
     for name, value in headers:
         key = name.upper().replace("-", "_")
