@@ -39,7 +39,7 @@ class ClientDisconnected(ConnectionError):
 
 
 def gateway() -> dict[str, Any]:
-    """What every WSGI application here is told of its server: a thread for each client, bodies that end by themselves."""
+    """What every WSGI application here is told: a thread for each client, bodies that end by themselves."""
     return {
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
