@@ -13,6 +13,9 @@ from couchfake.replicator.checkpoints import checkpoint_id, common_ancestry, new
 from couchfake.replicator.failures import no_source_for_filter
 from couchfake.replicator.peers import Change, ChangesQuery, Peer, UpdateSequence
 
+GATHERING = 0.05
+"""Seconds in which a continuous run gathers what changes together, as the real server's batches do."""
+
 _COUNTED = (
     "missing_checked",
     "missing_found",
@@ -104,6 +107,7 @@ class Transfer:
             while self.options.continuous:
                 self._checkpoint()
                 self.source.wait(self._seen, self._until_checkpoint(), self._stopping)
+                self._stopping.wait(GATHERING)
                 self._copy_all()
         except Cancelled:
             self._checkpoint()
