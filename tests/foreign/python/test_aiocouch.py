@@ -68,6 +68,22 @@ def test_many_documents_are_written_and_found_at_once(url: str) -> None:
     with_database(url, work)
 
 
+def test_queries_are_paged_through_by_bookmark(url: str) -> None:
+    async def work(db: Any) -> None:
+        async with db.create_docs([f"doc-{number}" for number in range(5)]) as docs:
+            async for doc in docs:
+                doc["n"] = 1
+        found: list[list[str]] = []
+        bookmark = None
+        for _ in range(3):
+            request = aiocouch.request.FindRequest(db, {"n": 1}, limit=2, bookmark=bookmark)
+            found.append([doc.id async for doc in request])
+            bookmark = request.params["bookmark"]
+        assert found == [["doc-0", "doc-1"], ["doc-2", "doc-3"], ["doc-4"]]
+
+    with_database(url, work)
+
+
 def test_views_and_attachments_and_security(url: str) -> None:
     async def work(db: Any) -> None:
         ddoc = await db.create("_design/d", data={"views": {"v": {"map": "function (doc) { emit(doc._id, 1); }"}}})

@@ -50,6 +50,28 @@ def test_queries_use_an_index(db: Any) -> None:
     assert [doc["_id"] for doc in db.find({"n": {"$gt": 0}})["docs"]] == ["1", "2"]
 
 
+def test_queries_are_paged_through_by_bookmark(db: Any) -> None:
+    db.bulk_docs(docs=[{"_id": f"doc-{number}", "n": number} for number in range(5)])
+    pages: list[list[int]] = []
+    bookmark = None
+    while not pages or pages[-1]:
+        found = db.find({"n": {"$gte": 0}}, limit=2, bookmark=bookmark)
+        pages.append([doc["n"] for doc in found["docs"]])
+        bookmark = found["bookmark"]
+    assert pages == [[0, 1], [2, 3], [4], []]
+
+
+@pytest.mark.skipif(not hasattr(couchdb3.Database, "changes"), reason="this version of couchdb3 reads no changes")
+def test_changes_are_listed_and_followed(db: Any) -> None:
+    for name in "ab":
+        db.save({"_id": name})
+    listed = db.changes(include_docs=True)
+    assert [change["doc"]["_id"] for change in listed["results"]] == ["a", "b"]
+    db.save({"_id": "c"})
+    with db.changes_stream(since=listed["last_seq"], limit=1) as changes:
+        assert next(iter(changes))["id"] == "c"
+
+
 def test_attachments_come_back_as_they_went(db: Any, tmp_path: Path) -> None:
     path = tmp_path / "f.txt"
     path.write_bytes(b"hello")

@@ -65,6 +65,20 @@ def test_views_are_paged_through(service: Any) -> None:
     assert [row.key for row in pager.rows()] == list(range(45))
 
 
+def test_queries_are_paged_through(service: Any) -> None:
+    docs = [{"_id": f"doc-{number:02}", "n": number} for number in range(45)]
+    service.post_bulk_docs(db="db", bulk_docs={"docs": docs})
+    for index in (None, {"fields": ["n"]}):
+        if index is not None:
+            service.post_index(db="db", index=index, type="json")
+        pager = ibmcloudant.Pagination.new_pagination(
+            service, ibmcloudant.PagerType.POST_FIND, db="db", selector={"n": {"$gte": 5}}, fields=["n"], limit=10
+        )
+        assert [[doc.n for doc in page] for page in pager.pages()] == [
+            list(range(start, start + 10)) for start in (5, 15, 25, 35)
+        ] + [[]]
+
+
 def test_attachments_come_back_as_they_went(service: Any) -> None:
     data = bytes(range(256)) * 100
     service.put_attachment(
