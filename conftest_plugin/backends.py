@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def new_fake(settings: Settings) -> CouchFake:
     """A fresh, empty fake. Raises pytest.UsageError where its settings are no good."""
     from couchfake import CouchFake
-    from couchfake.query_server.engine import EngineUnavailable, choose_engine
+    from couchfake.query_server.engines.engine import EngineUnavailable, choose_engine
 
     try:
         if settings.js_engine.value is not None:
@@ -53,7 +53,7 @@ class FakeBackend:
 
     def server(self) -> couchdb_client.Server:
         import couchdb_client
-        from couchfake.transport import BASE_URL
+        from couchfake.transports.in_process.adapter import BASE_URL
 
         if self._socket:
             return couchdb_client.Server(self.url)

@@ -9,18 +9,18 @@ from typing import Any
 
 import requests
 
+from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
-from couchfake.dispatch import Dispatcher
-from couchfake.global_changes import GlobalChanges
-from couchfake.node import SYSTEM_DATABASES, Node
+from couchfake.hooks.document_hooks import Rules
+from couchfake.hooks.global_changes import GlobalChanges
+from couchfake.node.node import SYSTEM_DATABASES, Node
+from couchfake.node.uuids import Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
-from couchfake.serving import Server
-from couchfake.transport import HOST, ApplicationAdapter, session
-from couchfake.uuids import Uuids
-from couchfake.write_rules import Rules
+from couchfake.transports.http1.server import Server
+from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
 
 _MOST_HOSTS = 32  # names by which clients call a server
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from couchfake import CouchFake, __version__
-from couchfake.query_server.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
-from couchfake.serving import Access, Server
+from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.transports.http1.server import Access, Server
 
 # user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
 _LOGIN_IN_URL = re.compile(r"((?:/|%2f){2})[^/?#&\s]*?(?:@|%40)", re.IGNORECASE)
@@ -91,7 +91,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def replay_files(options: argparse.Namespace) -> int:
     """Play recordings; 0 where every answer agrees, 1 where one does not or it cannot be done."""
-    from couchfake.replaying import ReplayFailed, replay  # serving does without
+    from couchfake.recordings.replay import ReplayFailed, replay  # serving does without
 
     try:
         with _logging(logging.CRITICAL):  # errors of design functions are what many recordings are about

@@ -290,6 +290,7 @@ def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[Key, str]:
 
 _SHOWN, _IMPLIED = _flat(SHOWN), _flat(IMPLIED)  # told once: each server begins with a copy
 
+
 def _refuse_unprintable(section: str, key: str, value: str) -> None:
     for kind, text, brackets in (("section", section, False), ("key", key, False), ("value", value, True)):
         if not _PRINTABLE.fullmatch(text.encode("utf-8", "surrogateescape")) or (

@@ -11,7 +11,7 @@ from typing import Any
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.errors import CouchError, Forbidden
-from couchfake.node import NODE_NAME, Node
+from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator import refusals
 from couchfake.replicator.jobs import Job, Jobs, timestamp
 from couchfake.replicator.refusals import Refused

@@ -1,7 +1,7 @@
 """One database: its documents, their order by id and by change, and the writing of edits.
 
 All writing happens under ``lock``; ``changed`` wakes the feeds that wait for it. What other rooms add to a write
-(validation functions, the rules of ``_users``) is given from outside as ``WriteRules``, so that storage knows
+(validation functions, the rules of ``_users``) is given from outside as ``DocumentHooks``, so that storage knows
 nothing of JavaScript or users.
 """
 
@@ -28,7 +28,7 @@ Visible = Callable[[DocumentEntry, Revision], Revision]
 """What one reader may see of a revision: itself, one that shows less, or a CouchError."""
 
 
-class WriteRules(Protocol):
+class DocumentHooks(Protocol):
     """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
 
     def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
@@ -61,7 +61,7 @@ class Database:
         name: str,
         uuid: str,
         created: float,
-        rules: WriteRules,
+        rules: DocumentHooks,
         parsed: ParsedBodies,
         props: dict[str, Any] | None = None,
     ) -> None:

@@ -1,7 +1,7 @@
 """The forest of a document's revisions.
 
 Each edit is a node below the one it was made from; replication brings branches, and histories whose beginning was
-cut off ("stemmed") make further roots. ``graft`` joins a path to the forest by the rules of the real server
+cut off ("stemmed") make further roots. ``merge`` joins a path to the forest by the rules of the real server
 (``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
 
 Readers take no lock: ``leaves`` and ``roots`` are replaced as a whole, a revision is filled before it stands among
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from couchfake.storage.attachments import Attachment
     from couchfake.storage.bodies import Body
 
-Growth = Literal["new_leaf", "new_branch", "internal_node"]
+MergeResult = Literal["new_leaf", "new_branch", "internal_node"]
 
 
 class Revision:
@@ -103,9 +103,9 @@ class RevisionTree:
         """The leaves that descend from a revision (itself, where it is one)."""
         return [leaf for leaf in self.leaves if any(above is node for above in leaf.lineage())]
 
-    def graft(
+    def merge(
         self, pos: int, ids: Sequence[bytes], fill: Fill, only_as_new_leaf: bool = False
-    ) -> tuple[Growth, Revision | None]:
+    ) -> tuple[MergeResult, Revision | None]:
         """Join the history ``ids`` (newest first, of generation ``pos``) to the forest.
 
         Answers how the forest grew and the node of the newest revision, which ``fill`` was called with if it had no
@@ -144,7 +144,7 @@ class RevisionTree:
         parent.children.append(root)
         self._set_roots([first, *(other for other in self.roots if other is not root)])
 
-    def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[Growth, Revision]:
+    def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[MergeResult, Revision]:
         """Follow ``path`` down from ``node`` (its element before ``taken``) and add what is not there."""
         while taken < len(path):
             child = next((child for child in node.children if child.id == path[taken]), None)
@@ -156,13 +156,13 @@ class RevisionTree:
                 fill(node)
                 self._rank(self.leaves)
             return "internal_node", node
-        growth: Growth = "new_branch" if node.children else "new_leaf"
+        result: MergeResult = "new_branch" if node.children else "new_leaf"
         leaf = _chain(node, path[taken:])
-        if growth == "new_branch":
+        if result == "new_branch":
             node.children = sorted(node.children, key=lambda child: child.id)
         fill(leaf)
         self._rank([*(other for other in self.leaves if other is not node), leaf])
-        return growth, leaf
+        return result, leaf
 
     def _set_roots(self, roots: list[Revision]) -> None:
         self.roots = sorted(roots, key=lambda root: root.key)
@@ -221,7 +221,7 @@ class RevisionTree:
         branches.sort(key=lambda branch: branch[:2])
         tree = RevisionTree()
         for _, path, nodes in branches:
-            tree.graft(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
+            tree.merge(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
         self.roots, self.leaves = tree.roots, tree.leaves
 
     def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:
@@ -276,7 +276,7 @@ def _meet(root: Revision, start: int, path: list[bytes]) -> tuple[Revision, int]
     return None
 
 
-def _growth(node: Revision, path: list[bytes], taken: int) -> Growth:
+def _growth(node: Revision, path: list[bytes], taken: int) -> MergeResult:
     while taken < len(path):
         child = next((child for child in node.children if child.id == path[taken]), None)
         if child is None:

@@ -214,7 +214,7 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int,
         task.outcome = error
         return False
     new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
-    _, node = entry.tree.graft(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)
+    _, node = entry.tree.merge(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)
     if node is None:
         task.outcome = Conflict()
         return False
@@ -233,9 +233,9 @@ def _merge_replicated(database: Database, entry: DocumentEntry, task: _Task, seq
         filled.append(node)
         fill(node)
 
-    growth, _ = entry.tree.graft(edit.start, edit.ids, note_and_fill)
+    result, _ = entry.tree.merge(edit.start, edit.ids, note_and_fill)
     task.outcome = edit.rev
-    return bool(filled) or growth != "internal_node" or roots != [root.key for root in entry.tree.roots]
+    return bool(filled) or result != "internal_node" or roots != [root.key for root in entry.tree.roots]
 
 
 def _filler(database: Database, edit: Edit, seq: int) -> Fill:

@@ -125,8 +125,10 @@ def format_float(number: float) -> str:
     power = int(exponent)
     digits = whole + fraction
     if 0 <= power < 21:
-        return f"{sign}{digits.ljust(power + 1, '0')}.0" if len(digits) <= power + 1 else (
-            f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}"
+        return (
+            f"{sign}{digits.ljust(power + 1, '0')}.0"
+            if len(digits) <= power + 1
+            else (f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}")
         )
     if -7 < power < 0:
         return f"{sign}0.{'0' * (-power - 1)}{digits}"

@@ -83,9 +83,7 @@ USES_ALL = """
 
 
 @pytest.mark.parametrize("backend", ["in-process", "socket"])
-def test_the_fixtures_give_a_fresh_server_for_each_test(
-    backend: str, pytester: pytest.Pytester, run: Run
-) -> None:
+def test_the_fixtures_give_a_fresh_server_for_each_test(backend: str, pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(
         USES_ALL
         + """
@@ -215,9 +213,7 @@ def test_on_a_real_server_only_what_the_fixtures_made_is_touched(
     assert "pa:s/s" not in result.stdout.str() and "pa%3As" not in result.stdout.str()
 
 
-def test_on_a_real_server_what_needs_a_fake_is_skipped(
-    pytester: pytest.Pytester, run: Run, real: CouchFake
-) -> None:
+def test_on_a_real_server_what_needs_a_fake_is_skipped(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
     pytester.makepyfile(
         """
     import pytest
