@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -13,6 +15,8 @@ from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
+from couchfake.control.interception import intercept
+from couchfake.control.shared_server import Place, SharedServer
 from couchfake.hooks.document_hooks import Rules
 from couchfake.hooks.global_changes import GlobalChanges
 from couchfake.node.node import SYSTEM_DATABASES, Node
@@ -55,7 +59,7 @@ class CouchFake:
         self._clock = clock or time.time
         self._uuids = uuids
         self._hosts = {HOST}
-        self._server: Server | None = None
+        self._server: Server | Place | None = None
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
 
@@ -90,11 +94,25 @@ class CouchFake:
         """A session that reaches this server without a socket."""
         return session(self.wsgi)
 
-    def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
-        """Serve on a socket (``port`` 0: any free one) and give the URL. OSError where the port is taken."""
+    def start(self, port: int = 0, host: str = "127.0.0.1", *, shared: SharedServer | None = None) -> str:
+        """Serve on a socket and return the URL. ``port`` 0 takes any free port. Raise OSError if it is taken.
+
+        With ``shared``, serve at that server's address, in place of the fake that was there.
+        """
         if self._server is None:
-            self._server = Server(self.wsgi, host, port).start()
+            self._server = shared.attach(self.wsgi) if shared is not None else Server(self.wsgi, host, port).start()
         return self.url
+
+    @contextlib.contextmanager
+    def intercept(self, url: str) -> Iterator[None]:
+        """Within the block, connections of this process to ``url``'s host and port reach this fake.
+
+        Works for every client that resolves names by ``socket.getaddrinfo``. Starts the fake if it is not running.
+        Raise ``InterceptionError``, a ValueError, for a URL that is not ``http://host:port``.
+        """
+        parts = urlsplit(self.start())
+        with intercept(url, (parts.hostname or "", parts.port or 80)):
+            yield
 
     def stop(self) -> None:
         """Close the socket and end all feeds that hang on it."""

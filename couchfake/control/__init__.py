@@ -1,0 +1,1 @@
+"""The test kit: what a real server cannot do for a test."""
