@@ -76,7 +76,7 @@ def intercept(url: str, target: Address) -> Iterator[None]:
 def _add(address: Address, target: Address) -> Resolver:
     with _PATCHING:
         if not isinstance(socket.getaddrinfo, Resolver):
-            socket.getaddrinfo = Resolver(socket.getaddrinfo)  # type: ignore[assignment]
+            socket.getaddrinfo = Resolver(socket.getaddrinfo)
         resolver: Any = socket.getaddrinfo
         routes = resolver.routes.get(address, [])
         resolver.routes[address] = [*routes, target]  # replaced, not changed: other threads are reading

@@ -41,6 +41,10 @@ class SharedServer:
         return self._server.url
 
     @property
+    def host(self) -> str:
+        return self._server.host
+
+    @property
     def port(self) -> int:
         return self._server.port
 

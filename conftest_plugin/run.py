@@ -1,0 +1,99 @@
+"""What one pytest process keeps for the whole run: its settings, its address and the servers of wider scopes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest_plugin.address import Address, intercept_all, set_environment
+from conftest_plugin.scopes import ScopedServer, new_backend, settings_for
+from conftest_plugin.settings import Settings, settings_of
+
+if TYPE_CHECKING:
+    from conftest_plugin.real_server import Leftovers
+
+_RUN = pytest.StashKey["Run"]()
+
+
+class Run:
+    """One process of a test run (with pytest-xdist, one worker)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.address = Address()
+        self.leftovers: Leftovers | None = None
+        self._servers: dict[str, ScopedServer] = {}
+        self._undo = contextlib.ExitStack()
+        self._undo.callback(self.address.close)
+
+    def begin(self) -> None:
+        """Open the address for ``couch_env`` and ``couch_intercept``, before any conftest.py is imported."""
+        if self.settings.env:
+            self._undo.enter_context(set_environment(self.settings.env, self.url))
+        if self.settings.intercept_always:
+            self._undo.enter_context(intercept_all(self.settings.intercept_always, self.address))
+
+    @property
+    def url(self) -> str:
+        """The run's URL, ending in a slash: the real server's, or the address of the fakes."""
+        if self.settings.on_real_server:
+            from conftest_plugin.real_server import with_slash
+
+            return with_slash(self.settings.url.value)
+        return self.address.url
+
+    def open(self, given: Mapping[str, Any], name: str, seed: Any, database: str | None) -> ScopedServer:
+        """Make the server of the fixture ``name``."""
+        settings = settings_for(self.settings, given, f"couch_fixture {name}")
+        server = ScopedServer(new_backend(settings, self.address), seed, database)
+        self._servers[name] = server
+        return server
+
+    def close(self, name: str) -> None:
+        """End the server of the fixture ``name``."""
+        self._servers.pop(name).close()
+
+    def server(self, name: str) -> ScopedServer | None:
+        """The server of a fixture, or None if it is not set up."""
+        return self._servers.get(name)
+
+    def check_real_server(self) -> None:
+        """See once whether the real server answers. Raise pytest.UsageError if it does not."""
+        if not self.settings.on_real_server:
+            return
+        from conftest_plugin.real_server import Leftovers, check_reachable
+
+        check_reachable(self.settings)
+        self.leftovers = Leftovers(self.settings.url.value, self.settings.prefix)
+
+    def after_test(self) -> None:
+        """Look for databases that the application made on a real server; xdist's controller does so at the end."""
+        if self.leftovers is not None:
+            self.leftovers.collect()
+
+    def finish(self) -> None:
+        """Look for such databases once more, for what other processes made."""
+        self.after_test()
+
+    def summary(self) -> list[str]:
+        """Lines for the end of the run."""
+        if self.leftovers is None or not self.leftovers.others:
+            return []
+        names = ", ".join(self.leftovers.others)
+        return [f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}"]
+
+    def end(self) -> None:
+        """Close the address, and put the environment and the name resolution back."""
+        self._undo.close()
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return the run that this process belongs to; the first call reads the settings."""
+    run = config.stash.get(_RUN, None)
+    if run is None:
+        run = config.stash[_RUN] = Run(settings_of(config))
+        config.add_cleanup(run.end)
+    return run
