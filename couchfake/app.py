@@ -16,7 +16,9 @@ from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
 from couchfake.control.interception import intercept
+from couchfake.control.parts import parts_of
 from couchfake.control.shared_server import Place, SharedServer
+from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.hooks.document_hooks import Rules
 from couchfake.hooks.global_changes import GlobalChanges
 from couchfake.node.node import SYSTEM_DATABASES, Node
@@ -60,6 +62,7 @@ class CouchFake:
         self._uuids = uuids
         self._hosts = {HOST}
         self._server: Server | Place | None = None
+        self._snapshots = SnapshotStack([])
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
 
@@ -75,6 +78,7 @@ class CouchFake:
         node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
         replicator = Replicator(node, self._open_session, f"http://{HOST}")
         rules.replicator_documents = replicator.followed
+        self._snapshots = SnapshotStack(parts_of(node, replicator))
         return node
 
     def _open_session(self) -> requests.Session:
@@ -134,9 +138,27 @@ class CouchFake:
 
     def reset(self) -> None:
         """Back to how the server was at the start: no databases but the system's, settings as given."""
+        self._snapshots.end()
         self._end()
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
+
+    def snapshot(self) -> Snapshot:
+        """Return a snapshot of the server, whose ``restore()`` undoes all that happens from now on.
+
+        Going back costs what was written since, not what the databases hold. See ``Snapshot.restore``.
+        """
+        return self._snapshots.take()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make the server what it was when the snapshot was taken. Raise SnapshotEnded if it is no longer valid."""
+        self._snapshots.restore(snapshot)
+
+    @contextlib.contextmanager
+    def rollback(self) -> Iterator[Snapshot]:
+        """Undo at the end of the block what happened in it."""
+        with self._snapshots.rollback() as snapshot:
+            yield snapshot
 
     def _end_replications(self) -> None:
         replicator = self.node.replicator

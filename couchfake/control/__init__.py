@@ -1,1 +1,1 @@
-"""The test kit: what a real server cannot do for a test."""
+"""The test kit: what a test wants of its server and no real server can do."""

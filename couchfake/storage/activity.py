@@ -30,6 +30,11 @@ class Activity:
         self.purges = 0
         self.vdu_rejects = 0
 
+    def copy(self) -> Activity:
+        copied = Activity()
+        copied.add(self, own=False)
+        return copied
+
     def add(self, other: Activity, own: bool) -> None:
         """Add what was done elsewhere; ``own``: in a database of the server's own."""
         for name in self.__slots__:

@@ -80,6 +80,21 @@ class RevisionTree:
     def winner(self) -> Revision:
         return self.leaves[0]
 
+    def copy(self) -> RevisionTree:
+        """Return a tree with revisions of its own, which share bodies and attachments with these."""
+        copies: dict[Revision | None, Revision] = {}
+        for node in self.nodes():
+            parent = copies.get(node.parent)
+            copies[node] = copied = Revision(node.pos, node.id, parent)
+            copied.deleted, copied.body, copied.seq = node.deleted, node.body, node.seq
+            copied.attachments = node.attachments
+            if parent is not None:
+                parent.children.append(copied)
+        tree = RevisionTree()
+        tree.roots = [copies[root] for root in self.roots]
+        tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
+        return tree
+
     def nodes(self) -> Iterator[Revision]:
         """Every revision, parents before children."""
         todo = list(reversed(self.roots))
@@ -193,6 +208,10 @@ class RevisionTree:
             if node.parent is None:
                 roots.append(node)
         self._set_roots(roots)
+
+    def has_inner_bodies(self) -> bool:
+        """Return whether a revision that is not a leaf has a body."""
+        return any(node.children and node.body is not None for node in self.nodes())
 
     def forget_bodies(self) -> None:
         """Compaction: in the place of each inner revision that has a body comes one that has none.
