@@ -98,8 +98,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    run_of(item.config).before_test(item)
     try:
         return (yield)
+    except pytest.UsageError as error:
+        raise pytest.fail.Exception(f"UsageError: {error}", pytrace=False) from None
     except pytest.fail.Exception as failure:
         sentence = scope_mismatch(failure.msg or "")
         if sentence is None:

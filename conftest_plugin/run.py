@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest_plugin.address import Address, intercept_all, set_environment
-from conftest_plugin.scopes import ScopedServer, new_backend, settings_for
+from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
 from conftest_plugin.settings import Settings, settings_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Run:
         self.address = Address()
         self.leftovers: Leftovers | None = None
         self._servers: dict[str, ScopedServer] = {}
+        self._test: pytest.Item | None = None  # the one that runs
+        self._unlisted: list[ScopedServer] = []
         self._undo = contextlib.ExitStack()
         self._undo.callback(self.address.close)
 
@@ -45,11 +47,14 @@ class Run:
             return with_slash(self.settings.url.value)
         return self.address.url
 
-    def open(self, given: Mapping[str, Any], name: str, seed: Any, database: str | None) -> ScopedServer:
+    def open(self, given: Mapping[str, Any], name: str, scope: str, seed: Any, database: str | None) -> ScopedServer:
         """Make the server of the fixture ``name``."""
         settings = settings_for(self.settings, given, f"couch_fixture {name}")
-        server = ScopedServer(new_backend(settings, self.address), seed, database)
+        server = ScopedServer(new_backend(settings, self.address), scope, seed, database)
         self._servers[name] = server
+        if server.outlives_tests and self._test is not None and name not in couch_fixtures_of(self._test):
+            self._unlisted.append(server)  # asked for by getfixturevalue, within a test
+            server.begin()
         return server
 
     def close(self, name: str) -> None:
@@ -69,14 +74,34 @@ class Run:
         check_reachable(self.settings)
         self.leftovers = Leftovers(self.settings.url.value, self.settings.prefix)
 
+    def before_test(self, item: pytest.Item) -> None:
+        """Remember the state of the servers that a test does not list, but may reach all the same.
+
+        ``_couch_test`` takes care of those that it lists.
+        """
+        self._test = item
+        if not self._servers:
+            return
+        listed = couch_fixtures_of(item)
+        for name, server in self._servers.items():
+            if server.outlives_tests and name not in listed:
+                self._unlisted.append(server)
+                server.begin()
+
     def after_test(self) -> None:
-        """Look for databases that the application made on a real server; xdist's controller does so at the end."""
+        """Undo what the test wrote to servers that it does not list, and collect leftovers on a real server."""
+        for server in self._unlisted:
+            if server in self._servers.values():
+                server.end()
+        self._unlisted.clear()
+        self._test = None
         if self.leftovers is not None:
             self.leftovers.collect()
 
     def finish(self) -> None:
-        """Look for such databases once more, for what other processes made."""
-        self.after_test()
+        """Collect leftovers of other processes on a real server."""
+        if self.leftovers is not None:
+            self.leftovers.collect()
 
     def summary(self) -> list[str]:
         """Lines for the end of the run."""

@@ -15,9 +15,11 @@ import pytest
 from conftest_plugin.settings import Settings, not_on_real_server, with_marker
 
 if TYPE_CHECKING:
+    import couchdb_client
     from conftest_plugin.address import Address
     from conftest_plugin.fakes import FakeBackend
-    from conftest_plugin.real_server import RealBackend
+    from conftest_plugin.real_server import RealBackend, RealSeed
+    from couchfake.control.snapshots import Snapshot
 
 Scope = Literal["session", "package", "module", "class", "function"]
 MADE_HERE = "_couch_fixture"
@@ -56,7 +58,7 @@ def couch_fixture(
         given = {**settings, **(request.param if rows is not None else {})}
         fixture_name = request.fixturename or "couch_fixture"
         run = run_of(request.config)
-        server = run.open(given, fixture_name, _seed_path(request, seed), database)
+        server = run.open(given, fixture_name, request.scope, _seed_path(request, seed), database)
         try:
             yield server.value
         finally:
@@ -90,52 +92,52 @@ def _function_of(definition: Any) -> Callable[..., Any]:
 class ScopedServer:
     """The server of one such fixture, from its setup to its teardown."""
 
-    def __init__(self, backend: FakeBackend | RealBackend, seed: Any, database: str | None) -> None:
+    def __init__(self, backend: FakeBackend | RealBackend, scope: str, seed: Any, database: str | None) -> None:
         self.backend = backend
-        self._snapshots: list[Any] = []
-        self._real_seed: Any = None
-        name = database
+        self.outlives_tests = scope != "function"
+        self._snapshot: Snapshot | None = None
+        self._real_seed: RealSeed | None = None
         if seed is not None:
-            name = self._load(seed, database)
+            self._load(seed)
         self.server = backend.server()
-        self.value: Any = self.server
-        if database is not None:
-            self.value = self._database(database, name)
-        self.begin()
+        self.value: Any = self.server if database is None else self._database(database)
+        if not self.outlives_tests:
+            backend.attach()
 
-    def _load(self, seed: Any, database: str | None) -> str | None:
+    def _load(self, seed: Any) -> None:
         from conftest_plugin.fakes import FakeBackend
 
         if isinstance(self.backend, FakeBackend):
             self.backend.load(seed)
-            return database
+            return
         from conftest_plugin.real_server import RealSeed
 
         self._real_seed = RealSeed(self.backend, seed)
-        return self._real_seed.names.get(database or "")
 
-    def _database(self, database: str, name: str | None) -> Any:
+    def _database(self, database: str) -> couchdb_client.Database:
         import couchdb_client
 
-        if self._real_seed is not None and name is not None:
+        if self._real_seed is not None and database in self._real_seed.names:
+            name = self._real_seed.names[database]
             return couchdb_client.Database(self.server.resource(name), name)
         return self.backend.database(self.server, database)
 
     def begin(self) -> None:
         """Remember the state, and put the server behind the run's address."""
         fake = getattr(self.backend, "fake", None)
-        if fake is not None:
-            self._snapshots.append(fake.snapshot())
+        if fake is not None and self._snapshot is None:
+            self._snapshot = fake.snapshot()
         self.backend.attach()
 
     def end(self) -> None:
         """Go back to the state at ``begin``, and leave the run's address."""
-        fake = getattr(self.backend, "fake", None)
-        if fake is not None:
-            fake.restore(self._snapshots.pop())
+        snapshot, self._snapshot = self._snapshot, None
+        self.backend.detach()
+        if snapshot is not None:
+            snapshot.restore()
+            snapshot.discard()
         elif self._real_seed is not None:
             self._real_seed.restore()
-        self.backend.detach()
 
     def close(self) -> None:
         """End the server; on a real one, delete its databases."""

@@ -94,6 +94,11 @@ class CouchFake:
         """Where a client finds this server: the socket's URL while it is started, else that of ``session()``."""
         return self._server.url + "/" if self._server is not None else f"http://{HOST}/"
 
+    @property
+    def session_url(self) -> str:
+        """The server's URL for ``session()``, whether or not it also serves on a socket."""
+        return f"http://{HOST}/"
+
     def session(self) -> requests.Session:
         """A session that reaches this server without a socket."""
         return session(self.wsgi)
