@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +13,13 @@ import requests
 from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
+from couchfake.clock import Clock
 from couchfake.config import Config
+from couchfake.control.faults import Faults
 from couchfake.control.interception import intercept
+from couchfake.control.observer import Observer
 from couchfake.control.parts import parts_of
+from couchfake.control.request_log import RequestLog
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.hooks.document_hooks import Rules
@@ -58,18 +61,20 @@ class CouchFake:
             settings["admins"] = {**settings.get("admins", {}), **admins}
         self._settings = settings
         self._js_engine = js_engine
-        self._clock = clock or time.time
+        self.clock = Clock(clock)
+        self.requests = RequestLog()
+        self.faults = Faults()
         self._uuids = uuids
         self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
         self.node = self._make_node()
-        self._dispatcher = Dispatcher(self.node)
+        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.clock))
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
         rules = Rules()
-        node = Node(config, self._clock, Uuids(config, self._clock, self._uuids), rules)
+        node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), rules)
         rules.node = node
         node.query_server = QueryServer(self._js_engine, setting=config.get, log=_log_design_function)
         for name in SYSTEM_DATABASES[:2]:
@@ -146,7 +151,7 @@ class CouchFake:
         self._snapshots.end()
         self._end()
         self.node = self._make_node()
-        self._dispatcher = Dispatcher(self.node)
+        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.clock))
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot of the server, whose ``restore()`` undoes all that happens from now on.

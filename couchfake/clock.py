@@ -43,7 +43,7 @@ class Clock:
         self._ahead = 0.0  # of the source, while not frozen
         self._advanced = 0.0  # seconds by which waits are ahead of real time
         self._skipping = 0
-        self._waiting: dict[int, threading.Condition] = {}
+        self._waiting: dict[object, threading.Condition] = {}
 
     def __call__(self) -> float:
         """The server's time in seconds since 1970."""
@@ -145,7 +145,7 @@ class Clock:
     @contextlib.contextmanager
     def waking(self, condition: threading.Condition) -> Iterator[None]:
         """Notify ``condition`` within the block whenever the clock is changed, so that waiters look at it again."""
-        key = id(condition)
+        key = object()  # several may wait for one condition
         with self._lock:
             self._waiting[key] = condition
         try:

@@ -32,7 +32,6 @@ class Request(werkzeug.Request):
     """``node`` is the server, ``user`` who asks, ``db`` the database that the path names (see ``routing``)."""
 
     node: Node
-    user: UserContext
     db: Database
     request_id: str
     answer: Callable[[Request], Response]
@@ -79,6 +78,11 @@ class Request(werkzeug.Request):
             environ.get("REMOTE_ADDR", ""),
             environ.get("wsgi.url_scheme") == "https",
         )
+
+    @once
+    def user(self) -> UserContext:
+        """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
+        return self.node.authenticator.user_context(self.presented)
 
     @once
     def parameters(self) -> Parameters:
