@@ -33,38 +33,48 @@ SHOWN_REQUESTS = 20
 class LoggedRequest:
     """One request and its answer."""
 
+    __slots__ = ("_answer", "_body", "_environ", "_response_headers", "_target", "at", "method", "seconds", "status",
+                 "test", "user")  # fmt: skip
+
     def __init__(self, request: Request, response: Response, at: float, seconds: float, test: str | None) -> None:
-        environ = request.environ
+        found = vars(request)
+        self._environ = environ = request.environ.copy()
+        environ["wsgi.input"] = None  # it may hold a large body
+        for key in _SECRET_KEYS:
+            if key in environ:
+                environ[key] = STARS
+        self._target = request.target
+        self._response_headers = response.headers
+        self._body: bytes = found.get("body", b"")[:KEPT_BYTES]  # where the endpoint has read it
+        self._answer = response.body[:KEPT_BYTES] if type(response.body) is bytes else b""
         self.method: str = environ["REQUEST_METHOD"]
-        path, query = request.target
-        self.path = path
-        """The path as it was sent, with its escapes."""
         self.at = at
-        """The server's time, in seconds since 1970, when the answer began."""
+        """The server's time, in seconds since 1970, when the answer was ready."""
         self.seconds = seconds
         """How long the server took until it had the answer, or the head of one that streams."""
         self.status = response.status_code
+        """The answer's status; 0 if the connection was closed without an answer."""
         self.test = test
         """The id of the test that ran, or None."""
-        user = vars(request).get("user")
+        user = found.get("user")
         self.user: str | None = None if user is None else user.name
-        """The name of the user who asked; None for nobody and for requests refused before that was known."""
-        self._query = query
-        self._environ = _without_secrets(environ)
-        self._response_headers = response.headers
-        secret = is_secret_path(path)
-        self._body = _kept(vars(request).get("body", b""), secret)  # cached where the endpoint read it
-        self._answer = _kept(response.body, secret) if isinstance(response.body, bytes) else b""
+        """The name of the user who asked; None for nobody, and if the login was refused."""
+
+    @property
+    def path(self) -> str:
+        """The path as it was sent, with its escapes."""
+        return self._target[0]
 
     @property
     def query(self) -> dict[str, str]:
         """The parameters of the query string; of a repeated one the last."""
-        return dict(parse_qsl(redacted_text(self._query), keep_blank_values=True, separator="&"))
+        return dict(parse_qsl(redacted_text(self._target[1]), keep_blank_values=True))
 
     @property
     def url(self) -> str:
         """Path and query as they were sent."""
-        return redacted_text(f"{self.path}?{self._query}" if self._query else self.path)
+        path, query = self._target
+        return redacted_text(f"{path}?{query}" if query else path)
 
     @property
     def database(self) -> str | None:
@@ -95,28 +105,31 @@ class LoggedRequest:
     @property
     def body(self) -> bytes:
         """The first 64 KiB of the request's body, decompressed."""
-        return self._body
+        return self._shown(self._body)
 
     @property
     def answer(self) -> bytes:
         """The first 64 KiB of the answer's body; nothing for an answer that streams."""
-        return self._answer
+        return self._shown(self._answer)
 
     @property
     def json(self) -> Any:
         """The request's body parsed as JSON, or None if it is not JSON."""
-        return _parsed(self._body)
+        return _parsed(self.body)
 
     @property
     def answer_json(self) -> Any:
         """The answer's body parsed as JSON, or None if it is not JSON."""
-        return _parsed(self._answer)
+        return _parsed(self.answer)
 
     @property
     def error(self) -> str | None:
         """``error: reason`` of an error answer, else None."""
         answer = self.answer_json if self.status >= 400 else None
         return f"{answer.get('error')}: {answer.get('reason')}" if isinstance(answer, dict) else None
+
+    def _shown(self, body: bytes) -> bytes:
+        return b'"***"' if body and is_secret_path(self.path) else redacted(body)
 
     def __str__(self) -> str:
         error = self.error
@@ -130,23 +143,15 @@ class LoggedRequest:
 _SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
 
 
-def _without_secrets(environ: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in environ.items() if key[:5] == "HTTP_" or key[:8] == "CONTENT_"}
-    for name in HEADERS:
-        key = "HTTP_" + name.upper().replace("-", "_")
-        if key in kept:
-            kept[key] = STARS
-    return kept
+_SECRET_KEYS = tuple("HTTP_" + name.upper().replace("-", "_") for name in HEADERS)
 
 
 def _headers_of(environ: dict[str, Any]) -> dict[str, str]:
-    return {key.removeprefix("HTTP_").replace("_", "-").title(): value for key, value in environ.items()}
-
-
-def _kept(body: bytes, secret: bool) -> bytes:
-    if not body:
-        return b""
-    return b'"***"' if secret else redacted(body[:KEPT_BYTES])
+    return {
+        key.removeprefix("HTTP_").replace("_", "-").title(): value
+        for key, value in environ.items()
+        if key.startswith(("HTTP_", "CONTENT_"))
+    }
 
 
 def _parsed(text: bytes) -> Any:
