@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -15,11 +15,14 @@ from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.clock import Clock
 from couchfake.config import Config
+from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
+from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
 from couchfake.control.observer import Observer
 from couchfake.control.parts import parts_of
 from couchfake.control.request_log import RequestLog
+from couchfake.control.revision_trees import RevisionTree
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.hooks.document_hooks import Rules
@@ -169,6 +172,43 @@ class CouchFake:
         """Undo at the end of the block what happened in it."""
         with self._snapshots.rollback() as snapshot:
             yield snapshot
+
+    def ask(self, method: str, target: str, body: Any = None) -> Any:
+        """Ask the server for something with all rights, and return the JSON of its answer.
+
+        Such requests are not in the log, and meet no faults. Raise ``couchfake.errors.CouchError`` for an error.
+        """
+        return InnerRequests(self.node, self._dispatcher.answer)(method, target, body)
+
+    def conflict(
+        self, db: str, docid: str, *bodies: Mapping[str, Any] | None, base: Mapping[str, Any] | None = None
+    ) -> RevisionTree:
+        """Make a document in conflict, with a leaf for each body, and return its revision tree.
+
+        ``base``: the body of the leaves' common parent. The winner is the leaf that CouchDB's rules choose.
+        """
+        return self.grow(db, docid, *conflict_branch(bodies, base))
+
+    def grow(self, db: str, docid: str, *branches: Branch) -> RevisionTree:
+        """Write revisions of a document as replication does, and return its revision tree.
+
+        A branch is a body, None for a deletion, or a list: a revision's body followed by its own branches.
+        """
+        documents = documents_of(docid, branches)
+        self.ask("POST", f"/{quote(db, safe='')}/_bulk_docs", {"docs": documents, "new_edits": False})
+        return self.revision_tree(db, docid)
+
+    def revision_tree(self, db: str, docid: str) -> RevisionTree:
+        """Return the revisions of a document; ``str()`` of it is a drawing. Raise CouchError (404) if it is missing."""
+        path = f"/{quote(db, safe='')}/{quote(docid, safe='')}"
+        leaves = [row["ok"] for row in self.ask("GET", f"{path}?open_revs=all&revs=true") if "ok" in row]
+        if not leaves:
+            self.ask("GET", path)  # raises
+        stored: set[str] = set()
+        for leaf in leaves:
+            infos = self.ask("GET", f"{path}?rev={leaf['_rev']}&revs_info=true")["_revs_info"]
+            stored.update(each["rev"] for each in infos if each["status"] == "available")
+        return RevisionTree.of_leaves(docid, leaves, stored)
 
     def _end_replications(self) -> None:
         replicator = self.node.replicator
