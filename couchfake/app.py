@@ -25,6 +25,7 @@ from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
+from couchfake.errors import NotFound
 from couchfake.hooks.document_hooks import Rules
 from couchfake.hooks.global_changes import GlobalChanges
 from couchfake.node.node import SYSTEM_DATABASES, Node
@@ -200,14 +201,14 @@ class CouchFake:
 
     def revision_tree(self, db: str, docid: str) -> RevisionTree:
         """Return the revisions of a document; ``str()`` of it is a drawing. Raise CouchError (404) if it is missing."""
+        database = self.node.database(db)
         path = f"/{quote(db, safe='')}/{quote(docid, safe='')}"
         leaves = [row["ok"] for row in self.ask("GET", f"{path}?open_revs=all&revs=true") if "ok" in row]
         if not leaves:
-            self.ask("GET", path)  # raises
-        stored: set[str] = set()
-        for leaf in leaves:
-            infos = self.ask("GET", f"{path}?rev={leaf['_rev']}&revs_info=true")["_revs_info"]
-            stored.update(each["rev"] for each in infos if each["status"] == "available")
+            raise NotFound("missing")
+        with database.lock:
+            entry = database.entry(docid)
+            stored = [] if entry is None else [each.rev for each in entry.tree.nodes() if each.body is not None]
         return RevisionTree.of_leaves(docid, leaves, stored)
 
     def _end_replications(self) -> None:

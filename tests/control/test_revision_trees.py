@@ -39,7 +39,7 @@ def test_revisions_are_those_that_the_server_makes_for_the_same_edits(fake: Couc
 def test_any_tree_can_be_grown(fake: CouchFake) -> None:
     tree = fake.grow("shop", "tea", [{"n": 1}, [{"n": 2}, {"n": 3}], {"n": 4}, None], {"n": 9})
     assert sorted((each.generation, each.state) for each in tree) == [
-        (1, "conflict"), (1, "missing"), (2, "conflict"), (2, "deleted"), (2, "missing"), (3, "winner"),
+        (1, "conflict"), (1, "stored"), (2, "conflict"), (2, "deleted"), (2, "stored"), (3, "winner"),
     ]  # fmt: skip
 
 
@@ -58,8 +58,8 @@ def test_a_tree_is_drawn_as_text(fake: CouchFake) -> None:
     [third] = second.children
     assert str(tree).splitlines() == [
         "tea",
-        f"└─ {first.short}  missing",
-        f"   ├─ {second.short}  missing",
+        f"└─ {first.short}",
+        f"   ├─ {second.short}",
         f"   │  └─ {third.short}  *",
         f"   └─ {deleted.short}  deleted",
     ]
