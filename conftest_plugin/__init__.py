@@ -17,20 +17,25 @@ from conftest_plugin.fixtures import (
     couch,
     couch_address,
     couch_admin,
+    couch_conflict,
     couch_db,
+    couch_gates,
+    couch_tree,
     couch_url,
     couchfake,
     make_couch,
 )
 from conftest_plugin.hints import scope_mismatch
+from conftest_plugin.report import add_sections, explain_comparison
 from conftest_plugin.run import run_of
 from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
 from conftest_plugin.secrets import redact
 from conftest_plugin.settings import MARKER, MARKER_SETTINGS, add_options, marker_of, marker_settings, with_marker
+from conftest_plugin.trace import WORKER_OUTPUT, write_trace
 
 __all__ = [
-    "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_db", "couch_fixture", "couch_url",
-    "couchfake", "make_couch",
+    "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
+    "couch_fixture", "couch_gates", "couch_tree", "couch_url", "couchfake", "make_couch",
 ]  # fmt: skip
 
 FIXTURES = frozenset(("couch", "couch_address", "couch_db", "couch_url", "couchfake", "make_couch"))
@@ -111,12 +116,26 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Check the gates right after the test, before its fixtures clean up."""
+    yield
+    run_of(item.config).check_gates()
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    return explain_comparison(op, left, right)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    run = run_of(item.config)
+    if report.failed and not run.settings.no_report and run.fakes:
+        add_sections(report, item, run.fakes)
     if report.failed or report.skipped:
-        redact(report, run_of(item.config).settings.secrets)
+        redact(report, run.settings.secrets)
     return report
 
 
@@ -126,7 +145,18 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    run_of(session.config).finish()
+    run = run_of(session.config)
+    run.finish()
+    if run.trace is not None:
+        write_trace(session.config, run.trace, run.settings.trace)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """With xdist the controller collects what its workers traced."""
+    run = run_of(node.config)
+    if run.trace is not None:
+        run.trace.entries += getattr(node, "workeroutput", {}).get(WORKER_OUTPUT, [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -63,6 +63,8 @@ class FakeBackend:
         self._address = address
         self._socket = settings.backend.value == "socket" or address is None
         self._undo = contextlib.ExitStack()
+        for fault in settings.faults:
+            self._add_fault(dict(fault))
         for url in settings.intercept:
             self.start()
             self._undo.enter_context(self.fake.intercept(url))
@@ -70,6 +72,12 @@ class FakeBackend:
     def start(self) -> str:
         """Serve the fake at the run's address, and return the URL without a login."""
         return self.fake.start(shared=self._address.open() if self._address is not None else None)
+
+    def _add_fault(self, fault: dict[str, Any]) -> None:
+        try:
+            self.fake.faults.add(**fault)
+        except ValueError as error:
+            raise pytest.UsageError(f"@pytest.mark.couch: faults: {error}") from None
 
     def attach(self) -> None:
         """Put the fake behind the run's address if that is open; a socket that nobody uses is not opened."""

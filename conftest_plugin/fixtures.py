@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest_plugin.run import run_of
-from conftest_plugin.scopes import couch_fixtures_of, new_backend, settings_for
-from conftest_plugin.settings import MARKER, marker_of, marker_settings, with_marker
+from conftest_plugin.scopes import couch_fixtures_of, settings_for
+from conftest_plugin.settings import marker_of, marker_settings, with_marker
 
 if TYPE_CHECKING:
     import couchdb_client
     from conftest_plugin.fakes import Admin, FakeBackend
     from conftest_plugin.real_server import RealBackend
     from couchfake import CouchFake
+    from couchfake.control.gates import Gates
+    from couchfake.control.revision_trees import RevisionTree
 
 
 @pytest.fixture
@@ -48,10 +50,10 @@ def _couch_backend(request: pytest.FixtureRequest) -> Iterator[FakeBackend | Rea
         yield server.backend
         return
     settings = settings_for(run.settings, given, marker_of(request.node))
-    backend = new_backend(settings, run.address, with_admin="couch_admin" in request.fixturenames)
+    backend = run.open_backend(settings, with_admin="couch_admin" in request.fixturenames)
     backend.attach()
     yield backend
-    backend.close()
+    run.close_backend(backend)
 
 
 @pytest.fixture
@@ -108,20 +110,60 @@ def make_couch(request: pytest.FixtureRequest) -> Iterator[Callable[..., couchdb
 
     It takes what the marker takes, except ``backend``. Skip the test on a real server, which cannot be multiplied.
     """
-    from conftest_plugin.fakes import FakeBackend
-
     given = marker_settings(request.node)
     settings = with_marker(run_of(request.config).settings, given, marker_of(request.node))
     if settings.on_real_server:
         pytest.skip("there is one real server only")
-    made: list[FakeBackend] = []
+    run = run_of(request.config)
+    made: list[FakeBackend | RealBackend] = []
 
     def make(**further: Any) -> couchdb_client.Server:
         if "backend" in further:
             raise pytest.UsageError("make_couch: each server has a socket; there is no backend to choose")
-        made.append(FakeBackend(with_marker(settings, further, f"make_couch, for @pytest.mark.{MARKER}")))
+        made.append(run.open_backend(with_marker(settings, further, "make_couch"), own_address=True))
         return made[-1].server()
 
     yield make
     for backend in made:
-        backend.close()
+        run.close_backend(backend)
+
+
+@pytest.fixture
+def couch_gates(couchfake: CouchFake, request: pytest.FixtureRequest) -> Gates:
+    """The gates of the test: ``couch_gates.allow(404, "/shop/*")`` expects such answers.
+
+    The test has the gates of its marker or of the ini file; without any it has ``errors``.
+    """
+    run = run_of(request.config)
+    gates = run.gates_of(couchfake)
+    return gates[0] if gates else run.watch_errors(couchfake)
+
+
+@pytest.fixture
+def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree]:
+    """A function that makes a document in conflict: ``couch_conflict(couch_db, "tea", {…}, {…}, base={…})``.
+
+    It returns the document's revision tree. It works on a real server too.
+    """
+    from couchfake.control.conflicts import conflict_branch, documents_of
+
+    def make(db: couchdb_client.Database, docid: str, *bodies: Any, base: Any = None) -> RevisionTree:
+        documents = documents_of(docid, conflict_branch(bodies, base))
+        db.resource.post_json("_bulk_docs", body={"docs": documents, "new_edits": False})
+        return tree_of(db, docid)
+
+    return make
+
+
+@pytest.fixture
+def couch_tree() -> Callable[[couchdb_client.Database, str], RevisionTree]:
+    """A function that returns a document's revision tree: ``print(couch_tree(couch_db, "tea"))``."""
+    return tree_of
+
+
+def tree_of(db: couchdb_client.Database, docid: str) -> RevisionTree:
+    """Return the revision tree of a document, on any server."""
+    from couchfake.control.revision_trees import RevisionTree
+
+    rows = db.resource.get_json(docid, open_revs="all", revs="true", headers={"Accept": "application/json"})[2]
+    return RevisionTree.of_leaves(docid, [row["ok"] for row in rows if "ok" in row])

@@ -11,9 +11,13 @@ import pytest
 from conftest_plugin.address import Address, intercept_all, set_environment
 from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
 from conftest_plugin.settings import Settings, settings_of
+from conftest_plugin.trace import Trace
 
 if TYPE_CHECKING:
-    from conftest_plugin.real_server import Leftovers
+    from conftest_plugin.fakes import FakeBackend
+    from conftest_plugin.real_server import Leftovers, RealBackend
+    from couchfake import CouchFake
+    from couchfake.control.gates import Gates
 
 _RUN = pytest.StashKey["Run"]()
 
@@ -25,6 +29,11 @@ class Run:
         self.settings = settings
         self.address = Address()
         self.leftovers: Leftovers | None = None
+        self.backends: list[FakeBackend | RealBackend] = []
+        """The servers that are there now, the one of the running test first."""
+        self.trace = Trace() if settings.trace else None
+        self._gates: list[Gates] = []
+        self._left_on: list[str] = []
         self._servers: dict[str, ScopedServer] = {}
         self._test: pytest.Item | None = None  # the one that runs
         self._unlisted: list[ScopedServer] = []
@@ -50,7 +59,12 @@ class Run:
     def open(self, given: Mapping[str, Any], name: str, scope: str, seed: Any, database: str | None) -> ScopedServer:
         """Make the server of the fixture ``name``."""
         settings = settings_for(self.settings, given, f"couch_fixture {name}")
-        server = ScopedServer(new_backend(settings, self.address), scope, seed, database)
+        backend = self.open_backend(settings)
+        try:
+            server = ScopedServer(backend, scope, seed, database)
+        except BaseException:
+            self.close_backend(backend)
+            raise
         self._servers[name] = server
         if server.outlives_tests and self._test is not None and name not in couch_fixtures_of(self._test):
             self._unlisted.append(server)  # asked for by getfixturevalue, within a test
@@ -59,7 +73,8 @@ class Run:
 
     def close(self, name: str) -> None:
         """End the server of the fixture ``name``."""
-        self._servers.pop(name).close()
+        server = self._servers.pop(name)
+        self.close_backend(server.backend)
 
     def server(self, name: str) -> ScopedServer | None:
         """The server of a fixture, or None if it is not set up."""
@@ -74,6 +89,62 @@ class Run:
         check_reachable(self.settings)
         self.leftovers = Leftovers(self.settings.url.value, self.settings.prefix)
 
+    def open_backend(
+        self, settings: Settings, *, with_admin: bool = False, own_address: bool = False
+    ) -> FakeBackend | RealBackend:
+        """Make a server. With ``own_address`` it opens a socket of its own."""
+        backend = new_backend(settings, None if own_address else self.address, with_admin=with_admin)
+        fake = getattr(backend, "fake", None)
+        if fake is not None:
+            self._follow(fake, settings)
+        self.backends.append(backend)
+        return backend
+
+    def close_backend(self, backend: FakeBackend | RealBackend) -> None:
+        """End a server; on a real one, delete its databases."""
+        self.backends.remove(backend)
+        backend.close()
+
+    def _follow(self, fake: CouchFake, settings: Settings) -> None:
+        """Note the test in what the fake logs, and watch its gates."""
+        if self.trace is not None:
+            fake.requests.listeners.append(self.trace.add)
+        self._name_test(fake)
+        if self._test is not None and settings.gates:
+            self._watch(fake, settings)
+
+    def _name_test(self, fake: CouchFake) -> None:
+        fake.requests.test = fake.faults.test = fake.function_log.test = self._test.nodeid if self._test else None
+
+    def _watch(self, fake: CouchFake, settings: Settings) -> None:
+        from couchfake.control.gates import Gates
+
+        try:
+            self._gates.append(Gates(fake, settings.gates))
+        except ValueError as error:
+            raise pytest.UsageError(f"couch_gates: {error}") from None
+
+    @property
+    def fakes(self) -> list[CouchFake]:
+        """The fakes that are there now."""
+        return [backend.fake for backend in self.backends if hasattr(backend, "fake")]
+
+    def gates_of(self, fake: CouchFake) -> list[Gates]:
+        return [gates for gates in self._gates if gates.fake is fake]
+
+    def watch_errors(self, fake: CouchFake) -> Gates:
+        """Watch the gate ``errors`` from now on."""
+        from couchfake.control.gates import Gates
+
+        self._gates.append(Gates(fake, ["errors"]))
+        return self._gates[-1]
+
+    def check_gates(self) -> None:
+        """Fail the running test if it did what its gates forbid."""
+        problems = [problem for gates in self._gates for problem in gates.problems()]
+        if problems:
+            pytest.fail("couch_gates:\n" + "\n".join(problems), pytrace=False)
+
     def before_test(self, item: pytest.Item) -> None:
         """Remember the state of the servers that a test does not list, but may reach all the same.
 
@@ -82,6 +153,10 @@ class Run:
         self._test = item
         if not self._servers:
             return
+        for fake in self.fakes:
+            self._name_test(fake)
+            if self.settings.gates:
+                self._watch(fake, self.settings)
         listed = couch_fixtures_of(item)
         for name, server in self._servers.items():
             if server.outlives_tests and name not in listed:
@@ -94,6 +169,12 @@ class Run:
             if server in self._servers.values():
                 server.end()
         self._unlisted.clear()
+        for gates in self._gates:
+            gates.close()
+        self._gates.clear()
+        for fake in self.fakes:
+            self._left_on += [f"{fault} ({fault.test})" for fault in fake.faults]
+            fake.faults.clear()
         self._test = None
         if self.leftovers is not None:
             self.leftovers.collect()
@@ -105,10 +186,11 @@ class Run:
 
     def summary(self) -> list[str]:
         """Lines for the end of the run."""
-        if self.leftovers is None or not self.leftovers.others:
-            return []
-        names = ", ".join(self.leftovers.others)
-        return [f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}"]
+        lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
+        if self.leftovers is not None and self.leftovers.others:
+            names = ", ".join(self.leftovers.others)
+            lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")
+        return lines
 
     def end(self) -> None:
         """Close the address, and put the environment and the name resolution back."""

@@ -139,10 +139,6 @@ class ScopedServer:
         elif self._real_seed is not None:
             self._real_seed.restore()
 
-    def close(self) -> None:
-        """End the server; on a real one, delete its databases."""
-        self.backend.close()
-
 
 def settings_for(run_settings: Settings, given: Mapping[str, Any], where: str) -> Settings:
     """Return the settings of a fixture's server. Skip the test if a real server cannot have them."""

@@ -22,8 +22,8 @@ BACKENDS = ("in-process", "socket", "url")
 ENGINES = ("quickjs", "js2py")
 FAKE_SETTINGS = ("js_engine", "admins", "config", "clock", "uuids")
 """Arguments of ``CouchFake`` that the marker ``couch`` and ``couch_fixture`` take."""
-MARKER_SETTINGS = ("backend", *FAKE_SETTINGS, "intercept")
-FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept")
+MARKER_SETTINGS = ("backend", *FAKE_SETTINGS, "intercept", "faults", "gates")
+FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept", "faults")
 """Settings that a real server cannot have."""
 MARKER = "couch"
 TEST_DATABASE_PREFIX = "couchfake-test-"
@@ -31,14 +31,18 @@ OPTIONS = {
     "couch_backend": f"where the fixtures find CouchDB: {', '.join(BACKENDS)} (default: in-process)",
     "couch_url": "run on this real server instead of a fake; only databases that the fixtures made are touched",
     "couch_js_engine": f"JavaScript engine of the fake: {', '.join(ENGINES)} (default: the best there is)",
+    "couch_trace": "write the requests of the run to this file as an HTTP archive (HAR)",
     "couch_prefix": "on a real server, delete databases that the application made whose names begin with this",
 }
 """Options with a value: on the command line, in the environment and in the ini file."""
 FLAGS = {
+    "couch_no_report": "do not show the requests of a failing test",
     "couch_allow_config": "on a real server, let tests change the configuration; it is put back after each test",
 }
 """Options without a value: on the command line, in the environment and in the ini file."""
 LISTS = {
+    "couch_gates": "what tests may not do: unindexed_query, max_indexed=N, conflicts, errors, unknown_endpoint,"
+    " open_feeds",
     "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL)",
     "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
 }
@@ -71,7 +75,11 @@ class Settings:
     allow_config: bool = False
     env: tuple[str, ...] = ()
     intercept_always: tuple[str, ...] = ()
-    intercept: tuple[str, ...] = field(default=())  # for one test, from its marker
+    no_report: bool = False
+    trace: str | None = None
+    gates: tuple[str, ...] = ()
+    intercept: tuple[str, ...] = ()  # for one test, from its marker
+    faults: tuple[Mapping[str, Any], ...] = ()  # the same: arguments of Faults.add
 
     @property
     def secrets(self) -> list[str]:
@@ -121,6 +129,9 @@ def settings_of(config: pytest.Config) -> Settings:
         settings,
         prefix=found["couch_prefix"].value,
         allow_config=_flag(config, "couch_allow_config"),
+        no_report=_flag(config, "couch_no_report"),
+        trace=found["couch_trace"].value,
+        gates=tuple(config.getini("couch_gates")),
         env=tuple(config.getini("couch_env")),
         intercept_always=tuple(config.getini("couch_intercept")),
     )
@@ -191,6 +202,8 @@ def with_marker(settings: Settings, given: Mapping[str, Any], where: str = f"@py
         js_engine=checked.js_engine,
         fake=fake,
         intercept=(intercept,) if isinstance(intercept, str) else tuple(intercept),
+        faults=tuple(given.get("faults", ())),
+        gates=tuple(given["gates"]) if "gates" in given else settings.gates,
     )
 
 
@@ -208,6 +221,11 @@ def _check_types(given: Mapping[str, Any], where: str) -> None:
     for name in ("clock", "uuids"):
         if given.get(name) is not None and not callable(given[name]):
             raise pytest.UsageError(f"{where}: {name} is a function without arguments, not {given[name]!r}")
+    faults, gates = given.get("faults", ()), given.get("gates", ())
+    if not isinstance(faults, (list, tuple)) or not all(_is_table(each, object) and "fault" in each for each in faults):
+        raise pytest.UsageError(f"{where}: faults is a list of dicts, such as [{{'fault': 'refuse', 'status': 503}}]")
+    if not isinstance(gates, (list, tuple)) or not all(isinstance(each, str) for each in gates):
+        raise pytest.UsageError(f"{where}: gates is a list of names, such as ['unindexed_query', 'max_indexed=1000']")
     entries = [intercept] if isinstance(intercept, str) else intercept
     if not isinstance(entries, (list, tuple)) or not all(isinstance(each, str) for each in entries):
         raise pytest.UsageError(f"{where}: intercept is a URL or a list of URLs, such as 'http://couchdb:5984'")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,9 +16,11 @@ from couchfake.clock import Clock
 from couchfake.config import Config
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
+from couchfake.control.function_log import FunctionLog
 from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
 from couchfake.control.observer import Observer
+from couchfake.control.open_feeds import OpenFeeds
 from couchfake.control.parts import parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
@@ -36,12 +37,6 @@ from couchfake.transports.http1.server import Server
 from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
 
 _MOST_HOSTS = 32  # names by which clients call a server
-
-_design_function_log = logging.getLogger("couchfake.design_functions")
-
-
-def _log_design_function(level: str, message: str) -> None:
-    _design_function_log.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
 
 
 class CouchFake:
@@ -68,19 +63,21 @@ class CouchFake:
         self.clock = Clock(clock)
         self.requests = RequestLog()
         self.faults = Faults()
+        self.open_feeds = OpenFeeds()
+        self.function_log = FunctionLog()
         self._uuids = uuids
         self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
         self.node = self._make_node()
-        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.clock))
+        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
         rules = Rules()
         node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), rules)
         rules.node = node
-        node.query_server = QueryServer(self._js_engine, setting=config.get, log=_log_design_function)
+        node.query_server = QueryServer(self._js_engine, setting=config.get, log=self.function_log.add)
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
         users.add_auth_ddoc(node.database(users.DB_NAME))
@@ -155,7 +152,7 @@ class CouchFake:
         self._snapshots.end()
         self._end()
         self.node = self._make_node()
-        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.clock))
+        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot of the server, whose ``restore()`` undoes all that happens from now on.

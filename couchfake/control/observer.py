@@ -8,14 +8,16 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.clock import Clock
 from couchfake.control.faults import Faults, answer_of
+from couchfake.control.open_feeds import OpenFeeds
 from couchfake.control.request_log import RequestLog
 
 
 class Observer:
     """Stands between a server's dispatcher and its endpoints."""
 
-    def __init__(self, requests: RequestLog, faults: Faults, clock: Clock) -> None:
+    def __init__(self, requests: RequestLog, faults: Faults, feeds: OpenFeeds, clock: Clock) -> None:
         self._requests = requests
+        self._feeds = feeds
         self._faults = faults
         self._clock = clock
 
@@ -28,4 +30,5 @@ class Observer:
 
     def answered(self, request: Request, response: Response, seconds: float) -> None:
         """Note a request and its answer."""
+        self._feeds.watch(request, response)
         self._requests.add(request, response, self._clock(), seconds)

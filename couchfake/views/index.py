@@ -126,6 +126,7 @@ class Index:
         with self._updating:
             changes = _Changes()
             self._follow(changes)
+            self._db.activity.indexed += len(changes.placed)
             before = self.snapshot
             trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(before.trees))
             seqs = tuple(
