@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from couchfake.api.routing import ROUTES, Table
+from couchfake.auth.context import TRUSTED_KEY
 from couchfake.auth.permissions import authorize
 from couchfake.chttpd.finishing import finish, preflight, refusal
 from couchfake.chttpd.jsonp import as_script
@@ -47,7 +48,7 @@ class Dispatcher:
         leave = preflight(request)
         if leave is not None:
             return leave
-        request.user = self.node.authenticator.user_context(request.presented)
+        request.user = request.environ.get(TRUSTED_KEY) or self.node.authenticator.user_context(request.presented)
         segments = request.segments
         authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
         found = _TABLE.match(segments)

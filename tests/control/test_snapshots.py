@@ -176,7 +176,9 @@ def test_restored_indexes_map_no_document(filled: Asked, monkeypatch: pytest.Mon
     of_class = Index.map_batches
 
     def noted(self: Index, batches: Any) -> Any:
-        return of_class(self, ((mapped.extend(entry.id for entry in batch), batch)[1] for batch in batches))
+        taken = list(batches)
+        mapped.extend(entry.id for batch in taken for entry in batch)
+        return of_class(self, taken)
 
     for each in filled.fake.node.databases["db"].indexes.values():
         if isinstance(each, Index):
@@ -200,7 +202,7 @@ def test_an_open_feed_ends(filled: Asked) -> None:
 
 def test_sessions_that_were_opened_since_are_logged_out(couch: Asked) -> None:
     couch.ask("PUT", "_users/org.couchdb.user:ann", {"name": "ann", "password": "a", "type": "user", "roles": []})
-    before = couch.request("POST", "_session", {"name": "ann", "password": "a"}).cookies.get("AuthSession", "")
+    before = couch.request("POST", "_session", {"name": "ann", "password": "a"}).cookies.get("AuthSession") or ""
     couch.session.cookies.clear()
 
     def name_of(cookie: str) -> Any:
@@ -208,7 +210,7 @@ def test_sessions_that_were_opened_since_are_logged_out(couch: Asked) -> None:
 
     snapshot = couch.fake.snapshot()
     couch.ask("PUT", "_users/org.couchdb.user:bob", {"name": "bob", "password": "b", "type": "user", "roles": []})
-    since = couch.request("POST", "_session", {"name": "bob", "password": "b"}).cookies.get("AuthSession", "")
+    since = couch.request("POST", "_session", {"name": "bob", "password": "b"}).cookies.get("AuthSession") or ""
     couch.session.cookies.clear()
     assert (name_of(before), name_of(since)) == ("ann", "bob")
     snapshot.restore()
