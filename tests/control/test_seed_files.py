@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +179,7 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
         {"a.json": '[\n{"_id":"x"},\n{"_id":"y"}\n'},
         "a.json:4: The text is not JSON: a comma",
     ),
-    "something after the end": ({"a.json": '[{"_id":"x"}]\n}'}, "a.json:2: The text is not JSON"),
+    "something after the end": ({"a.json": '[\n{"_id":"x"}]}'}, "a.json:2: The text is not JSON"),
     "a number for a document": (
         {"a.json": '[\n{"_id":"x"},\n3]'},
         "a.json:3: A document is a JSON object, but this is a",
@@ -208,7 +207,7 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     "a JSON file that is not JSON": ({"_design/d/rewrites.json": "[\n"}, "rewrites.json:2: The text is not JSON"),
     "what the server refuses": (
         {"a.jsonl": '{"_id":"x"}\n{"_id":"x"}'},
-        "a.jsonl:1: The server refuses the document 'x': conflict: Document update conflict.",
+        "a.jsonl:2: The server refuses the document 'x': conflict: Document update conflict.",
     ),
 }
 
@@ -254,8 +253,9 @@ def test_a_database_that_was_there_is_as_before_after_a_refused_seed(tmp_path: P
 def test_a_seed_is_loaded_at_the_start_and_after_each_reset(tmp_path: Path) -> None:
     (tmp_path / "db.jsonl").write_text(LINES)
     fake = CouchFake(admins={"adm": "pass"}, seed=tmp_path)
-    count: Callable[[], Any] = lambda: fake.session().get(fake.url + "db", auth=("adm", "pass")).json()["doc_count"]
-    assert count() == 2
-    fake.session().put(fake.url + "db/new", json={}, auth=("adm", "pass"))
+    session = fake.session()
+    session.auth = ("adm", "pass")
+    assert session.get(fake.url + "db").json()["doc_count"] == 2
+    session.put(fake.url + "db/new", json={})
     fake.reset()
-    assert count() == 2
+    assert session.get(fake.url + "db").json()["doc_count"] == 2

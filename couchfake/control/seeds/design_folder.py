@@ -20,7 +20,7 @@ from couchfake.values import json
 _MARKS = ("language", "lists", "shows", "updates", "filters", "validate_doc_update.js", "views", "rewrites.json", "_id")
 _FUNCTIONS = frozenset(("filters", "lib", "lists", "shows", "updates", "views"))
 _TRIMMED = frozenset(("_id", "_rev", "language"))
-_PLAIN = re.compile(r"[A-Za-z0-9_$-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_$-]+(?: +[A-Za-z0-9_$-]+)*")
 _NOT_MEMBERS = frozenset(("_attachments", "couchapp.json"))
 
 

@@ -50,6 +50,8 @@ class Couch:
     def require(self) -> None:
         """Raise SeedError if no CouchDB answers."""
         answer = self.ask("GET", "")
+        if answer.status_code in (401, 403):
+            raise SeedError(f"The server at {without_login(self._url)} refuses the login: {refusal(answer)}.")
         if not answer.ok or b'"couchdb"' not in answer.content:
             raise SeedError(f"What answers at {without_login(self._url)} is not a CouchDB.")
 
@@ -68,6 +70,8 @@ def refusal(answer: requests.Response) -> str:
 
 
 def _cause(error: requests.RequestException) -> str:
+    if isinstance(error, ValueError):  # of requests: a URL without a scheme, or with one that it does not know
+        return "this is not the URL of a server"
     return "the time is out" if isinstance(error, requests.Timeout) else "no connection can be made"
 
 
@@ -167,7 +171,8 @@ def _check(batch: list[SeedDocument], rows: Any) -> None:
     """Raise SeedError for the first document that was refused."""
     for place, row in enumerate(rows):
         if "error" in row:
-            refused = next((each for each in batch if each.id == row.get("id")), batch[min(place, len(batch) - 1)])
+            of_id = (each for each in batch if each.id == row.get("id"))  # replicated ones: only errors have rows
+            refused = batch[place] if len(rows) == len(batch) else next(of_id, batch[0])
             raise refused.error(f"The server refuses the document {row.get('id')!r}: {row['error']}: {row['reason']}.")
 
 
