@@ -111,12 +111,12 @@ class FakeBackend:
             self.fake.node.create_database(name)
         return couchdb_client.Database(server.resource(name), name)
 
-    def load(self, seed: Any) -> None:
-        """Load a seed. Raise pytest.UsageError if it cannot be read."""
+    def load(self, seed: Any, db: str | None) -> None:
+        """Load a seed, that of ``db`` alone or of a server. Raise pytest.UsageError if it cannot be read."""
         try:
-            self.fake.load(seed)
+            self.fake.load(seed, db)
         except (OSError, ValueError) as error:
-            raise pytest.UsageError(f"seed {str(seed)!r}: {error}") from None
+            raise pytest.UsageError(str(error)) from None
 
     def close(self) -> None:
         self._undo.close()

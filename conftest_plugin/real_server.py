@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
@@ -180,8 +181,9 @@ class Leftovers:
 class RealSeed:
     """A seed in databases with names of their own, loaded again only if a test changed them."""
 
-    def __init__(self, backend: RealBackend, seed: Any) -> None:
+    def __init__(self, backend: RealBackend, seed: Any, db: str | None) -> None:
         self._backend = backend
+        self._db = db
         self._seed = Path(seed)
         self.names: dict[str, str] = {}  # of the seed's databases, with the names that they have on the server
         self._marks: dict[str, str] = {}
@@ -194,24 +196,31 @@ class RealSeed:
             self._load(changed)
 
     def _load(self, only: list[str] | None = None) -> None:
-        from couchfake.control.seeds import SeedError, read_seed, upload_database
+        import requests
 
         import couchdb_client
+        from couchfake.control.seeds.errors import SeedError
+        from couchfake.control.seeds.folders import read_seed
+        from couchfake.control.seeds.target import Couch, load_into
 
         server = couchdb_client.Server(self._backend.url)
         try:
-            databases = read_seed(self._seed)
+            chosen = [each for each in read_seed(self._seed, self._db) if only is None or each.name in only]
+            for each in chosen:
+                if each.name.startswith("_"):
+                    pytest.skip(
+                        f"seed {str(self._seed)!r} has the database {each.name}, which a real server has already"
+                    )
+                if each.name not in self.names:
+                    self.names[each.name] = database_name(each.name)
+                    self._backend.adopt(self.names[each.name])
+                with contextlib.suppress(couchdb_client.ResourceNotFound):
+                    server.delete(self.names[each.name])
+            with requests.Session() as session:
+                load_into(Couch(session, self._backend.url), [replace(x, name=self.names[x.name]) for x in chosen])
         except SeedError as error:
-            raise pytest.UsageError(f"seed {str(self._seed)!r}: {error}") from None
-        for each in databases:
-            if only is not None and each.name not in only:
-                continue
-            if each.name not in self.names:
-                self.names[each.name] = database_name(each.name)
-                self._backend.adopt(self.names[each.name])
-            with contextlib.suppress(couchdb_client.ResourceNotFound):
-                server.delete(self.names[each.name])
-            upload_database(self._backend.url, self.names[each.name], each)
+            raise pytest.UsageError(str(error)) from None
+        for each in chosen:
             self._marks[each.name] = self._mark(self.names[each.name])
 
     def _mark(self, name: str) -> str:

@@ -8,6 +8,7 @@ what fixtures of wider scopes wrote stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -98,21 +99,22 @@ class ScopedServer:
         self._snapshot: Snapshot | None = None
         self._real_seed: RealSeed | None = None
         if seed is not None:
-            self._load(seed)
+            self._load(seed, database)
         self.server = backend.server()
         self.value: Any = self.server if database is None else self._database(database)
         if not self.outlives_tests:
             backend.attach()
 
-    def _load(self, seed: Any) -> None:
+    def _load(self, seed: Any, database: str | None) -> None:
         from conftest_plugin.fakes import FakeBackend
 
+        db = database if Path(seed).is_file() else None  # a folder names its databases
         if isinstance(self.backend, FakeBackend):
-            self.backend.load(seed)
+            self.backend.load(seed, db)
             return
         from conftest_plugin.real_server import RealSeed
 
-        self._real_seed = RealSeed(self.backend, seed)
+        self._real_seed = RealSeed(self.backend, seed, db)
 
     def _database(self, database: str) -> couchdb_client.Database:
         import couchdb_client

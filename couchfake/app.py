@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -11,6 +13,7 @@ import requests
 
 from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
+from couchfake.auth.context import SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
 from couchfake.auth.passwords import hash_admin
 from couchfake.clock import Clock
 from couchfake.config import Config
@@ -24,6 +27,9 @@ from couchfake.control.open_feeds import OpenFeeds
 from couchfake.control.parts import parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
+from couchfake.control.seeds.dumping import dump_from
+from couchfake.control.seeds.folders import read_seed
+from couchfake.control.seeds.target import Couch, load_into
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.errors import NotFound
@@ -44,7 +50,7 @@ class CouchFake:
 
     ``admins`` names server admins and their passwords; without any, everybody is admin. ``config`` sets further
     settings, section by section. ``clock()`` gives seconds since 1970 and ``uuids()`` document ids, where a test
-    wants the same ones each time.
+    wants the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class CouchFake:
         clock: Callable[[], float] | None = None,
         uuids: Callable[[], str] | None = None,
         config: Mapping[str, Mapping[str, str]] | None = None,
+        seed: str | Path | None = None,
     ) -> None:
         settings = {**(config or {})}
         if admins:
@@ -66,11 +73,17 @@ class CouchFake:
         self.open_feeds = OpenFeeds()
         self.function_log = FunctionLog()
         self._uuids = uuids
+        self._seed = seed
         self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
+        self._begin()
+
+    def _begin(self) -> None:
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
+        if self._seed is not None:
+            self.load(self._seed)
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
@@ -151,8 +164,7 @@ class CouchFake:
         """Back to how the server was at the start: no databases but the system's, settings as given."""
         self._snapshots.end()
         self._end()
-        self.node = self._make_node()
-        self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
+        self._begin()
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot of the server, whose ``restore()`` undoes all that happens from now on.
@@ -207,6 +219,39 @@ class CouchFake:
             entry = database.entry(docid)
             stored = [] if entry is None else [each.rev for each in entry.tree.nodes() if each.body is not None]
         return RevisionTree.of_leaves(docid, leaves, stored)
+
+    def load(self, path: str | os.PathLike[str], db: str | None = None) -> int:
+        """Load a seed, with all rights, and return how many documents it has.
+
+        ``path`` is a folder with a folder or a file for each database, or the content of one database, which goes into
+        ``db`` (by default a database with the path's name). What files may hold is in ``docs/howto/seeds.md``.
+        Raise SeedError if the seed is wrong; nothing of it is there then.
+        """
+        databases = read_seed(Path(path), db)
+        snapshot = self.snapshot()
+        try:
+            return load_into(self._couch(), databases)
+        except BaseException:
+            snapshot.restore()
+            raise
+        finally:
+            snapshot.discard()
+
+    def dump(self, path: str | os.PathLike[str]) -> int:
+        """Write all databases into a folder that ``load`` reads, and return how many documents they have.
+
+        An earlier dump at ``path`` is replaced. Raise SeedError if something else is there.
+        """
+        return dump_from(self._couch(), Path(path))
+
+    def _couch(self) -> Couch:
+        def trusted(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            environ[TRUSTED_KEY] = UserContext(
+                roles=(SERVER_ADMIN_ROLE,), handler="default"
+            )  # not in the log, and no fault meets it
+            return Dispatcher(self.node)(environ, start_response)
+
+        return Couch(session(trusted), f"http://{HOST}/")
 
     def _end_replications(self) -> None:
         replicator = self.node.replicator

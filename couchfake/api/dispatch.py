@@ -34,12 +34,22 @@ class Observer(Protocol):
         """Note the answer. ``seconds``: how long it took."""
 
 
+class Unobserved:
+    """Sees nothing."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        return answer(request)
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        pass
+
+
 class Dispatcher:
     """The WSGI application of a node."""
 
-    def __init__(self, node: Node, observer: Observer) -> None:
+    def __init__(self, node: Node, observer: Observer | None = None) -> None:
         self.node = node
-        self._observer = observer
+        self._observer = observer or Unobserved()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()

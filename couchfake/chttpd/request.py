@@ -10,6 +10,7 @@ import werkzeug
 from werkzeug.exceptions import ClientDisconnected
 
 from couchfake.auth.authenticate import Presented
+from couchfake.auth.context import TRUSTED_KEY
 from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.once import once
 from couchfake.chttpd.parameters import Parameters, unquote
@@ -82,7 +83,8 @@ class Request(werkzeug.Request):
     @once
     def user(self) -> UserContext:
         """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
-        return self.node.authenticator.user_context(self.presented)
+        trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
+        return trusted or self.node.authenticator.user_context(self.presented)
 
     @once
     def parameters(self) -> Parameters:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from couchfake.auth.context import SERVER
+from couchfake.auth.context import SERVER, TRUSTED_KEY
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import CouchError
@@ -40,10 +40,10 @@ class InnerRequests:
                 "wsgi.url_scheme": "http",
                 "wsgi.input": io.BytesIO(data),
                 "wsgi.input_terminated": True,
+                TRUSTED_KEY: SERVER,
             }
         )
         request.node, request.answer = self._node, self._answer
-        vars(request)["user"] = SERVER
         response = self._answer(request)
         text = response.body if isinstance(response.body, bytes) else b"".join(response.body)
         value: Any = json.loads(text) if text else None

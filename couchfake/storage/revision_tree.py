@@ -82,15 +82,18 @@ class RevisionTree:
 
     def copy(self) -> RevisionTree:
         """Return a tree with revisions of its own, which share bodies and attachments with these."""
+        tree = RevisionTree()
+        if len(self.leaves) == 1 and len(self.roots) == 1:
+            parent = None
+            for node in reversed(list(self.leaves[0].lineage())):
+                parent = _copy(node, parent)
+                if node.parent is None:
+                    tree.roots = [parent]
+            tree.leaves = () if parent is None else (parent,)
+            return tree
         copies: dict[Revision | None, Revision] = {}
         for node in self.nodes():
-            parent = copies.get(node.parent)
-            copies[node] = copied = Revision(node.pos, node.id, parent)
-            copied.deleted, copied.body, copied.seq = node.deleted, node.body, node.seq
-            copied.attachments = node.attachments
-            if parent is not None:
-                parent.children.append(copied)
-        tree = RevisionTree()
+            copies[node] = _copy(node, copies.get(node.parent))
         tree.roots = [copies[root] for root in self.roots]
         tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
         return tree
@@ -262,6 +265,14 @@ def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
     for new, old in zip(leaf.lineage(), earlier):
         if new.body is None:
             new.body, new.deleted, new.attachments, new.seq = old.body, old.deleted, old.attachments, old.seq
+
+
+def _copy(node: Revision, parent: Revision | None) -> Revision:
+    copied = Revision(node.pos, node.id, parent)
+    copied.deleted, copied.body, copied.attachments, copied.seq = node.deleted, node.body, node.attachments, node.seq
+    if parent is not None:
+        parent.children.append(copied)
+    return copied
 
 
 def _root(node: Revision) -> Revision:

@@ -213,7 +213,7 @@ def test_a_seed_that_cannot_be_read_is_one_sentence(pytester: pytest.Pytester, r
     for options in ([], ["--couch-url", login_url(real)]):
         result = run(*options)
         result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines(["*UsageError: seed *shop.json*line 1*"])
+        result.stdout.fnmatch_lines(["*UsageError: *shop.json:1: The text is not JSON*"])
 
 
 def test_workers_have_servers_of_their_own(pytester: pytest.Pytester, run: Run) -> None:
