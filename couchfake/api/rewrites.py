@@ -20,6 +20,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import BadRequest, CouchError, NotFound
 from couchfake.storage.documents import DocumentEntry
+from couchfake.transports.wsgi import header_items, make_environ
 from couchfake.values import json
 
 _COUNT = "couchfake.rewrites"
@@ -81,26 +82,16 @@ def _prefix(request: Request, ddoc: str) -> str:
 def _rewritten(
     request: Request, count: int, method: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> Request:
-    """The request for ``target`` (path and query, escaped), otherwise like the one that it comes of."""
-    path, _, query = target.partition("?")
-    environ = {
-        **request.environ,
-        _COUNT: count,
-        "REQUEST_METHOD": "HEAD" if method == "GET" and request.environ["REQUEST_METHOD"] == "HEAD" else method,
-        "REQUEST_URI": target,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "wsgi.input": io.BytesIO(body),
-    }
+    """Return the request for ``target`` (path and query, escaped), otherwise like the original one."""
+    fields = header_items(plain_headers(list(headers.items())))
+    if request.environ["REQUEST_METHOD"] == "HEAD" and method == "GET":
+        method = "HEAD"
+    environ = make_environ(request.environ, method, target, fields, io.BytesIO(body))
+    environ.update({_COUNT: count, "SCRIPT_NAME": ""})
     environ.pop("RAW_URI", None)
-    environ.pop("werkzeug.request", None)
     if body or "CONTENT_LENGTH" in environ:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["CONTENT_LENGTH"] = str(len(body))
-    for name, value in plain_headers(list(headers.items())):
-        key = name.upper().replace("-", "_")
-        environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
     rewritten = Request(environ)
     rewritten.node, rewritten.answer = request.node, request.answer
     return rewritten

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from couchfake.transports.client import Client
-from couchfake.transports.http1.head import ClientDisconnected
+from couchfake.transports.client import Client, ClientDisconnected
 from couchfake.transports.http1.server import Access, Server
 
 
