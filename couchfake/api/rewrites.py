@@ -15,13 +15,12 @@ from couchfake.api.design_functions import functions_of, plain_headers
 from couchfake.api.function_request import rewrite_request
 from couchfake.api.rewrite_rules import JSON_NAMES, apply_rules, normalized
 from couchfake.api.views import find_ddoc
-from couchfake.chttpd.parameters import quote
+from couchfake.chttpd.parameters import quote, read_json
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import BadRequest, CouchError, NotFound
 from couchfake.storage.documents import DocumentEntry
 from couchfake.transports.wsgi import header_items, make_environ
-from couchfake.values import json
 
 _COUNT = "couchfake.rewrites"
 
@@ -43,19 +42,12 @@ def rewrite(request: Request, ddoc: str, rest: list[str]) -> Response:
 
 
 def _by_rules(request: Request, rules: list[Any], rest: list[str]) -> str:
-    arguments = [(name, _decoded(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs]
+    arguments = [(name, read_json(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs]
     secure = request.node.config.get("httpd", "secure_rewrites", "true") != "false"
     found = apply_rules(rules, request.verb, rest, arguments, secure)
     if found is None:
         raise NotFound()
     return found
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def _by_function(request: Request, count: int, entry: DocumentEntry, ddoc: str) -> Response:
@@ -92,6 +84,4 @@ def _rewritten(
     if body or "CONTENT_LENGTH" in environ:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["CONTENT_LENGTH"] = str(len(body))
-    rewritten = Request(environ)
-    rewritten.node, rewritten.answer = request.node, request.answer
-    return rewritten
+    return Request(environ, request.node, request.answer)
