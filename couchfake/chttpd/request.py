@@ -6,6 +6,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import ClientDisconnected
@@ -46,7 +47,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return a header's value, None if it is missing. Not for Content-Type and Content-Length."""
-        return self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return _header(self.environ, name)
 
     # ---- the target
 
@@ -103,7 +104,7 @@ class Request:
         return Presented(
             self.method,
             self.segments,
-            self.header,
+            partial(_header, environ),  # a bound method would be a reference cycle
             environ.get("REMOTE_ADDR", ""),
             environ.get("wsgi.url_scheme") == "https",
         )
@@ -197,6 +198,10 @@ class Request:
         """Refuse a body of another Content-Type (415). The comparison is case-sensitive."""
         if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:
             raise BadContentType(f"Content-Type must be {mimetype}")
+
+
+def _header(environ: dict[str, Any], name: str) -> str | None:
+    return environ.get("HTTP_" + name.upper().replace("-", "_"))
 
 
 def _gunzip(data: bytes, limit: int) -> bytes:
