@@ -11,7 +11,7 @@ WSGI server in these points:
 - methods may have any name, and malformed requests get what the real server's HTTP layer answers: an empty 400;
 - each chunk of a streaming answer is sent at once, and **an empty chunk sends the head**: a feed with nothing to send
   yet yields ``b""`` first;
-- when the process runs out of file descriptors, or ``max_connections`` are open, the connection that has been idle
+- when ``max_connections`` are open, or the process runs out of file descriptors, the connection that has been idle
   longest is closed to admit the next client;
 - ``wsgi.input`` raises ``ClientDisconnected`` if the client disconnects within the body;
 - ``environ["couchfake.transports.client"]`` is a :class:`~couchfake.transports.client.Client`: a feed waits through
@@ -26,6 +26,7 @@ import logging
 import os
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -44,7 +45,7 @@ __all__ = ["Access", "Server", "listen"]
 logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 32  # 4 GiB, CouchDB's default max_http_request_size; the application has a limit of its own
-MAX_CONNECTIONS = 2048  # mochiweb's default; fewer where the process may not open so many files
+MAX_CONNECTIONS = 2048  # mochiweb's default
 
 
 class Server:
@@ -62,14 +63,14 @@ class Server:
         *,
         log: Callable[[Access], None] | None = None,
         body_limit: int = BODY_LIMIT,
-        max_connections: int = MAX_CONNECTIONS,
+        max_connections: int | None = None,
     ) -> None:
         self.application = application
         self.host = host
         self.port = port
         self.log = log
         self.body_limit = body_limit
-        self.max_connections = max_connections
+        self.max_connections = max_connections or _default_max_connections()
         self.date = DateHeader()
         self.stopping = False
         self._listener: socket.socket | None = None
@@ -211,6 +212,16 @@ class Server:
     def forget(self, connection: Connection) -> None:
         with self._lock:
             self._connections.discard(connection)
+
+
+def _default_max_connections() -> int:
+    """Return ``MAX_CONNECTIONS``, or three quarters of the files that the process may open if that is fewer."""
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
+    import resource  # not on Windows
+
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, files * 3 // 4))
 
 
 def listen(host: str, port: int) -> socket.socket:
