@@ -26,8 +26,9 @@ CASES = {
         "unknown_endpoint: POST */_serach *",
     ),
     "open_feeds": (
-        "answer = requests.get(couch_url + couch_db.name + '/_changes?feed=continuous&heartbeat=1', stream=True,"
-        " timeout=10); next(answer.iter_lines(1)); closed_later.append(answer)",
+        "couch_db['x'] = {};"
+        "answer = requests.get(couch_url + couch_db.name + '/_changes?feed=continuous', stream=True, timeout=10);"
+        "lines = answer.iter_lines(1); next(lines); closed_later += [lines, answer]",
         "open_feeds: *feed=continuous* is still open",
     ),
 }
