@@ -23,7 +23,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["decode", "encode", "use"]
+__all__ = ["decode", "encode", "encode_line", "use"]
 
 Decode = Callable[[str], Any]
 Encode = Callable[[Any], "str | bytes"]
@@ -43,6 +43,8 @@ _STANDARD = _Codec(
     _stdlib.loads, _stdlib.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 )
 
+_spaced = _stdlib.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+
 _codec = _STANDARD  # of the process, as in couchdb-python; `use` rebinds it
 
 
@@ -59,6 +61,11 @@ def encode(obj: Any) -> str:
     """
     text = _codec.encode(obj)
     return text if isinstance(text, str) else text.decode("utf-8")
+
+
+def encode_line(obj: Any) -> str:
+    """Return ``obj`` as JSON text like `encode`, by the default codec with a space after each comma and colon."""
+    return _spaced(obj) if _codec is _STANDARD else encode(obj)
 
 
 def use(module: str | ModuleType | None = None, decode: Decode | None = None, encode: Encode | None = None) -> None:
