@@ -15,6 +15,7 @@ from conftest_plugin.settings import (
     BACKENDS,
     ENGINES,
     FAKE_SETTINGS,
+    INSTALL_AS_COUCHDB,
     MARKER,
     OPTIONS,
     Settings,
@@ -38,6 +39,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         option = "--" + name.replace("_", "-")
         group.addoption(option, default=None, choices=choices.get(name), metavar=name[6:].upper(), help=text)
         parser.addini(name, text, default=None)
+    parser.addini(INSTALL_AS_COUCHDB, "make 'import couchdb' import couchdb_client", type="bool", default=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Install the client as ``couchdb`` before any conftest.py can import that name."""
+    if early_config.getini(INSTALL_AS_COUCHDB):
+        from couchdb_client import install_as_couchdb
+
+        try:
+            install_as_couchdb()
+        except ImportError as error:
+            raise pytest.UsageError(f"{INSTALL_AS_COUCHDB}: {error}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -20,6 +20,8 @@ ENGINES = ("quickjs", "js2py")
 #: What only a fake can be told, and what the marker ``couch`` takes besides ``backend``.
 FAKE_SETTINGS = ("js_engine", "admins", "config", "clock", "uuids")
 MARKER = "couch"
+#: The ini option that puts the client under the name ``couchdb``.
+INSTALL_AS_COUCHDB = "couch_install_as_couchdb"
 OPTIONS = {
     "couch_backend": f"where the fixtures find CouchDB: {', '.join(BACKENDS)} (default: in-process)",
     "couch_url": "run on this real server instead of a fake; only databases that the fixtures made are touched",
