@@ -36,7 +36,7 @@ def dump_db(
     `OSError`.
     """
     db = database(dburl, username, password)
-    db.resource.head()
+    db.info()  # raises an error before anything is written
     envelope = write_multipart(output or sys.stdout.buffer, boundary=boundary)
     rows = db.iterview("_all_docs", bulk_size, include_docs=True)
     dump_docs(envelope, db, (row["doc"] for row in rows if row.get("doc")))

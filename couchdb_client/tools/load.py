@@ -62,7 +62,10 @@ def _document(parts: Iterable[Part]) -> dict[str, Any]:
 
 
 def _json_object(payload: Any) -> dict[str, Any]:
-    value = json.decode(payload)
+    try:
+        value = json.decode(payload)
+    except ValueError as exc:
+        raise ValueError(f"not a document: {payload[:80]!r} ({exc})") from exc
     if not isinstance(value, dict):
         raise ValueError(f"not a document: {payload[:80]!r}")
     return value
