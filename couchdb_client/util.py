@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO as StringIO
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any
 from urllib.parse import quote as urlquote
 from urllib.parse import unquote as urlunquote
@@ -21,9 +22,10 @@ btype = bytes
 ltype = int
 
 
-def funcode(function: FunctionType) -> CodeType:
+def funcode(function: Callable[..., Any]) -> CodeType:
     """Return the code object of a function."""
-    return function.__code__
+    code: CodeType = function.__code__
+    return code
 
 
 def pyexec(code: str | CodeType, gns: dict[str, Any], lns: dict[str, Any]) -> None:
