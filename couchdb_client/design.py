@@ -26,13 +26,16 @@ from itertools import groupby
 from operator import attrgetter
 from textwrap import dedent
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from couchdb_client.bulk import UpdateResult
     from couchdb_client.database import Database
     from couchdb_client.document import Document
-    from couchdb_client.views import ViewResults, Wrapper
+    from couchdb_client.views import ViewResults
+
+    #: The results of a view whose rows may be anything.
+    AnyResults: TypeAlias = ViewResults
 
 __all__ = ["ViewDefinition"]
 
@@ -54,7 +57,7 @@ class ViewDefinition:
         map_fun: str | Callable[..., Any],
         reduce_fun: str | Callable[..., Any] | None = None,
         language: str = "javascript",
-        wrapper: Wrapper | None = None,
+        wrapper: Callable[[Any], Any] | None = None,
         options: dict[str, Any] | None = None,
         **defaults: Any,
     ) -> None:
@@ -67,7 +70,7 @@ class ViewDefinition:
         self.options = options
         self.defaults = defaults
 
-    def __call__(self, db: Database, **options: Any) -> ViewResults:
+    def __call__(self, db: Database, **options: Any) -> AnyResults:
         """Return the results of the view in the database ``db``, queried with ``options``."""
         return db.view(f"{self.design}/{self.name}", wrapper=self.wrapper, **{**self.defaults, **options})
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from couchdb_client.database import Database
-    from couchdb_client.views import ViewResults, Wrapper
+    from couchdb_client.design import AnyResults
 
 __all__ = [
     "Mapping", "Document", "Field", "TextField", "FloatField", "IntegerField", "LongField", "BooleanField",
@@ -300,12 +300,12 @@ class Document(Mapping):
     @classmethod
     def query(
         cls, db: Database, map_fun: Any, reduce_fun: Any = None, language: str = "javascript", **options: Any
-    ) -> ViewResults:
+    ) -> AnyResults:
         """Return objects of this class for the rows of an ad-hoc query; see `view` and `Database.query`."""
         return db.query(map_fun, reduce_fun=reduce_fun, language=language, wrapper=cls._wrap_row, **options)
 
     @classmethod
-    def view(cls, db: Database, viewname: str, **options: Any) -> ViewResults:
+    def view(cls, db: Database, viewname: str, **options: Any) -> AnyResults:
         """Return objects of this class for the rows of the view ``viewname``, queried with ``options``.
 
         With ``include_docs=True`` an object is the row's document, else it is made of the row's value, which must be a
@@ -356,7 +356,7 @@ class ViewField:
         reduce_fun: str | Callable[..., Any] | None = None,
         name: str | None = None,
         language: str = "javascript",
-        wrapper: Wrapper | None = DEFAULT,
+        wrapper: Callable[[Any], Any] | None = DEFAULT,
         **defaults: Any,
     ) -> None:
         self.design = design
@@ -373,7 +373,7 @@ class ViewField:
         design: str,
         name: str | None = None,
         language: str = "python",
-        wrapper: Wrapper | None = DEFAULT,
+        wrapper: Callable[[Any], Any] | None = DEFAULT,
         **defaults: Any,
     ) -> Callable[[Callable[..., Any]], ViewField]:
         """Return a decorator that makes a field of a map function in Python.
