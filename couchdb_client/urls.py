@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from typing import Any, overload
+from typing import Any
 from urllib.parse import quote as _quote
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.parse import urlencode as _urlencode
@@ -62,19 +62,11 @@ def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
 
 
-@overload
-def basic_auth(credentials: tuple[str, str]) -> str: ...
-@overload
-def basic_auth(credentials: tuple[str, str] | None) -> str | None: ...
-def basic_auth(credentials: tuple[str, str] | None) -> str | None:
-    """Return the value of an Authorization header for ``(name, password)``, None if there are no credentials.
-
-    CouchDB reads both as UTF-8.
+def basic_auth(credentials: tuple[str, str]) -> str:
+    """The value of an Authorization header for ``(name, password)``. CouchDB reads both as UTF-8.
 
     >>> basic_auth(('root', 'relax'))
     'Basic cm9vdDpyZWxheA=='
     """
-    if not credentials:
-        return None
     name, password = credentials
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")

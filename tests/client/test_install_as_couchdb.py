@@ -10,7 +10,6 @@ import pytest
 
 import couchdb_client
 from couchdb_client import client, http, util
-from couchdb_client.http import basic_auth
 
 
 def python(code: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -77,8 +76,3 @@ def test_modules_are_where_couchdb_python_has_them() -> None:
     names: dict[str, object] = {}
     util.pyexec("x = y + 1", {"y": 1}, names)
     assert names == {"x": 2}
-
-
-def test_no_credentials_need_no_header() -> None:
-    assert basic_auth(None) is None
-    assert basic_auth(("root", "relax")) == "Basic cm9vdDpyZWxheA=="
