@@ -26,16 +26,13 @@ from itertools import groupby
 from operator import attrgetter
 from textwrap import dedent
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from couchdb_client.bulk import UpdateResult
     from couchdb_client.database import Database
     from couchdb_client.document import Document
-    from couchdb_client.views import ViewResults
-
-    #: The results of a view whose rows may be anything.
-    AnyResults: TypeAlias = ViewResults
+    from couchdb_client.results import Results
 
 __all__ = ["ViewDefinition"]
 
@@ -70,9 +67,11 @@ class ViewDefinition:
         self.options = options
         self.defaults = defaults
 
-    def __call__(self, db: Database, **options: Any) -> AnyResults:
+    def __call__(self, db: Database, **options: Any) -> Results[Any]:
         """Return the results of the view in the database ``db``, queried with ``options``."""
-        return db.view(f"{self.design}/{self.name}", wrapper=self.wrapper, **{**self.defaults, **options})
+        options = {**self.defaults, **options}
+        results: Results[Any] = db.view(f"{self.design}/{self.name}", wrapper=self.wrapper, **options)
+        return results
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '_design/{self.design}/_view/{self.name}'>"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from couchdb_client.database import Database
-    from couchdb_client.design import AnyResults
+    from couchdb_client.results import Results
 
 __all__ = [
     "Mapping", "Document", "Field", "TextField", "FloatField", "IntegerField", "LongField", "BooleanField",
@@ -300,18 +300,24 @@ class Document(Mapping):
     @classmethod
     def query(
         cls, db: Database, map_fun: Any, reduce_fun: Any = None, language: str = "javascript", **options: Any
-    ) -> AnyResults:
+    ) -> Results[Self]:
         """Return objects of this class for the rows of an ad-hoc query; see `view` and `Database.query`."""
-        return db.query(map_fun, reduce_fun=reduce_fun, language=language, wrapper=cls._wrap_row, **options)
+        wrapper: Any = cls._wrap_row
+        results: Results[Self] = db.query(
+            map_fun, reduce_fun=reduce_fun, language=language, wrapper=wrapper, **options
+        )  # fmt: skip
+        return results
 
     @classmethod
-    def view(cls, db: Database, viewname: str, **options: Any) -> AnyResults:
+    def view(cls, db: Database, viewname: str, **options: Any) -> Results[Self]:
         """Return objects of this class for the rows of the view ``viewname``, queried with ``options``.
 
         With ``include_docs=True`` an object is the row's document, else it is made of the row's value, which must be a
         JSON object.
         """
-        return db.view(viewname, wrapper=cls._wrap_row, **options)
+        wrapper: Any = cls._wrap_row
+        results: Results[Self] = db.view(viewname, wrapper=wrapper, **options)
+        return results
 
     @classmethod
     def _wrap_row(cls, row: dict[str, Any]) -> Self | None:

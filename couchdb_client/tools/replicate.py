@@ -76,9 +76,10 @@ def _replicate(source: Server, name: str, target: Server, target_name: str, opti
 def _database_url(server: Server, name: str) -> str:
     """Return the URL of a database, with the server's credentials: the server that replicates has none of its own."""
     url = urljoin(server.resource.url, name)
-    if server.resource.credentials is None:
+    credentials = server.resource.credentials
+    if not isinstance(credentials, tuple):
         return url
-    user, password = (quote(text, safe="") for text in server.resource.credentials)
+    user, password = (quote(text, safe="") for text in credentials)
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
 

@@ -477,7 +477,8 @@ def test_documents_can_be_saved_in_bulk_deleted_and_given_attachments(couch_db: 
     joe = Person.load(couch_db, "a")
     assert joe is not None
     couch_db.put_attachment(joe, b"hello", "a.txt")
-    assert couch_db.get_attachment(joe, "a.txt").read() == b"hello"
+    attachment: Any = couch_db.get_attachment(joe, "a.txt")
+    assert attachment.read() == b"hello"
     couch_db.delete(joe)
     assert "a" not in couch_db
 
@@ -520,8 +521,8 @@ def test_a_subclass_gets_objects_of_its_own(people: Database) -> None:
 def test_any_view_can_give_objects(people: Database) -> None:
     assert [person.name for person in Person.view(people, "people/by_name")] == ["Ann", "Joe"]
     assert [person.id for person in Person.view(people, "_all_docs", startkey="a")] == ["ann", "joe"]
-    rows = people.view("_all_docs", wrapper=Person._wrap_row, key="joe").rows
-    people.delete(rows[0])
+    wrapper: Any = Person._wrap_row
+    people.delete(people.view("_all_docs", wrapper=wrapper, key="joe").rows[0])
     assert "joe" not in people
 
 

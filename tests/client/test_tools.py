@@ -141,8 +141,9 @@ def test_a_dump_of_couchdb_python_is_loaded(couch_db: Database, dburl: str, newl
     load.load_db(BytesIO(OLD_DUMP.replace("\n", newline).encode()), dburl)
     assert couch_db["ü/b"]["n"] == 3
     assert couch_db["ü/b"].rev.startswith("1-")
-    assert couch_db.get_attachment("att", "a.txt").read() == b"hello"
-    assert couch_db.get_attachment("att", "empty").read() == b""
+    for name, content in (("a.txt", b"hello"), ("empty", b"")):
+        attachment: Any = couch_db.get_attachment("att", name)
+        assert attachment.read() == content
 
 
 def test_loading_stops_at_a_document_that_is_refused_or_passes_over_it(
