@@ -128,10 +128,18 @@ def _decoded(value: str) -> str:
 
 def _boundary(headers: Mapping[str, str]) -> str | None:
     """Return the boundary of multipart content, None if the content is of another type."""
+    content_type = headers.get("content-type", "")
+    return _parameter(content_type, "boundary") if content_type.lower().startswith("multipart/") else None
+
+
+def _parameter(content_type: str, name: str) -> str | None:
+    """Return a parameter of a media type, None if it is not there."""
+    if name not in content_type.lower():
+        return None
     message = Message()
-    message["Content-Type"] = headers.get("content-type", "")
-    boundary = message.get_boundary()
-    return boundary if message.get_content_maintype() == "multipart" else None
+    message["Content-Type"] = content_type
+    value = message.get_param(name)
+    return value if isinstance(value, str) else None
 
 
 class MultipartWriter:
@@ -169,12 +177,10 @@ class MultipartWriter:
         Raise `UnicodeEncodeError` if the charset cannot represent the text.
         """
         if isinstance(content, str):
-            message = Message()
-            message["Content-Type"] = mimetype
-            charset = message.get_param("charset")
+            charset = _parameter(mimetype, "charset")
             if charset is None:
                 mimetype, charset = f"{mimetype};charset=utf-8", "utf-8"
-            content = content.encode(str(charset))
+            content = content.encode(charset)
         self._write_delimiter()
         self._write_headers({
             **(headers or {}),
@@ -193,9 +199,8 @@ class MultipartWriter:
         self.fileobj.write(b"--" + self.boundary.encode("utf-8") + _CRLF)
 
     def _write_headers(self, headers: Mapping[str, str]) -> None:
-        for name in sorted(headers):
-            self.fileobj.write(f"{name}: {_encoded(headers[name])}".encode("ascii") + _CRLF)
-        self.fileobj.write(_CRLF)
+        lines = [f"{name}: {_encoded(headers[name])}\r\n" for name in sorted(headers)]
+        self.fileobj.write("".join(lines).encode("ascii") + _CRLF)
 
 
 def _encoded(value: str) -> str:

@@ -17,11 +17,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from importlib.metadata import version
 from types import FunctionType
 from typing import Any, BinaryIO
 
 from couchdb_client import json
+from couchdb_client.version import distribution_version
 
 __all__ = ["main", "run"]
 
@@ -152,7 +152,7 @@ def run(input: BinaryIO | None = None, output: BinaryIO | None = None) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the query server for CouchDB: the command ``couchpy``. Return the exit status."""
     parser = argparse.ArgumentParser(prog="couchpy", description="Run CouchDB's query server for views in Python.")
-    parser.add_argument("--version", action="version", version=f"couchpy (couchfake {version('couchfake')})")
+    parser.add_argument("--version", action="version", version=f"couchpy (couchfake {distribution_version()})")
     parser.add_argument("--json-module", metavar="NAME", help="JSON module to use: json, simplejson, orjson, …")
     parser.add_argument("--log-file", metavar="FILE", help="file to write log messages to, - for standard error")
     parser.add_argument("--debug", action="store_true", help="log each command; needs --log-file")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 
 from couchdb_client import json
 from couchdb_client.database import Database
 from couchdb_client.errors import HTTPError, RedirectLimit
+from couchdb_client.version import distribution_version
 
 __all__ = ["database", "database_parser", "parse", "report", "run"]
 
@@ -30,7 +30,7 @@ def database(url: str, username: str | None, password: str | None) -> Database:
 def database_parser(prog: str, description: str) -> argparse.ArgumentParser:
     """Return a parser for a command that works on one database."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
-    parser.add_argument("--version", action="version", version=f"%(prog)s (couchfake {version('couchfake')})")
+    parser.add_argument("--version", action="version", version=f"%(prog)s (couchfake {distribution_version()})")
     parser.add_argument("dburl", help="URL of the database")
     parser.add_argument("--json-module", metavar="NAME", help="JSON module to use: json, simplejson, orjson, …")
     parser.add_argument("-u", "--username", help="name for the login")
