@@ -77,7 +77,7 @@ class ViewDefinition:
         return f"<{type(self).__name__} '_design/{self.design}/_view/{self.name}'>"
 
     def get_doc(self, db: Database) -> Document | None:
-        """Return the design document as it is in the database, or None if there is none."""
+        """Return the design document as it is in the database, None if it does not exist."""
         doc: Document | None = db.get(f"_design/{self.design}")
         return doc
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from couchdb_client.errors import HTTPError
 from couchdb_client.server import Server
-from couchdb_client.tools.commands import report, run
+from couchdb_client.tools.commands import run
 from couchdb_client.urls import DEFAULT_BASE_URL, urljoin
 
 __all__ = ["findpath", "main"]
@@ -50,7 +50,7 @@ def _is_server(url: str) -> bool:
 
 
 def _names(parser: argparse.ArgumentParser, server: Server, pattern: str) -> list[str]:
-    """Return the names of the databases that ``pattern`` stands for. Without wildcards that is the name itself."""
+    """Return the names of the databases that match ``pattern``; its own text if it has no wildcards."""
     if not _WILDCARDS & set(pattern):
         return [unquote(pattern)]
     names = [name for name in server if fnmatchcase(name, unquote(pattern)) and not name.startswith("_")]
@@ -61,16 +61,21 @@ def _names(parser: argparse.ArgumentParser, server: Server, pattern: str) -> lis
 
 def _replicate(source: Server, name: str, target: Server, target_name: str, options: argparse.Namespace) -> None:
     started = time.monotonic()
-    report(f"{name} -> {target_name}")
+    _show(f"{name} -> {target_name}")
     if target_name not in target:
         target.create(target_name)
-        report("created")
+        _show("created")
     body = {"continuous": True} if options.continuous else {}
     target.replicate(_database_url(source, name), _database_url(target, target_name), **body)
-    report(f"{time.monotonic() - started:.1f}s")
+    _show(f"{time.monotonic() - started:.1f}s")
     if options.compact:
-        report(f"compact {target_name}")
+        _show(f"compact {target_name}")
         target[target_name].compact()
+
+
+def _show(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _database_url(server: Server, name: str) -> str:

@@ -264,10 +264,10 @@ def test_a_database_is_replicated_to_another_server(
 ) -> None:
     assert replicate.main([f"{sources}blog-1", f"{target.resource.url}copy"]) == 0
     assert target["copy"]["a"]["name"] == "blog-1"
-    lines = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["blog-1 -> copy", "created"]
     assert replicate.main(["--compact", f"{sources}wiki%2Fx", f"{target.resource.url}copy"]) == 0
-    assert capsys.readouterr().err.splitlines()[-1] == "compact copy"
+    assert capsys.readouterr().out.splitlines()[-1] == "compact copy"
 
 
 def test_the_target_may_be_a_server(sources: str, target: Server) -> None:
