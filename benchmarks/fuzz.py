@@ -24,8 +24,8 @@ from typing import Any
 
 from benchmarks.fuzz_requests import FuzzRequest, Requests
 from couchfake import CouchFake
-from couchfake.peer import ENVIRON_KEY, Peer
-from couchfake.wire import ClientDisconnected, gateway, refuse, split_target, too_long
+from couchfake.transports.client import ENVIRON_KEY, Client
+from couchfake.transports.http1.head import ClientDisconnected, gateway, refuse, split_target, too_long
 
 PATIENCE = 0.05  # seconds for which a feed is listened to
 TOO_LONG = 10  # seconds after which a request counts as hanging
@@ -162,8 +162,8 @@ class Fuzz:
 def _environ(request: FuzzRequest, headers: list[tuple[str, str]]) -> dict[str, Any]:
     target = request.path if request.path.startswith("/") else "/" + request.path
     path, query = split_target(target)
-    peer = Peer()
-    peer.deadline = time.monotonic() + PATIENCE
+    client = Client()
+    client.deadline = time.monotonic() + PATIENCE
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "REQUEST_URI": target,
@@ -178,7 +178,7 @@ def _environ(request: FuzzRequest, headers: list[tuple[str, str]]) -> dict[str, 
         "CONTENT_LENGTH": str(len(request.body)),
         **gateway(),
         "wsgi.input": io.BufferedReader(Body(request.body, request.cut)),
-        ENVIRON_KEY: peer,
+        ENVIRON_KEY: client,
     }
     for name, value in headers:
         key = name.upper().replace("-", "_")

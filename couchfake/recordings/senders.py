@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from couchfake.recordings.comparison import Reply
-from couchfake.wire import gateway, refuse, too_long
+from couchfake.transports.http1.head import gateway, refuse, too_long
 
 Headers = list[tuple[str, str]]
 Sender = Callable[[str, str, Headers, "bytes | None"], Reply]

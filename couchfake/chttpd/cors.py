@@ -1,0 +1,96 @@
+"""Cross-origin resource sharing, as ``[chttpd] enable_cors`` and ``[cors]`` say.
+
+A section ``[cors:HOST]`` counts more than ``[cors]`` for requests to that host. Source: CouchDB documentation,
+"Configuration: Cross-Origin Resource Sharing"; the Fetch standard.
+"""
+
+from __future__ import annotations
+
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response
+from couchfake.config import Config
+
+METHODS = ("CONNECT", "COPY", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE")
+HEADERS = (
+    "accept",
+    "accept-language",
+    "authorization",
+    "content-length",
+    "content-range",
+    "content-type",
+    "destination",
+    "expires",
+    "if-match",
+    "last-modified",
+    "origin",
+    "pragma",
+    "x-couch-full-commit",
+    "x-couch-id",
+    "x-couch-persist",
+    "x-couchdb-www-authenticate",
+    "x-http-method-override",
+    "x-requested-with",
+    "x-couchdb-vhost-path",
+)
+EXPOSED = ("accept-ranges", "etag", "server", "x-couch-request-id", "x-couch-update-newrev", "x-couchdb-body-time")
+SIMPLE = ("cache-control", "content-language", "expires", "last-modified", "pragma")
+
+
+class Cors:
+    """The rules of one request from another origin. ``allowed`` tells whether there are any."""
+
+    def __init__(self, request: Request, config: Config) -> None:
+        self._request = request
+        self._config = config
+        self._host_section = "cors:" + request.host.rpartition("]")[2].partition(":")[0]
+        self.origin = request.environ.get("HTTP_ORIGIN")
+        origins = self._parts("origins")
+        self.allowed = self.origin is not None and ("*" in origins or self.origin in origins)
+
+    def _setting(self, key: str) -> str:
+        return self._config.get(self._host_section, key) or self._config.get("cors", key)
+
+    def _parts(self, key: str) -> list[str]:
+        return [part for part in (part.strip() for part in self._setting(key).split(",")) if part]
+
+    def _common(self) -> dict[str, str]:
+        headers = {"Access-Control-Allow-Origin": self.origin or ""}
+        if self._setting("credentials") == "true" and self.origin != "*":
+            headers["Access-Control-Allow-Credentials"] = "true"
+        return headers
+
+    def preflight(self) -> Response | None:
+        """The answer to an OPTIONS request that asks for leave; None where it is not given."""
+        method = self._request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+        methods = self._parts("methods") or METHODS
+        asked = self._request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+        headers = [header.lower() for header in self._parts("headers")] or HEADERS
+        # As the real server does, white space before a comma is not forgiven.
+        wanted = [header.lstrip().lower() for header in asked.split(",")] if asked else []
+        if method not in methods or any(header not in headers for header in wanted):
+            return None
+        return Response(
+            b"",
+            204,
+            {
+                **self._common(),
+                "Access-Control-Max-Age": self._setting("max_age"),
+                "Access-Control-Allow-Methods": ", ".join(methods),
+                "Access-Control-Allow-Headers": asked,
+            },
+        )
+
+    def add_headers(self, response: Response) -> None:
+        """Let the page that asked read an answer and its headers."""
+        exposed = [header.lower() for header in self._parts("exposed_headers")] or EXPOSED
+        simple = [name.lower() for name, _ in response.headers if name.lower() in SIMPLE]
+        response.headers.update(self._common())
+        response.headers["Access-Control-Expose-Headers"] = ", ".join(("content-type", *simple, *exposed))
+
+
+def cors_of(request: Request, config: Config) -> Cors | None:
+    """The rules for a request from another origin; None where there are none for it."""
+    if "HTTP_ORIGIN" not in request.environ or not config.boolean("chttpd", "enable_cors"):
+        return None
+    cors = Cors(request, config)
+    return cors if cors.allowed else None

@@ -1,0 +1,76 @@
+"""Answers as WSGI applications: their length, their lines, and what comes without a body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from couchfake.chttpd.responses import HeaderList, Response
+
+
+def answered(response: Response, method: str = "GET") -> tuple[str, list[tuple[str, str]], bytes]:
+    head: list[Any] = []
+    chunks = response({"REQUEST_METHOD": method}, lambda *status_and_headers: head.extend(status_and_headers))
+    return head[0], head[1], b"".join(chunks)
+
+
+def test_a_body_that_is_whole_has_its_length() -> None:
+    assert answered(Response(b"abc", 201, {"X": "y"})) == ("201 Created", [("X", "y"), ("Content-Length", "3")], b"abc")
+
+
+def test_a_body_that_is_made_while_it_is_sent_has_no_length() -> None:
+    assert answered(Response(iter([b"a", b"b"]), 200)) == ("200 OK", [], b"ab")
+
+
+def test_the_answer_to_head_has_the_length_of_what_it_leaves_out() -> None:
+    assert answered(Response(b"abc"), "HEAD") == ("200 OK", [("Content-Length", "3")], b"")
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_chunks_that_nobody_wants_are_not_made(method: str, status: int) -> None:
+    ended = []
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield b"a"
+            raise AssertionError("a second chunk was asked for")
+        finally:
+            ended.append(True)
+
+    running = chunks()
+    next(running)
+    assert answered(Response(running, status), method)[2] == b""
+    assert ended
+
+
+def test_a_length_that_is_told_stands() -> None:
+    assert answered(Response(b"", 200, {"content-length": "7"}), "HEAD")[1] == [("content-length", "7")]
+
+
+def test_nothing_has_no_length_and_what_has_not_changed_has_none_at_all() -> None:
+    assert answered(Response(b"", 204))[1] == []
+    assert answered(Response(b"", 304))[1] == [("Content-Length", "0")]
+
+
+def test_a_header_is_one_line_of_latin_1() -> None:
+    headers = dict(answered(Response(b"", 200, {"A": "x\r\nB: y", "C": "\u20ac", "D": "\xe4"}))[1])
+    assert headers == {"A": "x  B: y", "C": "\u20ac".encode().decode("latin-1"), "D": "\xe4", "Content-Length": "0"}
+
+
+def test_a_status_that_nobody_knows_is_sent_all_the_same() -> None:
+    assert answered(Response(b"", 799))[0] == "799 Unknown"
+
+
+def test_header_names_are_the_same_in_any_case() -> None:
+    headers = HeaderList([("a", "1"), ("B", "2"), ("A", "3")])
+    assert "b" in headers
+    assert "c" not in headers
+    headers["A"] = "4"
+    assert list(headers) == [("A", "4"), ("B", "2")]
+    headers.update({"b": "5", "c": "6"})
+    assert list(headers) == [("A", "4"), ("b", "5"), ("c", "6")]
+    headers.add("c", "7")
+    del headers["C"]
+    assert list(headers) == [("A", "4"), ("b", "5")]
