@@ -14,7 +14,7 @@ import pytest
 
 from couchfake import CouchFake
 
-DOCS = Path(__file__).parents[2] / "docs" / "client"
+DOCS = Path(__file__).parents[3] / "docs" / "client"
 PAGES = ("coming-from-couchdb-python.md", "design-documents-and-mapping.md", "tools.md")
 COMMANDS = {
     "couchdb-dump": "couchdb_client.tools.dump",

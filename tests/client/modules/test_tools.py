@@ -17,7 +17,6 @@ import pytest
 from couchdb_client import Database, ResourceConflict, ResourceNotFound, Server, Unauthorized, json
 from couchdb_client.multipart import read_multipart, write_multipart
 from couchdb_client.tools import dump, load, replicate
-from couchfake import CouchFake
 
 #: What couchdb-dump of couchdb-python 1.2 writes, on Unix.
 OLD_DUMP = """\
@@ -179,11 +178,11 @@ def test_a_damaged_dump_is_an_error(dburl: str, content: str, text: str) -> None
         load.load_db(BytesIO(content.encode()), dburl)
 
 
-@pytest.mark.couch(admins={"adm": "pass"}, config={"chttpd": {"require_valid_user": "true"}})
-def test_a_login_may_be_given_apart_from_the_url(couch: Server, couchfake: CouchFake) -> None:
-    db = couch.create("private")
+def test_a_login_may_be_given_apart_from_the_url(make_couch: Callable[..., Server]) -> None:
+    server = make_couch(admins={"adm": "pass"}, config={"chttpd": {"require_valid_user": "true"}})
+    db = server.create("private")
     db["a"] = {"n": 1}
-    url = couchfake.start() + "private"
+    url = f"{server.resource.url}private"
     content = dumped(url, username="adm", password="pass")
     assert b'"n":1' in content
     with pytest.raises(Unauthorized):
