@@ -12,21 +12,21 @@ import ipaddress
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from couchfake.auth.permissions import require_server_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, json_response
+from couchfake.control.controlled import Controlled
 from couchfake.control.faults import Fault
+from couchfake.control.observer import CONTROL_PATH
 from couchfake.control.request_log import LoggedRequest
+from couchfake.control.seeds.errors import SeedError
 from couchfake.control.snapshots import Snapshot, SnapshotEnded
 from couchfake.errors import BadRequest, CouchError, Forbidden, MethodNotAllowed, NotFound
 
-if TYPE_CHECKING:
-    from couchfake.control.controlled import Controlled
-
-PREFIX = "/_couchfake"
+PREFIX = CONTROL_PATH
 CUSTOM_HEADER = "X-CouchFake"
 
 
@@ -112,7 +112,9 @@ class ControlApi:
             {"method": each.method, "path": f"{PREFIX}/{each.path}", "description": each.description}
             for each in self.operations
         ]
-        return body_response(_page(rows).encode(), "text/html; charset=utf-8") if request.accepts("text/html") else rows
+        if "text/html" in (request.header("Accept") or ""):
+            return body_response(_page(rows).encode(), "text/html; charset=utf-8")
+        return rows
 
     def _reset(self, request: Request) -> Any:
         """Return to the state of the start: the seed, the settings, no faults, the real time and an empty log."""
@@ -158,7 +160,10 @@ class ControlApi:
         for db, documents in body.items():
             if not isinstance(documents, list) or not all(isinstance(each, dict) for each in documents):
                 raise BadRequest(f"{db} is to be a list of documents")
-        return {"ok": True, "documents": self._fake.load_documents(body)}
+        try:
+            return {"ok": True, "documents": self._fake.load_documents(body)}
+        except SeedError as error:
+            raise BadRequest(str(error)) from None
 
     def _requests(self, request: Request) -> Any:
         """List what was asked, the oldest first. Parameters: method, path (a pattern), since (a number), limit."""
@@ -266,7 +271,11 @@ class ControlApi:
             raise BadRequest(f"{missing} is missing") from None
         except (TypeError, ValueError) as error:
             raise BadRequest(str(error)) from None
-        return {"ok": True, "winner": tree.winner and tree.winner.rev, "conflicts": [each.rev for each in tree.conflicts]}
+        return {
+            "ok": True,
+            "winner": tree.winner and tree.winner.rev,
+            "conflicts": [each.rev for each in tree.conflicts],
+        }
 
     def _tree(self, request: Request, db: str, docid: str) -> Any:
         """Show a document's revision tree, as JSON, as text (Accept: text/plain) or as a picture (image/svg+xml)."""
