@@ -25,7 +25,12 @@ def read_settings(path: Path) -> dict[str, dict[str, str]]:
 
 def _of_ini(path: Path, text: str) -> dict[str, dict[str, str]]:
     parser = configparser.RawConfigParser(
-        delimiters=("=",), comment_prefixes=(";",), default_section="", interpolation=None, strict=False
+        delimiters=("=",),
+        comment_prefixes=(";",),
+        inline_comment_prefixes=(";",),
+        default_section="",
+        interpolation=None,
+        strict=False,
     )
     parser.optionxform = str  # type: ignore[assignment, method-assign]  # names of settings have their case
     try:
