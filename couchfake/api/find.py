@@ -15,7 +15,7 @@ from couchfake.mango.explain import explain as explanation
 from couchfake.mango.options import DEFAULT_LIMIT, FindOptions, parse_bulk_delete, parse_find, parse_index
 from couchfake.mango.planner import Plan, plan
 from couchfake.storage.database import Outcome
-from couchfake.storage.edits import Edit
+from couchfake.storage.edits import Edit, check_docid
 from couchfake.storage.writing import write
 from couchfake.values import json
 
@@ -101,6 +101,7 @@ def create_index(request: Request) -> Response:
     """``POST /{db}/_index``: put an index into a design document, which is made where there is none."""
     request.require_json_type()
     index = definition.new_index(parse_index(request.json_object()))
+    check_docid(index.ddoc)
     body, rev = _ddoc(request, index.ddoc)
     changed = definition.with_index(body, index)
     result = "exists"

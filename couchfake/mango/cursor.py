@@ -20,9 +20,11 @@ from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.explain import keys
 from couchfake.mango.index import index_rows
 from couchfake.mango.matcher import Matcher
+from couchfake.mango.options import FindOptions
 from couchfake.mango.paths import parse_field, set_path
 from couchfake.mango.planner import Plan
-from couchfake.mango.projection import Projection
+from couchfake.mango.projection import Projection, parse_name
+from couchfake.mango.selector import field_names
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
@@ -84,10 +86,22 @@ def find(
     threshold: int = SCAN_WARNING_THRESHOLD,
     visible: Visible | None = None,
 ) -> Found:
-    """Run a plan. ``threshold``: documents looked at for each one found from which on a warning is given."""
+    """Run a plan.
+
+    ``threshold``: add a warning if more documents than this are examined for each one found. Raise a CouchError (400) if
+    a name of a field is invalid.
+    """
+    check_names(plan.options)
     if plan.ranges is None or plan.index is None:
         return Found()
     return _Cursor(db, plan, plan.index, collator, visible).run(threshold)
+
+
+def check_names(options: FindOptions) -> None:
+    """Raise a CouchError (400) if the selector, ``fields`` or ``sort`` name a field whose name has an empty part."""
+    names = [name for name in field_names(options.selector) if name]
+    for name in [*names, *(options.fields or []), *(field for field, _ in options.sort)]:
+        parse_name(name)
 
 
 class _Cursor:
@@ -133,6 +147,7 @@ class _Cursor:
     def _scan_documents(self, begin: Bookmark | None) -> None:
         statistics, test = self.statistics, self._test()
         quorum = self.plan.options.r > 1
+        counted = 0, 0  # keys and documents up to the last row that matched
         for entry, leaf in self._documents(begin):
             statistics.keys += 1
             if self.visible is not None:
@@ -143,12 +158,15 @@ class _Cursor:
                 statistics.quorum_docs += 1
             else:
                 statistics.docs += 1
-            if (
-                test(entry, leaf)
-                and (quorum or not self._is_repeated())
-                and not entry.id.startswith("_design/")
-                and not self._take(entry, leaf, entry.id)
-            ):
+            if not test(entry, leaf):
+                continue
+            repeated = not quorum and self._is_repeated()
+            if entry.id.startswith("_design/"):
+                # The server sends its counts with each row, and drops the rows of design documents with their counts.
+                statistics.keys, statistics.docs = counted
+                continue
+            counted = statistics.keys, statistics.docs
+            if not repeated and not self._take(entry, leaf, entry.id):
                 return
 
     def _is_repeated(self) -> bool:

@@ -48,7 +48,7 @@ def missing_field_name() -> CouchError:
 
 
 def invalid_field_name(name: str) -> CouchError:
-    return unknown_error("mango_util", "invalid_field_name", name)
+    return bad_request("invalid_field_name", f"Invalid field name: {name}")
 
 
 def invalid_sort(sort: Any) -> CouchError:

@@ -40,10 +40,10 @@ class Ranked:
 
 @dataclass
 class Trace:
-    """What became of the indexes: each list a part of the one before."""
+    """What became of the indexes: each list is a part of the one before, but for partial indexes that are named."""
 
     all: list[IndexDefinition]
-    considered: list[IndexDefinition]  # without partial indexes that were not asked for
+    whole: list[IndexDefinition]  # without partial indexes
     in_scope: list[IndexDefinition]  # of the query's partition, or of the whole database
     usable: list[IndexDefinition]
     unusable: dict[tuple[bool, str, str], str]  # place of an index in scope → why it cannot serve
@@ -107,7 +107,7 @@ def _refuse_fallback(use_index: list[str], usable: list[IndexDefinition]) -> Non
     if use_index:
         ddoc, name = [*use_index, None][:2]
         raise errors.invalid_index(f"_design/{_bare(str(ddoc))}", name)
-    if all(index.special for index in usable):
+    if len(usable) == 1:  # the server leaves no choice only where there is none
         raise errors.index_not_named()
 
 
@@ -119,7 +119,8 @@ def _usable_indexes(options: FindOptions, indexes: Sequence[IndexDefinition]) ->
     reasons = {index.place: _why_unusable(index, options.selector, sort_fields) for index in in_scope}
     usable = [index for index in in_scope if reasons[index.place] is None]
     unusable = {place: reason for place, reason in reasons.items() if reason is not None}
-    return Trace(list(indexes), considered, in_scope, usable, unusable)
+    whole = [index for index in indexes if index.partial_filter is None]
+    return Trace(list(indexes), whole, in_scope, usable, unusable)
 
 
 def _with_best_index(options: FindOptions, trace: Trace, sort_key: SortKey) -> Plan:

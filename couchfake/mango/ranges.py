@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from couchfake.mango.errors import crash
 from couchfake.mango.selector import Selector
 from couchfake.values.collation import MAX_KEY
 
@@ -168,10 +169,17 @@ def start_key(ranges: list[Range]) -> list[Any]:
     return key
 
 
+def check_end(span: Range) -> None:
+    """Raise an error (500) for ``$eq`` followed by ``$gt`` with the same value: the server makes no key of that."""
+    if span.high_operator == "$eq" and span.low_operator != "$eq":
+        raise crash("function_clause")
+
+
 def end_key(ranges: list[Range]) -> list[Any]:
     """The highest key, with ``MAX_KEY`` behind it."""
     key = []
     for span in ranges:
+        check_end(span)
         if span.high is MAX:
             break
         key.append(span.high)

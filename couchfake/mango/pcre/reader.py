@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-
 LARGEST = 65535
 """Bytes of a compiled pattern, as the server's PCRE is built. A larger pattern is refused."""
 

@@ -38,7 +38,7 @@ def is_valid_pattern(pattern: str) -> bool:
 
 
 def regex_test(pattern: str) -> Callable[[str], bool]:
-    """Return a function that says whether a string matches somewhere. Raise PatternError if PCRE refuses the pattern."""
+    """Return a function that says whether a string matches somewhere. Raise PatternError for a bad pattern."""
     translation = translate(pattern)
     longest = unlimited_length(translation)
     limited = _limited_search(_limited(translation))
