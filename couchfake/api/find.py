@@ -38,7 +38,8 @@ def find(request: Request, rest: list[str]) -> Response:
         request.node.stats.add("mango.unindexed_queries")
     members = b"".join(b',\r\n"%b": %b' % (name.encode(), json.encode(value)) for name, value in found.members.items())
     docs = b"\r\n" + b",\r\n".join(found.docs) if found.docs else b""
-    return raw_json_response(b'{"docs":[%b\r\n]%b}' % (docs, members))
+    end = b"}\r\n" if "warning" in found.members else b"}"
+    return raw_json_response(b'{"docs":[%b\r\n]%b%b' % (docs, members, end))
 
 
 def _require_readable(request: Request, chosen: Plan) -> None:

@@ -33,7 +33,7 @@ def pack(bookmark: Bookmark) -> str:
     pairs = b"h\x02" + _ATOM_DOCID + external(bookmark.docid) + b"h\x02" + _ATOM_KEY + external(bookmark.key)
     term = b"l\x00\x00\x00\x02" + pairs + b"j"
     packed = zlib.compress(term)
-    if len(packed) <= len(term) - 4:
+    if len(packed) <= len(term) - 5:  # Erlang compresses a term only if the result is no larger, header included
         term = b"P" + len(term).to_bytes(4, "big") + packed
     return base64.urlsafe_b64encode(b"\x83" + term).decode("ascii").rstrip("=")
 

@@ -80,24 +80,35 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan
 _ODD_NUMBER = re.compile(r"(?:^|[:,\[])-?(?:\d(?:\.\d+)?e[+-]\d|0\.0(?!\d))")
 
 
+_CONTROL = re.compile(r"\\(?:u00[01][a-f]|.)")
+_quote = json.encoder.encode_basestring
+
+
 def dumps(value: Any) -> str:
-    """Compact JSON, characters unescaped; ``ValueError`` for what JSON cannot hold."""
+    """Return compact JSON, characters unescaped. Raise ValueError for what JSON cannot hold."""
     try:
         text = _ENCODER.encode(value)
     except RecursionError:
         return "".join(deep_json.pieces(value, _scalar))
-    # Python and the server write most floats alike. Where a text may hold one of the others, write it anew.
+    # Python and the server write most floats alike. If the text may hold one of the others, write it again.
     if ("e+" in text or "e-" in text or "-0.0" in text) and _ODD_NUMBER.search(text):
         return "".join(deep_json.pieces(value, _scalar))
-    return text
+    return _with_capital_digits(text) if "\\u00" in text else text
 
 
-quote = json.encoder.encode_basestring
-"""A text as JSON, in its quotes: what ``dumps`` gives for it, faster."""
+def quote(text: str) -> str:
+    """Return a string as JSON, in its quotes: what ``dumps`` gives for it, faster."""
+    quoted = _quote(text)
+    return _with_capital_digits(quoted) if "\\u00" in quoted else quoted
+
+
+def _with_capital_digits(text: str) -> str:
+    """Write the escapes of control characters as the server does: ``\\u001F``, not ``\\u001f``."""
+    return _CONTROL.sub(lambda match: "\\u00" + match[0][4:].upper() if len(match[0]) > 2 else match[0], text)
 
 
 def encode(value: Any) -> bytes:
-    """``dumps`` as UTF-8 bytes. What came of bytes that are no UTF-8 (in a path) is replaced."""
+    """Return ``dumps`` as UTF-8 bytes. What came of bytes that are not UTF-8 (in a path) is replaced."""
     text = dumps(value)
     try:
         return text.encode("utf-8")
@@ -106,7 +117,9 @@ def encode(value: Any) -> bytes:
 
 
 def _scalar(value: Any) -> str:
-    return format_float(value) if isinstance(value, float) else _ENCODER.encode(value)
+    if isinstance(value, float):
+        return format_float(value)
+    return quote(value) if isinstance(value, str) else _ENCODER.encode(value)
 
 
 def format_float(number: float) -> str:
