@@ -60,9 +60,10 @@ class Listing:
 
     def _range(self) -> IdRange:
         options = self._options
+        whole = options.partition is None  # in a partition the server looks at keys only
         asked = IdRange(
-            _end(options.start_key, options.start_key_docid),
-            _end(options.end_key, options.end_key_docid),
+            _end(options.start_key, options.start_key_docid if whole else None),
+            _end(options.end_key, options.end_key_docid if whole else None),
             options.inclusive_end,
             options.descending,
             options.skip,

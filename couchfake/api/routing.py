@@ -150,6 +150,15 @@ ROUTES = [
     route(
         "/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=partitions.within(views.view)
     ),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_info", "GET", ANY=partitions.within(views.info)),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_list/{rest...}",
+        design_functions.LIST_METHODS,
+        ANY=partitions.within(design_functions.list_view),
+    ),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_show/{rest...}", "", ANY=partitions.within(design_functions.show)
+    ),
     # other functions of design documents
     route("/{db}/_design/{ddoc}/_list/{rest...}", design_functions.LIST_METHODS, ANY=design_functions.list_view),
     route("/{db}/_design/{ddoc}/_rewrite/{rest...}", "", ANY=rewrites.rewrite),

@@ -108,9 +108,9 @@ def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
     if group.language == "query":
         for definition in indexes_in(entry.id, _body(entry), db.partitioned):
             if definition.name == name:
-                return View(index_rows(db, definition, node.collator), 0, 0)
+                return View(index_rows(db, definition, node.collator), 0, 0, group.autoupdate)
         raise NotFound("missing_named_view")
-    return View(index_of(node, db, group, entry.id), *found)
+    return View(index_of(node, db, group, entry.id), *found, group.autoupdate)
 
 
 def group_of(db: Database, entry: DocumentEntry) -> ViewGroup:
@@ -140,7 +140,8 @@ def info(request: Request, ddoc: str) -> Response:
         raise MethodNotAllowed("GET")
     group = group_of(db, entry)
     index = index_of(request.node, db, replace(group, trees=()) if group.language == "query" else group, entry.id)
-    snapshot, pending = index.snapshot, index.pending()
+    snapshot = index.update_in_background() if group.autoupdate and group.trees else index.snapshot
+    pending = index.pending()
     size = index.size()
     shown = {
         "updates_pending": {"minimum": pending, "preferred": pending, "total": pending},

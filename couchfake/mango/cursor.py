@@ -28,6 +28,7 @@ from couchfake.mango.selector import field_names
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
+from couchfake.views.index import Snapshot
 from couchfake.views.keys import key_range
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def find(
 ) -> Found:
     """Run a plan.
 
-    ``threshold``: add a warning if more documents than this are examined for each one found. Raise a CouchError (400) if
-    a name of a field is invalid.
+    ``threshold``: add a warning if more documents than this are examined for each one found. Raise a CouchError (400)
+    if a name of a field is invalid.
     """
     check_names(plan.options)
     if plan.ranges is None or plan.index is None:
@@ -100,7 +101,7 @@ def find(
 def check_names(options: FindOptions) -> None:
     """Raise a CouchError (400) if the selector, ``fields`` or ``sort`` name a field whose name has an empty part."""
     names = [name for name in field_names(options.selector) if name]
-    for name in [*names, *(options.fields or []), *(field for field, _ in options.sort)]:
+    for name in [*names, *(options.fields or []), *(name for name, _ in options.sort)]:
         parse_name(name)
 
 
@@ -218,9 +219,8 @@ class _Cursor:
     # ---- going through an index
 
     def _rows(self, begin: Bookmark | None) -> Iterator[tuple[Any, str, Any]]:
-        index = index_rows(self.db, self.index, self.collator)
+        snapshot = self._snapshot()
         options = self.plan.options
-        snapshot = index.update() if options.update and not options.stale else index.snapshot
         first, last = keys(self.plan)
         if self.plan.descending:
             first, last = last, first
@@ -236,6 +236,21 @@ class _Cursor:
             prefix=self.collator.sort_key(options.partition) if options.partition else b"",
         )
         return snapshot.trees[0].rows(span, descending=self.plan.descending)
+
+    def _snapshot(self) -> Snapshot:
+        """Return the index as the query wants it.
+
+        With ``update=false`` an index that was never built is built, as the real server does at once in the background;
+        one that is behind answers as it is, and follows before the next query.
+        """
+        index = index_rows(self.db, self.index, self.collator)
+        if self.plan.options.update and not self.plan.options.stale:
+            return index.update()
+        snapshot = index.snapshot
+        if not self.index.autoupdate:
+            return snapshot
+        following = index.update_in_background()
+        return snapshot if snapshot.update_seq else following
 
     def _check_direction(self, first: Any, last: Any) -> None:
         one, other = self.collator.sort_key(first), self.collator.sort_key(last)

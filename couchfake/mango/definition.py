@@ -32,13 +32,14 @@ ALL_DOCS_COLUMN = "_id"
 class IndexDefinition:
     """One index. ``ddoc`` is None for the index over all documents, which every database has.
 
-    ``definition`` is the view's ``map`` member.
+    ``definition`` is the view's ``map`` member. ``autoupdate``: the index is updated in the background.
     """
 
     ddoc: str | None
     name: str
     definition: dict[str, Any]
     partitioned: bool = False
+    autoupdate: bool = True
 
     @property
     def special(self) -> bool:
@@ -119,8 +120,11 @@ def indexes_in(ddoc: str, body: dict[str, Any], partitioned_db: bool) -> list[In
     partitioned = options.get("partitioned") if isinstance(options, dict) else None
     if not isinstance(partitioned, bool):
         partitioned = partitioned_db
+    autoupdate = body.get("autoupdate") is not False
     return [
-        IndexDefinition(ddoc, name, view["map"], partitioned) for name, view in views.items() if _is_definition(view)
+        IndexDefinition(ddoc, name, view["map"], partitioned, autoupdate)
+        for name, view in views.items()
+        if _is_definition(view)
     ]
 
 

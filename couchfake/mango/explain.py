@@ -73,7 +73,7 @@ def _shown_key(key: Any) -> Any:
 
 
 def _hints(selector: Selector) -> dict[str, Any]:
-    """Return which fields of the selector an index could serve. (A type behind a colon, as in text indexes, is cut off.)"""
+    """Return which fields of the selector an index could serve. The part from a colon on, a type, is cut off."""
     indexable = {name.partition(":")[0] for name in indexable_fields(selector)}
     return {
         "type": "json",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+from couchfake.errors import CouchError
 from couchfake.values.collation import raw_sort_key, text_key
 from couchfake.views.keys import ONLY, Collate, ordinal
 from couchfake.views.nodes import Reducer, Row
@@ -115,6 +117,16 @@ class Index:
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
             return self.snapshot
 
+    def update_in_background(self) -> Snapshot:
+        """Return what the real server's background indexer leaves, as if it had run since the last request.
+
+        An update that fails, or that another thread is at, leaves the index as it is.
+        """
+        if not self.updating:
+            with suppress(CouchError):
+                self.update()
+        return self.snapshot
+
     def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:
         """Map the documents of one update, batch by batch in order; taking the next batch ahead is fine."""
         return map(self._mapper, batches)
@@ -183,6 +195,8 @@ class Index:
         for docid, placed in changes.items():
             before = self._positions.get(docid)
             if before is not None:
+                if placed is not None and placed[n][0] == before[n] and tree.holds(*placed[n]):
+                    continue  # a tree in which nothing changes keeps its sequence
                 removed += before[n]
             if placed is not None:
                 positions += placed[n][0]

@@ -31,7 +31,10 @@ class ViewTree:
 
 @dataclass(frozen=True)
 class ViewGroup:
-    """All views of a design document. ``lib`` are its CommonJS modules for map functions."""
+    """All views of a design document.
+
+    ``lib`` are its CommonJS modules for map functions. ``autoupdate``: the index is updated in the background.
+    """
 
     language: str
     trees: tuple[ViewTree, ...]
@@ -40,6 +43,7 @@ class ViewGroup:
     include_design: bool
     partitioned: bool
     signature: str
+    autoupdate: bool = True
 
     def find(self, name: str) -> tuple[int, int | None] | None:
         """The number of the view's tree, and of its reduce function among that tree's; None where there is no such."""
@@ -70,6 +74,7 @@ def view_group(ddoc: Mapping[str, Any], partitioned: bool) -> ViewGroup:
         include_design=options.get("include_design") is True,
         partitioned=bool(options.get("partitioned", partitioned)),
         signature=_signature(trees, language, options, lib),
+        autoupdate=ddoc.get("autoupdate") is not False,
     )
 
 

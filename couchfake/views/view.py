@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from couchfake.errors import CouchError, QueryParseError
+from couchfake.errors import QueryParseError
 from couchfake.views.index import Index, Snapshot
 from couchfake.views.options import MAX_LIMIT, ViewOptions, bounded, check
 from couchfake.views.query import ViewQuery
@@ -17,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """Its index, the number of its tree there, and that of its reducer among the tree's (None where it has none)."""
+    """An index, the number of the view's tree in it, and of its reducer among the tree's, None if it has none.
+
+    ``autoupdate``: the index is updated in the background.
+    """
 
     index: Index
     tree: int
     reducer: int | None
+    autoupdate: bool = True
 
     @property
     def partitioned(self) -> bool:
@@ -43,13 +46,14 @@ class View:
         return options
 
     def snapshot(self, options: ViewOptions) -> Snapshot:
-        """The index as the query wants it: up to date, as it is, or as it is and brought up to date afterwards."""
+        """Return the index as the query wants it: up to date, as it is, or as it is and updated afterwards."""
         if options.update is True:
             return self.index.update()
+        if self.autoupdate:
+            return self.index.update_in_background()
         snapshot = self.index.snapshot
         if options.update == "lazy":
-            with contextlib.suppress(CouchError):  # which the next query will meet
-                self.index.update()
+            self.index.update_in_background()
         return snapshot
 
     def query(self, snapshot: Snapshot, options: ViewOptions) -> ViewQuery:

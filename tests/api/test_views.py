@@ -178,7 +178,7 @@ def test_views_of_the_same_signature_share_their_index(views: Views) -> None:
     views.design(BY_K)
     views.save({"_id": "a", "k": 1})
     views.ask()
-    views.design(BY_K, "twin")
+    views.design(BY_K, "twin", autoupdate=False)
     info = views.json("GET", "/db/_design/twin/_info")["view_index"]
     assert info["signature"] == views.json("GET", "/db/_design/d/_info")["view_index"]["signature"]
     assert info["update_seq"] == 2
@@ -186,7 +186,7 @@ def test_views_of_the_same_signature_share_their_index(views: Views) -> None:
 
 
 def test_info_tells_the_state_of_the_index(views: Views) -> None:
-    views.design(BY_K)
+    views.design(BY_K, autoupdate=False)
     views.save({"_id": "a", "k": 1})
     before = views.json("GET", "/db/_design/d/_info")
     views.ask()
@@ -218,8 +218,26 @@ def test_cleanup_drops_indexes_that_no_design_document_has_any_more(views: Views
     assert views.rows() == [("a", "a", None)]
 
 
-def test_stale_answers_come_from_the_index_as_it_is(views: Views) -> None:
+def test_indexes_are_built_as_if_in_the_background(views: Views) -> None:
     views.design(BY_K)
+    views.save(*({"_id": f"d{n}", "k": n} for n in range(3)))
+    for parameter in ("update=false", "stale=ok"):
+        assert len(views.json("GET", f"/db/_design/d/_view/v?{parameter}")["rows"]) == 3
+    views.save({"_id": "d3", "k": 3})
+    assert views.json("GET", "/db/_design/d/_info")["view_index"]["updates_pending"]["total"] == 0
+    views.save({"_id": "d4", "k": 4})
+    assert len(views.json("GET", "/db/_design/d/_view/v?update=false")["rows"]) == 5
+
+
+def test_an_index_that_cannot_be_built_in_the_background_stays_as_it_is(views: Views) -> None:
+    views.design({"v": {"map": "function (doc) { throw(['fatal', 'x', 'y']); }"}})
+    views.save({"_id": "a"})
+    assert views.json("GET", "/db/_design/d/_view/v?update=false")["rows"] == []
+    assert views.json("GET", "/db/_design/d/_info")["view_index"]["updates_pending"]["total"] == 2
+
+
+def test_stale_answers_come_from_the_index_as_it_is(views: Views) -> None:
+    views.design(BY_K, autoupdate=False)
     views.save({"_id": "a", "k": 1})
     stale = "/db/_design/d/_view/v?stale=ok"
     assert views.json("GET", stale)["rows"] == []

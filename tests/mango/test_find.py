@@ -230,3 +230,11 @@ def test_an_equality_followed_by_an_exclusion_of_the_same_value_breaks_on_an_ind
     assert couch.find({"age": {"$eq": 5, "$gt": 5}})["reason"] == "function_clause"
     assert couch.find({"age": {"$gt": 5, "$eq": 5}}) == {"docs": []}
     assert couch.find({"age": {"$eq": 5, "$gt": 7}}) == {"docs": []}
+
+
+def test_an_answer_with_a_warning_has_a_line_of_its_own_behind_it(couch: Couch) -> None:
+    couch.index("age")
+    found = couch.session.post(f"{couch.url}/_find", json={"selector": {"a": 1}})
+    assert found.content.endswith(b'query time."}\r\n\n')
+    found = couch.session.post(f"{couch.url}/_find", json={"selector": {"age": 1}})
+    assert found.content == b'{"docs":[\r\n],\r\n"bookmark": "nil"}\n'

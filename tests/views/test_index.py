@@ -179,6 +179,14 @@ def test_a_view_tells_the_update_after_which_its_own_rows_last_changed(followed:
     assert (snapshot.update_seq, snapshot.tree_seqs) == (3, (2, 3))
 
 
+def test_a_document_saved_again_with_the_same_rows_is_no_change_of_a_view(followed: Followed) -> None:
+    followed.save("a", 1)
+    assert followed.index.update().tree_seqs == (1, 1)
+    followed.save("a", 1)
+    snapshot = followed.index.update()
+    assert (snapshot.update_seq, snapshot.tree_seqs) == (2, (1, 2))  # the second tree's key is the revision
+
+
 def test_pending_counts_changed_documents(followed: Followed) -> None:
     followed.save("a", 1)
     followed.save("a", 2)
