@@ -200,15 +200,18 @@ def _is_text_search(selector: Any) -> bool:
     The server looks for it in the arguments of conditions, too, and breaks on what it does not expect to find there:
     null and arrays inside of arrays, objects of several members. It does so wherever there is an index to consider.
     """
-    if isinstance(selector, (str, int, float)):
-        return False
-    if not isinstance(selector, dict) or len(selector) > 1:
-        raise crash("function_clause")
-    for name, condition in selector.items():
-        if name == "$default":
-            return True
-        if isinstance(condition, list):
-            return any(_is_text_search(each) for each in condition)
-        if isinstance(condition, dict):
-            return _is_text_search(condition)
+    rest = [selector]
+    while rest:
+        selector = rest.pop()
+        if isinstance(selector, (str, int, float)):
+            continue
+        if not isinstance(selector, dict) or len(selector) > 1:
+            raise crash("function_clause")
+        for name, condition in selector.items():
+            if name == "$default":
+                return True
+            if isinstance(condition, list):
+                rest += reversed(condition)
+            elif isinstance(condition, dict):
+                rest.append(condition)
     return False

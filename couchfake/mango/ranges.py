@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from couchfake.mango.errors import crash
-from couchfake.mango.selector import Selector
+from couchfake.mango.selector import Selector, conditions
 from couchfake.values.collation import MAX_KEY
 
 INDEXABLE = frozenset({"$lt", "$lte", "$eq", "$gt", "$gte", "$beginsWith", "$exists"})
@@ -47,47 +47,37 @@ EMPTY: Final = None
 
 
 def indexable_fields(selector: Selector) -> list[str]:
-    """The fields, sorted, whose conditions an index could serve: those that stand below ``$and`` only."""
-    return sorted(_indexable(selector))
-
-
-def _indexable(selector: Selector) -> set[str]:
-    if not selector:
-        return set()
-    ((name, argument),) = selector.items()
-    if name == "$and":
-        return {field for each in argument for field in _indexable(each)}
-    if name.startswith("$"):
-        return set()
-    return {name} if INDEXABLE.issuperset(argument) else set()
+    """Return the fields, sorted, whose conditions an index could serve: those that are below ``$and`` only."""
+    fields = conditions(selector, "$and")
+    return sorted({name for name, argument in fields if not name.startswith("$") and INDEXABLE.issuperset(argument)})
 
 
 def field_ranges(selector: Selector, sort_key: SortKey) -> dict[str, Range | None]:
     """The range of each indexable field. One empty range makes the others pointless and stands alone."""
     ranges: dict[str, Range | None] = {}
     for field in indexable_fields(selector):
-        found = _narrowed(selector, field, UNLIMITED, sort_key)
+        found = _narrowed(selector, field, sort_key)
         if found is EMPTY:
             return {field: EMPTY}
         ranges[field] = found
     return ranges
 
 
-def _narrowed(selector: Selector, field: str, span: Range | None, sort_key: SortKey) -> Range | None:
-    ((name, argument),) = selector.items()
-    if name == "$and":
-        for each in argument:
-            if span is not EMPTY:
-                span = _narrowed(each, field, span, sort_key)
-        return span
-    if name != field or span is EMPTY:
-        return span
-    ((operator, value),) = argument.items()
+def _narrowed(selector: Selector, field: str, sort_key: SortKey) -> Range | None:
+    span: Range | None = UNLIMITED
+    for name, argument in conditions(selector, "$and"):
+        if name == field and span is not EMPTY:
+            ((operator, value),) = argument.items()
+            span = _narrowed_by(span, operator, value, sort_key)
+    return span
+
+
+def _narrowed_by(span: Range, operator: str, value: Any, sort_key: SortKey) -> Range | None:
     if operator == "$beginsWith":
-        span = _NARROW["$gte"](span, value, _position(span, value, sort_key))
-        if span is EMPTY:
+        above = _NARROW["$gte"](span, value, _position(span, value, sort_key))
+        if above is EMPTY:
             return EMPTY
-        operator, value = "$lte", f"{value}\uffff"
+        span, operator, value = above, "$lte", f"{value}\uffff"
     narrow = _NARROW.get(operator)
     return narrow(span, value, _position(span, value, sort_key)) if narrow else span
 

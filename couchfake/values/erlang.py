@@ -7,6 +7,7 @@ The real server holds JSON as Erlang terms: an object is ``{[{Name, Value}, …]
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -128,19 +129,55 @@ def external_integer(number: int) -> bytes:
 
 
 def format_term(value: Any) -> str:
-    """A JSON value in Erlang's notation, as error reasons quote it: ``<<"3">>``, ``{[{<<"a">>,1}]}``, ``[]``."""
-    if value is True or value is False or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, str):
-        return _format_binary(value)
-    if isinstance(value, dict):
-        members = ",".join(f"{{{_format_binary(name)},{format_term(member)}}}" for name, member in value.items())
-        return f"{{[{members}]}}"
-    if isinstance(value, list):
-        if value and all(type(item) is int and (32 <= item < 127 or item in (9, 10, 13)) for item in value):
-            return '"' + _escape("".join(map(chr, value))) + '"'
-        return "[" + ",".join(format_term(item) for item in value) + "]"
-    return _format_float(value) if isinstance(value, float) else str(value)
+    """Return a JSON value in Erlang's notation, as error reasons quote it: ``<<"3">>``, ``{[{<<"a">>,1}]}``, ``[]``."""
+    return _notation(value, _format_binary, _format_string)
+
+
+def write_term(value: Any) -> str:
+    """Return a JSON value in Erlang's plainest notation, strings as bytes: ``<<51>>``, ``{[{<<97>>,1}]}``."""
+    return _notation(value, _write_binary, lambda items: None)
+
+
+def _notation(value: Any, binary: Callable[[str], str], string: Callable[[list[Any]], str | None]) -> str:
+    """Write a value. ``binary`` writes strings; ``string`` writes lists that Erlang shows as strings."""
+    out: list[str] = []
+    rest: list[tuple[bool, Any]] = [(True, value)]  # (is it a value, else a text), last first
+    while rest:
+        is_value, value = rest.pop()
+        if not is_value:
+            out.append(value)
+        elif value is True or value is False or value is None:
+            out.append("null" if value is None else "true" if value else "false")
+        elif isinstance(value, str):
+            out.append(binary(value))
+        elif isinstance(value, dict):
+            rest.append((False, "]}"))
+            for n, (name, member) in reversed(list(enumerate(value.items()))):
+                rest += (False, "}"), (True, member), (False, f"{',' if n else ''}{{{binary(name)},")
+            out.append("{[")
+        elif isinstance(value, list):
+            text = string(value)
+            if text is not None:
+                out.append(text)
+                continue
+            rest.append((False, "]"))
+            for n, item in reversed(list(enumerate(value))):
+                rest += (True, item), (False, "," if n else "")
+            out.append("[")
+        else:
+            out.append(_format_float(value) if isinstance(value, float) else str(value))
+    return "".join(out)
+
+
+def _format_string(items: list[Any]) -> str | None:
+    """Return a list of printable characters' codes as a string, None for any other list."""
+    if items and all(type(item) is int and (32 <= item < 127 or item in (9, 10, 13)) for item in items):
+        return '"' + _escape("".join(map(chr, items))) + '"'
+    return None
+
+
+def _write_binary(text: str) -> str:
+    return "<<" + ",".join(map(str, text.encode("utf-8"))) + ">>"
 
 
 def _escape(text: str) -> str:
@@ -156,20 +193,7 @@ def _format_binary(text: str) -> str:
         return f'<<"{_escape(text)}">>'
     if text.isprintable():
         return f'<<"{_escape(text)}"/utf8>>'
-    return "<<" + ",".join(map(str, text.encode("utf-8"))) + ">>"
-
-
-def write_term(value: Any) -> str:
-    """A JSON value in Erlang's plainest notation, strings as bytes: ``<<51>>``, ``{[{<<97>>,1}]}``, ``[1,2]``."""
-    if value is True or value is False or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, str):
-        return "<<" + ",".join(map(str, value.encode("utf-8"))) + ">>"
-    if isinstance(value, dict):
-        return "{[" + ",".join(f"{{{write_term(name)},{write_term(member)}}}" for name, member in value.items()) + "]}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(write_term, value)) + "]"
-    return _format_float(value) if isinstance(value, float) else str(value)
+    return _write_binary(text)
 
 
 def _format_float(number: float) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from couchfake.values import json
+from couchfake.values.recursion import Steps, of_any_depth
 
 
 @dataclass
@@ -109,7 +110,11 @@ def _signature(trees: tuple[ViewTree, ...], language: str, options: dict[str, An
     return hashlib.md5(json.encode(shown), usedforsecurity=False).hexdigest()
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return [[name, _sorted(value[name])] for name in sorted(value)]
-    return value
+@of_any_depth
+def _sorted(value: Any) -> Steps[Any]:
+    if not isinstance(value, dict):
+        return value
+    pairs = []
+    for name in sorted(value):
+        pairs.append([name, (yield _sorted.step(value[name]))])
+    return pairs
