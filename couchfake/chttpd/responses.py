@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import responses as _PHRASES
 from typing import Any
 
+import xxhash
+
 from couchfake.errors import CouchError, ServerError
 from couchfake.values import erlang, json
-from couchfake.values.xxh128 import xxh128
 
 Headers = Mapping[str, str]
 
@@ -160,7 +161,7 @@ def make_etag(value: Any) -> str:
         term = bytes((0x83, ord("h"), len(value))) + b"".join(map(erlang.external, value))
     else:
         term = erlang.term_to_binary(value)
-    number = xxh128(term)
+    number = xxhash.xxh3_128_intdigest(term)
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     text = ""
     while number:
