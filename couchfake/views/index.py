@@ -8,12 +8,12 @@ fails (a map function with a fatal error, a reduce that refuses a value) leaves 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from couchfake.errors import CouchError
 from couchfake.values.collation import raw_sort_key, text_key
@@ -261,15 +261,3 @@ def _in_erlang_order(group: list[Any]) -> tuple[list[Any], list[bytes]]:
         before = raw_key
         suffixes.append(ordinal(nth_key, nth_value))
     return [group[n] for _, _, n in entries], suffixes
-
-
-_Shared = TypeVar("_Shared")
-
-
-def shared_index(db: Database, name: Hashable, make: Callable[[], _Shared]) -> _Shared:
-    """The object that the database keeps under this name, made where it is the first to be asked for."""
-    with db.lock:
-        if name not in db.indexes:
-            db.indexes[name] = make()
-        found: _Shared = db.indexes[name]
-        return found

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
+from couchfake.mango.index import MANGO_INDEXES
 from couchfake.query_server import ENGINE_NAMES, EngineUnavailable
+from couchfake.views.shared import KEPT, VIEW_INDEXES
 
 from .conftest import Client
 
@@ -207,15 +209,30 @@ def test_cleanup_drops_indexes_that_no_design_document_has_any_more(views: Views
     views.ask()
     views.design({"v": {"map": "function (doc) { emit(doc._id, null); }"}})
     views.ask()
-    indexes = views.fake.node.database("db").indexes
-
-    def kept() -> int:
-        return len([name for name in indexes if isinstance(name, tuple) and name[0] == "view"])
-
-    assert kept() == 2
+    db = views.fake.node.database("db")
+    assert len(VIEW_INDEXES.keys(db)) == 2
     assert views.json("POST", "/db/_view_cleanup", {}, 202) == {"ok": True}
-    assert kept() == 1
+    assert len(VIEW_INDEXES.keys(db)) == 1
     assert views.rows() == [("a", "a", None)]
+
+
+def test_cleanup_drops_mango_indexes_too(views: Views) -> None:
+    views.save({"_id": "a", "k": 1})
+    views.json("POST", "/db/_index", {"index": {"fields": ["k"]}, "ddoc": "d", "name": "n"})
+    views.json("POST", "/db/_find", {"selector": {"k": 1}})
+    db = views.fake.node.database("db")
+    assert len(MANGO_INDEXES.keys(db)) == 1
+    views.json("DELETE", "/db/_index/d/json/n")
+    views.json("POST", "/db/_view_cleanup", {}, 202)
+    assert MANGO_INDEXES.keys(db) == []
+
+
+def test_only_a_few_indexes_of_former_signatures_stay(views: Views) -> None:
+    views.save({"_id": "a", "k": 1})
+    for n in range(10):
+        views.design({"v": {"map": f"function (doc) {{ emit(doc._id, {n}); }}"}})
+        assert views.rows() == [("a", "a", n)]
+    assert len(VIEW_INDEXES.keys(views.fake.node.database("db"))) == KEPT + 1
 
 
 def test_indexes_are_built_as_if_in_the_background(views: Views) -> None:

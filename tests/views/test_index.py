@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchfake.app import CouchFake
+from couchfake.storage.places import Place
 from couchfake.values.collation import Collator
 from couchfake.views import index as index_module
-from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition, shared_index
+from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition
 from couchfake.views.reduce import Count
+from couchfake.views.shared import shared_index
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -220,12 +222,17 @@ def test_documents_come_to_the_mapper_in_batches(followed: Followed, monkeypatch
 
 
 def test_one_object_is_made_for_each_name_and_goes_with_its_database(followed: Followed) -> None:
-    first = shared_index(followed.db, ("x", 1), object)
-    assert shared_index(followed.db, ("x", 1), object) is first
-    assert shared_index(followed.db, ("x", 2), object) is not first
+    place: Place[int, Index] = Place("of a test")
+
+    def shared(key: int) -> Index:
+        return shared_index(followed.db, place, key, lambda: Index(followed.db, [], followed.map), lambda: {1, 2})
+
+    first = shared(1)
+    assert shared(1) is first
+    assert shared(2) is not first
     followed.session.delete(followed.url)
     followed.put("")
-    assert shared_index(followed.db, ("x", 1), object) is not first
+    assert shared(1) is not first
 
 
 def test_readers_and_writers_at_once_see_whole_updates(followed: Followed) -> None:
