@@ -67,7 +67,7 @@ def _list(request: Request, namespace: Namespace) -> Response:
 def _several(request: Request, namespace: Namespace) -> Response:
     """Several queries in one request; a single key of one of them is a key like any other, not a list.
 
-    Here alone the body need not be announced as JSON.
+    Only here the body need not have a JSON content type.
     """
     body = request.json_object()
     if "queries" not in body:

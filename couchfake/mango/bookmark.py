@@ -1,7 +1,7 @@
 """Bookmarks: where the next page of a query begins.
 
-A bookmark is base64url of an Erlang term that holds the last row's document id and key. It says nothing of the
-query: used with another one it begins there just the same. Source: the server's ``mango_json_bookmark``.
+A bookmark is base64url of an Erlang term that holds the last row's document id and key. It does not
+name the query: another query may use it, and begins at that row. Source: the server's ``mango_json_bookmark``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def pack(bookmark: Bookmark) -> str:
 
 
 def unpack(text: str) -> Bookmark:
-    """A CouchError (400) for what is no bookmark."""
+    """Read a bookmark. Raise a CouchError (400) if the text is not one."""
     try:
         if _FOREIGN.search(text):
             raise TermError("not base64")

@@ -1,7 +1,7 @@
 """Running a query.
 
-Rows of the chosen index, or documents by id, are gone through in order; each is tested against the whole selector,
-until one more than asked for is found. Documents are tested as they are kept, and put together only when they match.
+Rows of the chosen index, or documents by id, are read in order; each is tested against the whole selector, until one
+more than requested is found. Documents are tested as they are stored, and assembled only if they match.
 
 Source: the server's ``mango_cursor_view``.
 """
@@ -62,7 +62,7 @@ class Found:
 
 @dataclass
 class Statistics:
-    """``execution_stats``: what the query has looked at."""
+    """``execution_stats``: what the query has examined."""
 
     keys: int = 0
     docs: int = 0
@@ -171,7 +171,7 @@ class _Cursor:
                 return
 
     def _is_repeated(self) -> bool:
-        """Whether a row is the one that the page before ended with: the first, whichever it is by now.
+        """Return whether a row is the one that the previous page ended with: the first, whichever it is now.
 
         The server counts the rows that match; where documents are read afterwards (``r``) it counts all.
         """
@@ -181,7 +181,7 @@ class _Cursor:
         return False
 
     def _documents(self, begin: Bookmark | None) -> Iterator[_Document]:
-        """The live documents of the query's range, in its direction."""
+        """Iterate over the live documents of the query's range, in its direction."""
         low, high = keys(self.plan)
         if begin is not None:
             low, high = (low, begin.key) if self.plan.descending else (begin.key, high)
@@ -204,7 +204,7 @@ class _Cursor:
                 lowest, inclusive = ids[-1], (False, inclusive[1])
 
     def _id_bounds(self, low: Any, high: Any) -> tuple[str, str | None]:
-        """Ids are strings, which stand above all other values; "" for no upper bound, None for an empty range."""
+        """Return a range of ids, which as strings sort above other values. "" is no upper bound, None an empty range."""
         lowest = low if isinstance(low, str) else ""
         highest = "" if high is MAX_KEY else high if isinstance(high, str) else None
         if high == "":
@@ -279,7 +279,7 @@ class _Cursor:
                 return
 
     def _scan_covering(self, begin: Bookmark | None) -> None:
-        """The index holds all that is asked: documents are made of its keys."""
+        """Read documents from the keys of an index that has all requested fields."""
         paths = [parse_field(column) for column in self.index.columns]
         match = self.matcher.match
         for key, docid, _ in self._rows(begin):
@@ -293,7 +293,7 @@ class _Cursor:
     # ---- documents
 
     def _test(self) -> Callable[[DocumentEntry, Revision], bool]:
-        """The selector's test on a stored document, made to build as little as it can."""
+        """Return the selector's test of a stored document. It builds as little of the document as possible."""
         matches, names = self.matcher.matches, self.matcher.meta_names
         if self.matcher.whole or names - {"_id"}:
             return lambda entry, leaf: self.matcher.match(self._document(entry, leaf))
@@ -309,7 +309,7 @@ class _Cursor:
         return document
 
     def _take(self, entry: DocumentEntry, leaf: Revision, key: Any) -> bool:
-        """A document that matches; False when there is one more than was asked for."""
+        """Take a document that matches. Return False if it is one more than requested."""
         if self.projection is not None:
             document = self._document(entry, leaf) if self._counts() else _NOTHING
             return self._take_document(document, Bookmark(entry.id, key))
@@ -328,7 +328,7 @@ class _Cursor:
         return True
 
     def _counts(self) -> bool:
-        """Whether the next document that matches is one of the answer."""
+        """Return whether the next document that matches is one of the answer."""
         return self.to_skip == 0 and self.left > 0
 
     def _goes_on(self, bookmark: Bookmark) -> bool:
@@ -358,7 +358,7 @@ class _Cursor:
         return warnings
 
     def _unused_index(self) -> str | None:
-        """The index that was asked for by name, and not taken."""
+        """Return a warning if ``use_index`` names an index that was not chosen."""
         if not self.plan.options.use_index:
             return None
         ddoc, *name = self.plan.options.use_index

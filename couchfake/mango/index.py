@@ -50,7 +50,7 @@ def _key(definition: IndexDefinition) -> tuple[str, bool]:
 
 
 def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> KeysOf:
-    """From a document to its rows in the index: one or none."""
+    """Return the function from a document to its rows in the index: one, or no row."""
     paths: Sequence[tuple[str, ...]] | None = None
     partial_filter = definition.partial_filter
     wanted = Matcher(normalise(partial_filter), collator).match if partial_filter else None
@@ -73,7 +73,7 @@ def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> Key
 
 
 def _whole(db: Database, entry: DocumentEntry) -> dict[str, Any]:
-    """A document as indexes see it: with the names of the revisions that lost."""
+    """Return a document as indexes see it: with its conflicting revisions."""
     with db.lock:
         document = db.open_doc(entry)
         document.update(meta_members(entry, entry.winner, LOSERS, 0))

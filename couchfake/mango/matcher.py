@@ -153,7 +153,7 @@ def _all_documents(tests: list[DocumentTest]) -> DocumentTest:
 
 def _any_document(tests: list[DocumentTest]) -> DocumentTest:
     if not tests:
-        return _always  # an $or without branches beside other conditions is none
+        return _always  # an $or without branches imposes no condition
 
     def some(body: Any, meta: Any) -> bool:
         for test in tests:

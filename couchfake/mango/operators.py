@@ -29,7 +29,7 @@ def elements_test(name: str, test: Test) -> Test:
 
 
 def _in_test(equals_any: Test, wanted: bool) -> Test:
-    """Arrays are looked into: one of their elements may be meant; the array itself never is."""
+    """Of an array the elements are compared, never the array itself."""
 
     def test(value: Any) -> bool:
         found = any(equals_any(each) for each in value) if type(value) is list else equals_any(value)
@@ -88,7 +88,7 @@ _grapheme = regex.compile(r"\X").match
 
 
 def _begins_with_test(prefix: str) -> Test:
-    """The prefix must end where a grapheme ends: ``a`` is none of ``a`` with a combining accent."""
+    """The prefix must end at the end of a grapheme: ``a`` is not a prefix of ``a`` with a combining accent."""
     length = len(prefix)
 
     def test(value: Any) -> bool:

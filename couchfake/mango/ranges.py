@@ -1,7 +1,7 @@
 """Which part of an index a selector needs.
 
-For each field that the selector narrows by comparisons one range is found; the ranges of an index's first columns,
-as far as there are any, make its start key and end key. What is found is a superset: every row is tested again.
+Each field that the selector narrows by comparisons has one range; the ranges of an index's first columns make its start
+key and end key. The result is a superset: every row is tested again.
 
 Source: the server's ``mango_idx_view``.
 """
@@ -53,7 +53,7 @@ def indexable_fields(selector: Selector) -> list[str]:
 
 
 def field_ranges(selector: Selector, sort_key: SortKey) -> dict[str, Range | None]:
-    """The range of each indexable field. One empty range makes the others pointless and stands alone."""
+    """Return the range of each indexable field. An empty range is returned alone: nothing can match."""
     ranges: dict[str, Range | None] = {}
     for field in indexable_fields(selector):
         found = _narrowed(selector, field, sort_key)
@@ -83,7 +83,7 @@ def _narrowed_by(span: Range, operator: str, value: Any, sort_key: SortKey) -> R
 
 
 def _position(span: Range, value: Any, sort_key: SortKey) -> str:
-    """Where a value lies: below the range, on its low end, within, on its high end, above."""
+    """Return the place of a value: below the range, at its low end, within, at its high end, above."""
     key = sort_key(value)
     if span.low is not MIN:
         low = sort_key(span.low)
@@ -150,7 +150,7 @@ _NARROW: dict[str, Callable[[Range, Any, str], Range | None]] = {
 
 
 def start_key(ranges: list[Range]) -> list[Any]:
-    """The lowest key of an index over several columns."""
+    """Return the lowest key of an index over several columns."""
     key = []
     for span in ranges:
         if span.low is MIN:
@@ -166,7 +166,7 @@ def check_end(span: Range) -> None:
 
 
 def end_key(ranges: list[Range]) -> list[Any]:
-    """The highest key, with ``MAX_KEY`` behind it."""
+    """Return the highest key, with ``MAX_KEY`` at its end."""
     key = []
     for span in ranges:
         check_end(span)

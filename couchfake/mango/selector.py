@@ -74,7 +74,7 @@ def _each(function: of_any_depth[[Any], Selector], conditions: list[Any]) -> Ste
 
 
 def _operator(name: str, argument: Any) -> Selector:
-    """Check an operator that stands by itself."""
+    """Check an operator without nested conditions."""
     if name in COMPARISONS or name == "$default":  # $default is what $text becomes: the normal form passes unchanged
         return {name: argument}
     if name in UNSUPPORTED:

@@ -107,7 +107,7 @@ def _list_head(value: list[Any]) -> bytes:
     if not value:
         return b"j"
     if len(value) < 65536 and type(value[0]) is int and all(type(item) is int and 0 <= item < 256 for item in value):
-        # Erlang cannot tell such a list from a string, and writes it as one.
+        # To Erlang such a list is a string, and is written as one.
         return b"k" + _pack_short(len(value)) + bytes(value)
     return b"l" + _pack_length(len(value))
 

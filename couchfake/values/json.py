@@ -1,7 +1,7 @@
 """JSON with CouchDB's fidelity.
 
 Python's own parser keeps what CouchDB keeps: integers of any size, ``1`` apart from ``1.0``, the order of members.
-On top of it: of a repeated member the last one counts, what is no JSON to the server is refused, and numbers are
+On top of it: of a repeated member the last one counts, what is not JSON to the server is refused, and numbers are
 written as the server's ``jiffy`` writes them.
 Source: CouchDB documentation, "API Basics: JSON Basics".
 """
@@ -53,9 +53,9 @@ _SURROGATES = re.compile(
 
 
 def loads(data: bytes | bytearray | str) -> Any:
-    """Parse one JSON text; ``ValueError`` where it is none.
+    """Parse one JSON text. Raise ValueError if it is not valid.
 
-    Bytes that are not UTF-8 are none, nor is a text that was made of such bytes (it has lone surrogates for them).
+    Bytes that are not UTF-8 are invalid, and so is a string made of such bytes, which has lone surrogates for them.
     """
     text = data if isinstance(data, str) else data.decode("utf-8")
     if text is data and not text.isascii() and _LONE.search(text):
@@ -81,7 +81,7 @@ def scan(text: str, start: int) -> tuple[Any, int]:
 
 
 def _refuse_lone_surrogates(text: str) -> None:
-    """Half a surrogate pair is no character: the server refuses the text that escapes one."""
+    """Raise ValueError if the text escapes half a surrogate pair, as the server does."""
     for match in _SURROGATES.finditer(text):
         if match["lone"] or (match["high"] and not match["low"]):
             raise ValueError("lone surrogate")

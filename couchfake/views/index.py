@@ -41,7 +41,7 @@ Mapper: TypeAlias = "Callable[[Sequence[DocumentEntry]], Sequence[Sequence[Emitt
 class TreeDefinition:
     """How one tree is kept: the order of its keys and the reducers whose partial values it holds.
 
-    In a ``partitioned`` tree rows stand by partition first (the document id up to its colon).
+    In a ``partitioned`` tree rows are ordered by partition first (the document id up to its colon).
     """
 
     collate: Collate
@@ -58,7 +58,7 @@ class TreeDefinition:
 
 
 class Snapshot(NamedTuple):
-    """What an index held at one moment: its trees in the order of its definitions, and how far it had followed.
+    """The state of an index: its trees in the order of its definitions, and how far it has followed the database.
 
     ``tree_seqs`` has for each tree the update after which it last changed, which is the ``update_seq`` of views.
     """
@@ -104,7 +104,7 @@ class Index:
 
     @property
     def updating(self) -> bool:
-        """Whether some thread is bringing the index up to date at this moment."""
+        """Return whether some thread is bringing the index up to date at this moment."""
         return self._updating.locked()
 
     def pending(self) -> int:
@@ -228,7 +228,7 @@ class Index:
 
 
 _Placed: TypeAlias = tuple[list[bytes], list[Row]]
-"""The rows of one document in one tree, with where they stand."""
+"""The positions and rows of one document in one tree."""
 
 
 class _Changes:

@@ -28,9 +28,9 @@ Update: TypeAlias = Literal[True, False, "lazy"]
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """The parameters of one query. ``MISSING`` keys were not given; ``keys`` is None where it was not.
+    """The parameters of one query. ``MISSING`` keys were not given; ``keys`` is None if it was not.
 
-    One key in ``keys`` is the same as ``key`` to a view, and stands in ``start_key`` and ``end_key``; ``all_keys``
+    One key in ``keys`` is the same as ``key`` to a view, and sets ``start_key`` and ``end_key``; ``all_keys``
     has what was given as ``keys``, for ``_all_docs`` and its kin, which make the difference.
     """
 
@@ -96,7 +96,7 @@ def group_level(options: ViewOptions) -> int | None:
 
 
 def bounded(options: ViewOptions, bound: int = MAX_LIMIT) -> ViewOptions:
-    """The options with the limit that the configuration sets where none was asked for; a higher one is refused.
+    """Return the options with the configured limit if they have none. Refuse a higher one.
 
     ``bound`` is ``query_limit`` or ``partition_query_limit``.
     """
@@ -130,7 +130,7 @@ def check_all_docs(options: ViewOptions) -> None:
     """The same for ``_all_docs`` and its kin. ``all_keys`` must be a list or None by now: its error texts differ."""
     check(replace(options, keys=None), reducing=False)
     keys, ends = options.all_keys, (options.start_key, options.end_key)
-    if keys and ends != (MISSING, MISSING) and [*ends] != [*keys, *keys]:  # one key stands for both ends
+    if keys and ends != (MISSING, MISSING) and [*ends] != [*keys, *keys]:  # one key is both ends
         raise QueryParseError("`keys` is incompatible with `key`, `start_key` and `end_key`")
 
 

@@ -1,4 +1,4 @@
-"""The views of a design document as definitions, and the signature that tells which indexes can be shared.
+"""The views of a design document as definitions, and the signature by which indexes are shared.
 
 Views with the same map function and options share one tree, with a reducer each. Two design documents whose
 signatures agree share the whole index. Source: ``couch_mrview_util:ddoc_to_mrst/2``.
@@ -47,7 +47,7 @@ class ViewGroup:
     autoupdate: bool = True
 
     def find(self, name: str) -> tuple[int, int | None] | None:
-        """The number of the view's tree, and of its reduce function among that tree's; None where there is no such."""
+        """Return the number of the view's tree and of its reduce function there, or None if there is no such view."""
         for n, tree in enumerate(self.trees):
             if name in tree.reduce_names:
                 return n, tree.reduce_names.index(name)

@@ -62,7 +62,7 @@ class RowTree:
         return tree
 
     def rank(self, cut: bytes) -> int:
-        """How many rows stand before ``cut``."""
+        """Return the number of rows before ``cut``."""
         node, before = self._root, 0
         while isinstance(node, Inner):
             n = max(bisect_left(node.firsts, cut) - 1, 0)

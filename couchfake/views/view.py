@@ -1,4 +1,4 @@
-"""One view of a design document, ready to be asked."""
+"""One view of a design document, ready for queries."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class View:
         return self.index.definitions[self.tree].partitioned
 
     def reduces(self, options: ViewOptions) -> bool:
-        """Whether a query is answered by the reduce function."""
+        """Return whether a query is answered by the reduce function."""
         return self.reducer is not None and options.reduce is not False
 
     def check(self, options: ViewOptions, config: Config) -> ViewOptions:
-        """Refuse a query (QueryParseError) that this view cannot answer; what is left has the configured limit."""
+        """Return the options with the configured limit. Raise QueryParseError if this view cannot answer the query."""
         limit = "partition_query_limit" if self.partitioned else "query_limit"
         options = bounded(options, config.integer("query_server_config", limit, MAX_LIMIT))
         check(options, self.reduces(options))
