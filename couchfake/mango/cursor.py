@@ -204,7 +204,7 @@ class _Cursor:
                 lowest, inclusive = ids[-1], (False, inclusive[1])
 
     def _id_bounds(self, low: Any, high: Any) -> tuple[str, str | None]:
-        """Return a range of ids, which as strings sort above other values. "" is no upper bound, None an empty range."""
+        """Return a range of ids, which as strings sort above other values. "" means no upper bound, None no ids."""
         lowest = low if isinstance(low, str) else ""
         highest = "" if high is MAX_KEY else high if isinstance(high, str) else None
         if high == "":
