@@ -143,7 +143,7 @@ def make_etag(value: Any) -> str:
     Source: ``couch_httpd:make_etag/1``; the hash of 3.5 is XXH3, not the MD5 of earlier servers.
     """
     if isinstance(value, tuple):
-        term = bytes((0x83, ord("h"), len(value))) + b"".join(map(erlang.external, value))
+        term = erlang.VERSION + erlang.external_tuple(*map(erlang.external, value))
     else:
         term = erlang.term_to_binary(value)
     number = xxhash.xxh3_128_intdigest(term)

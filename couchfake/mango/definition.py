@@ -20,7 +20,7 @@ from couchfake.mango.options import Auto, IndexOptions, parse_definition
 from couchfake.mango.selector import Selector
 from couchfake.mango.sort import Sort
 from couchfake.values import json
-from couchfake.values.erlang import external, write_term
+from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple, write_term
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -176,17 +176,13 @@ def new_index(options: IndexOptions) -> NewIndex:
 def generated_name(options: IndexOptions) -> str:
     """Return the SHA-1 of the definition and all options as an Erlang term."""
     given = {"def" if name == "index" else name: value for name, value in options.given.items()}
-    pairs = [b"h\x02" + _atom(name) + _option_term(given[name]) for name in sorted(given)]
-    term = b"\x83h\x02" + external(options.index) + b"l" + len(pairs).to_bytes(4, "big") + b"".join(pairs) + b"j"
-    return hashlib.sha1(term).hexdigest()
-
-
-def _atom(name: str) -> bytes:
-    return b"d" + len(name).to_bytes(2, "big") + name.encode("ascii")
+    pairs = [external_tuple(external_atom(name), _option_term(given[name])) for name in sorted(given)]
+    term = external_tuple(external(options.index), external_list(pairs))
+    return hashlib.sha1(VERSION + term).hexdigest()
 
 
 def _option_term(value: Any) -> bytes:
-    return _atom(value.atom) if isinstance(value, Auto) else external(value)
+    return external_atom(value.atom) if isinstance(value, Auto) else external(value)
 
 
 def query_ddoc(body: dict[str, Any] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import struct
 import zlib
 from typing import Any
 
+from couchfake.values.erlang import VERSION
 from couchfake.values.recursion import Steps, run
 
 LARGEST = 1 << 20
@@ -24,7 +25,7 @@ def read_term(data: bytes) -> Any:
 
     Binaries and atoms become strings, but true, false and null; ``{[…]}`` becomes a dict, another tuple a tuple.
     """
-    if data[:1] != b"\x83":
+    if data[:1] != VERSION:
         raise TermError("no version byte")
     if data[1:2] == b"P":
         data = _unpacked(data)

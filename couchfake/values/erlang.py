@@ -7,9 +7,12 @@ The real server holds JSON as Erlang terms: an object is ``{[{Name, Value}, …]
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
+
+VERSION = b"\x83"
+"""The byte that a term in external form begins with."""
 
 _pack_float = struct.Struct(">cd").pack
 _pack_int = struct.Struct(">i").pack
@@ -22,7 +25,7 @@ _ATOMS = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x04nul
 
 def term_to_binary(value: Any) -> bytes:
     """The external form of a JSON value, version byte included."""
-    return b"\x83" + external(value)
+    return VERSION + external(value)
 
 
 def external(value: Any) -> bytes:
@@ -110,6 +113,21 @@ def _list_head(value: list[Any]) -> bytes:
         # To Erlang such a list is a string, and is written as one.
         return b"k" + _pack_short(len(value)) + bytes(value)
     return b"l" + _pack_length(len(value))
+
+
+def external_atom(name: str) -> bytes:
+    """Return the external form of an atom with an ASCII name."""
+    return b"d" + _pack_short(len(name)) + name.encode("ascii")
+
+
+def external_tuple(*parts: bytes) -> bytes:
+    """Return the external form of a tuple of at most 255 terms, which are in that form already."""
+    return b"h" + bytes([len(parts)]) + b"".join(parts)
+
+
+def external_list(parts: Collection[bytes]) -> bytes:
+    """Return the external form of a list of terms, which are in that form already."""
+    return b"l" + _pack_length(len(parts)) + b"".join(parts) + b"j" if parts else b"j"
 
 
 def external_binary(data: bytes) -> bytes:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+INTEGER = re.compile(r"[+-]?[0-9]+")
+"""An integer as the server reads one."""
+
 _DIGITS = 4000  # Python reads at most 4,300 digits; the real server has no limit
 
 

@@ -7,7 +7,6 @@ Source: CouchDB documentation, "/{db}/_design/{ddoc}/_view/{view}", and ``couch_
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -16,12 +15,12 @@ from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.storage.partitions import check_partition
 from couchfake.values import json
 from couchfake.values.erlang import format_term
+from couchfake.values.integers import INTEGER
 from couchfake.views.keys import MISSING
 
 MAX_LIMIT: Final = 576460752303423487
 """What ``limit`` may be at most where the configuration sets no other bound."""
 
-_DIGITS = re.compile(r"[+-]?[0-9]+")
 
 Update: TypeAlias = Literal[True, False, "lazy"]
 
@@ -167,7 +166,7 @@ def _json_boolean(value: Any) -> bool:
 
 def _text_integer(text: str) -> int:
     try:
-        number = int(text) if _DIGITS.fullmatch(text) else None
+        number = int(text) if INTEGER.fullmatch(text) else None
     except ValueError:  # more digits than Python reads
         number = None
     if number is None:
