@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from couchfake.errors import QueryParseError
 from couchfake.views.index import Index, Snapshot
+from couchfake.views.keys import MISSING
 from couchfake.views.options import MAX_LIMIT, ViewOptions, bounded, check
 from couchfake.views.query import ViewQuery
 
@@ -34,8 +35,13 @@ class View:
         """Return whether a query is answered by the reduce function."""
         return self.reducer is not None and options.reduce is not False
 
-    def check(self, options: ViewOptions, config: Config) -> ViewOptions:
-        """Return the options with the configured limit. Raise QueryParseError if this view cannot answer the query."""
+    def check(self, options: ViewOptions, config: Config, *, listed: bool = False) -> ViewOptions:
+        """Return the options with the configured limit. Raise QueryParseError if this view cannot answer the query.
+
+        ``listed``: the query is for a list function, where ``keys`` with one key is still a list of keys.
+        """
+        if listed and self.reduces(options):
+            check(replace(options, keys=options.all_keys, start_key=MISSING, end_key=MISSING), reducing=True)
         limit = "partition_query_limit" if self.partitioned else "query_limit"
         options = bounded(options, config.integer("query_server_config", limit, MAX_LIMIT))
         check(options, self.reduces(options))

@@ -387,3 +387,13 @@ def test_views_in_a_language_that_nobody_speaks_are_written_but_not_run(views: V
     views.design({"v": {"map": "fun({Doc}) -> Emit(1, null) end."}}, language="erlang")
     refused = views.ask(status=500)
     assert (refused["error"], refused["reason"]) == ("unknown_query_language", "erlang")
+
+
+def test_one_key_for_a_list_over_a_reduce_view_needs_group(views: Views) -> None:
+    views.design(SUM, lists={"l": "function () { var row, n = 0; while (row = getRow()) n++; return String(n); }"})
+    views.save({"_id": "a", "k": 1, "v": 1})
+    refused = views.refusal("GET", "/db/_design/d/_list/l/v?keys=[1]")
+    assert refused == "400 query_parse_error: Multi-key fetches for reduce views must use `group=true`"
+    for parameters in ("keys=[1]&group=true", "key=1", "keys=[1]&reduce=false"):
+        assert views("GET", f"/db/_design/d/_list/l/v?{parameters}").text == "1"
+    assert views.ask(keys=[1])["rows"] == [{"key": None, "value": 1}]
