@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from couchfake.api.routing import ROUTES, Table
 from couchfake.api.vhosts import dispatch_host
@@ -16,9 +16,33 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, error_response
 from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
 from couchfake.node.node import Node
+from couchfake.transports.client import ClientDisconnected
 
 logger = logging.getLogger("couchfake")
+DROPPED = 0
+"""The status by which the log knows a request whose connection was closed without an answer."""
+
 _TABLE = Table(ROUTES)  # the same for every server, and only read
+
+
+class Observer(Protocol):
+    """Sees each request on its way in, and its answer on its way out."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        """Answer a request, usually by calling ``answer``. ClientDisconnected closes the connection."""
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        """Note the answer. ``seconds``: how long it took."""
+
+
+class Unobserved:
+    """Sees nothing."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        return answer(request)
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        pass
 
 
 class Dispatcher:
@@ -28,27 +52,39 @@ class Dispatcher:
     which a rewritten request goes through again.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, observer: Observer | None = None) -> None:
         self.node = node
+        self._observer = observer or Unobserved()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
+        request = Request(environ, self.node, self.answer)
         try:
-            request = Request(dispatch_host(environ, self.node.config), self.node, self.answer)
+            request.environ = dispatch_host(environ, self.node.config)
             response = as_script(request, self._answer_or_refusal(request))
             finish(request, response, started)
-            self.node.stats.request(request.method, response.status_code, (perf_counter() - started) * 1000)
-            return response(environ, start_response)
+            return self._send(request, response, started, start_response)
+        except ClientDisconnected:
+            self._observer.answered(request, Response(b"", DROPPED), perf_counter() - started)
+            raise
         except Exception:  # the last line of defence: no traceback ever reaches a client
-            logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
-            self.node.stats.request(environ["REQUEST_METHOD"], 500, (perf_counter() - started) * 1000)
-            return error_response(ServerError("internal error of couchfake"))(environ, start_response)
+            logger.exception("%s %s failed", request.method, environ.get("PATH_INFO"))
+            response = error_response(ServerError("internal error of couchfake"))
+            return self._send(request, response, started, start_response)
 
     def _answer_or_refusal(self, request: Request) -> Response:
         try:
-            return self.answer(request)
+            return self._observer.answer(request, self.answer)
         except CouchError as error:
             return refusal(request, error)
+
+    def _send(
+        self, request: Request, response: Response, started: float, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        seconds = perf_counter() - started
+        self.node.stats.request(request.method, response.status_code, seconds * 1000)
+        self._observer.answered(request, response, seconds)
+        return response(request.environ, start_response)
 
     def answer(self, request: Request) -> Response:
         """Return the response of the endpoint that the path and the method name. Raise CouchError."""
@@ -56,7 +92,6 @@ class Dispatcher:
         preflight_response = preflight(request)
         if preflight_response is not None:
             return preflight_response
-        request.user = self.node.authenticator.user_context(request.presented)
         segments = request.segments
         authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
         found = _TABLE.match(segments)

@@ -15,6 +15,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
 from couchfake.auth.authenticate import Presented
+from couchfake.auth.context import TRUSTED_KEY
 from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.parameters import Parameters, read_json, unquote
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
@@ -33,10 +34,9 @@ _OVERRIDES = ("GET", "HEAD", "PUT", "DELETE", "COPY", "POST", "TRACE", "CONNECT"
 class Request:
     """One request to ``node``. ``answer`` is how the server answers a request, also one that another is rewritten to.
 
-    The dispatcher sets ``user`` (who makes the request) and ``db`` (the database that the path names).
+    The dispatcher sets ``db``, the database that the path names.
     """
 
-    user: UserContext
     db: Database
 
     def __init__(self, environ: dict[str, Any], node: Node, answer: Callable[[Request], Response]) -> None:
@@ -108,6 +108,12 @@ class Request:
             environ.get("REMOTE_ADDR", ""),
             environ.get("wsgi.url_scheme") == "https",
         )
+
+    @cached_property
+    def user(self) -> UserContext:
+        """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
+        trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
+        return trusted or self.node.authenticator.user_context(self.presented)
 
     @cached_property
     def base_uri(self) -> str:
