@@ -15,9 +15,9 @@ from typing import Any
 
 import requests.exceptions
 from urllib3 import HTTPHeaderDict
-from urllib3.exceptions import DecodeError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
-from couchfake.transports.client import Client
+from couchfake.transports.client import Client, ClientDisconnected
 from couchfake.transports.wsgi import Answer
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -96,13 +96,18 @@ class RawAnswer(io.RawIOBase):
             return self.read(decode_content=True)
         except ReadTimeoutError as error:
             raise requests.exceptions.ConnectionError(error) from error
+        except ProtocolError as error:
+            raise requests.exceptions.ChunkedEncodingError(error) from error
         except DecodeError as error:
             raise requests.exceptions.ContentDecodingError(error) from error
 
     # --- the application's side -------------------------------------------------------------------------------------
 
     def _next_chunk(self) -> bytes | None:
-        """Return the next chunk as sent, None at the end. Raise ReadTimeoutError, or what the application raises."""
+        """Return the next chunk as sent, None at the end.
+
+        Raise ReadTimeoutError, ProtocolError if the application closes the connection, and what else it raises.
+        """
         if self._whole is not None:
             chunk, self._whole = self._whole, b""
             self._position += len(chunk)
@@ -124,6 +129,8 @@ class RawAnswer(io.RawIOBase):
                     more = True
                     self._position += len(following)
                     return following
+        except ClientDisconnected as error:
+            raise ProtocolError(f"Connection broken: {error}", error) from error
         finally:
             if not more:
                 self._end()
