@@ -26,8 +26,9 @@ CASES = {
         "unknown_endpoint: POST */_serach *",
     ),
     "open_feeds": (
-        "next(iter(requests.get(couch_url + couch_db.name + '/_changes?feed=continuous&heartbeat=1', stream=True,"
-        " timeout=10).iter_lines(1)))",
+        # kept until the process ends: a response that is dropped closes its feed
+        "pytest.feed = requests.get(couch_url + couch_db.name + '/_changes?feed=continuous&heartbeat=1', stream=True,"
+        " timeout=10)",
         "open_feeds: *feed=continuous* is still open",
     ),
 }
