@@ -92,18 +92,18 @@ class Dispatcher:
         preflight_response = preflight(request)
         if preflight_response is not None:
             return preflight_response
-        segments = request.segments
-        authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
+        segments, verb = request.segments, request.verb
+        authorize(request.user, verb, segments, self.node.security_of, self.node.config)
         found = _TABLE.match(segments)
         if found is None:
             raise NotFound()
         route, captured = found
         name = captured.pop("db", None)
-        if name is not None and not (len(segments) == 1 and request.verb in ("PUT", "DELETE")):
+        if name is not None and not (len(segments) == 1 and verb in ("PUT", "DELETE")):
             request.db = self.node.database(name)
         if route.before is not None:
             route.before(request, **captured)
-        handler = route.handler(request.verb)
+        handler = route.handler(verb)
         if handler is None:
             raise MethodNotAllowed(route.allow)
         return handler(request, **captured)

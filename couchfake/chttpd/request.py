@@ -178,8 +178,10 @@ class Request:
         return min(self.node.config.integer("chttpd", "max_http_request_size", 4294967296), sys.maxsize - 1)
 
     def _read(self, size: int) -> bytes:
+        environ = self.environ
+        ends = environ.get("wsgi.input_terminated")  # the stream ends with the body, so there is no need to count
         try:
-            return get_input_stream(self.environ).read(size)
+            return (environ["wsgi.input"] if ends else get_input_stream(environ)).read(size)
         except (ClientDisconnected, ConnectionError):  # of werkzeug's stream, or of couchfake's own
             raise BadRequest("the request body ended early") from None
 
