@@ -64,7 +64,7 @@ class CouchFake:
         rules = Rules()
         node = Node(config, self._clock, Uuids(config, self._clock, self._uuids), rules)
         rules.node = node
-        node.query_server = QueryServer(self._js_engine, setting=config.get, log=_log_design_function)
+        node.query_server = QueryServer(self._js_engine, config=config, log=_log_design_function)
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
         users.add_auth_ddoc(node.database(users.DB_NAME))

@@ -9,8 +9,8 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_stream
 from couchfake.chttpd.streaming import PrimedStream
 from couchfake.errors import BadRequest, QueryParseError, ServerError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.views.options import (
-    MAX_LIMIT,
     ViewOptions,
     bounded,
     check,
@@ -107,8 +107,7 @@ def _read(request: Request) -> ViewOptions:
 def _checked(request: Request, options: ViewOptions) -> ViewOptions:
     if options.partition is not None and not request.db.partitioned:
         raise QueryParseError("`partition` parameter is not supported on this db")
-    bound = "query_limit" if options.partition is None else "partition_query_limit"
-    return bounded(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
+    return bounded(options, request.node.config[QUERY_LIMIT if options.partition is None else PARTITION_QUERY_LIMIT])
 
 
 # ---- the answer

@@ -30,6 +30,7 @@ from couchfake.errors import (
     NotFound,
     ServerError,
 )
+from couchfake.settings import CSP_ATTACHMENTS_ENABLE, CSP_ATTACHMENTS_HEADER_VALUE
 from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
@@ -126,8 +127,8 @@ def _headers(request: Request, attachment: Attachment, etag: str) -> dict[str, s
         "Accept-Ranges": "bytes" if attachment.encoding == "identity" else "none",
     }
     config = request.node.config
-    if config.boolean("csp", "attachments_enable", True):
-        headers["Content-Security-Policy"] = config.get("csp", "attachments_header_value", "sandbox")
+    if config[CSP_ATTACHMENTS_ENABLE]:
+        headers["Content-Security-Policy"] = config[CSP_ATTACHMENTS_HEADER_VALUE]
     return headers
 
 

@@ -19,6 +19,7 @@ from couchfake.chttpd.streaming import PrimedStream
 from couchfake.config import Config
 from couchfake.errors import BadRequest, ServerError
 from couchfake.node.stats import Stats
+from couchfake.settings import CHANGES_TIMEOUT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
 from couchfake.transports.client import Client
@@ -168,7 +169,7 @@ def _start(database: Database, asked: _Asked) -> int:
 
 def _timeout(asked: _Asked, config: Config) -> float:
     """Seconds without a change until a live feed ends or gives a sign of life."""
-    default = config.integer("chttpd", "changes_timeout")
+    default = config[CHANGES_TIMEOUT]
     wanted = asked.timeout if asked.heartbeat is None else asked.heartbeat
     return min(default if wanted is None or wanted is True else max(0, min(default, wanted)), _FOR_EVER) / 1000
 

@@ -16,6 +16,7 @@ from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_mo
 from couchfake.errors import CouchError, Crash, MethodNotAllowed, NotFound, ServerError
 from couchfake.node.node import Node
 from couchfake.query_server import DesignFunctions, FunctionResponse, ListResponse, parse_response, set_header
+from couchfake.settings import CSP_SHOWLIST_ENABLE, CSP_SHOWLIST_HEADER_VALUE, QUERY_REVS_LIMIT
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocOptions, DocumentEntry, shown_document
 from couchfake.storage.edits import read_edit
@@ -179,7 +180,7 @@ def function_document(request: Request, found: tuple[DocumentEntry, Revision] | 
     """A document as functions are shown it: with ``_revisions`` of limited length, ``_conflicts``, attachment stubs."""
     if found is None:
         return None
-    limit = min(request.node.config.integer("query_server_config", "revs_limit", 20), request.db.revs_limit)
+    limit = min(request.node.config[QUERY_REVS_LIMIT], request.db.revs_limit)
     return json.loads(shown_document(*found, DocOptions(revs=True, conflicts=True), limit))
 
 
@@ -194,8 +195,8 @@ def _with_policy(request: Request, headers: list[tuple[str, str]]) -> list[tuple
     """Headers with the Content-Security-Policy that pages made by functions get."""
     config = request.node.config
     named = any(name.lower() == "content-security-policy" for name, _ in headers)
-    if config.boolean("csp", "showlist_enable", True) and not named:
-        policy = config.get("csp", "showlist_header_value", "sandbox")
+    if config[CSP_SHOWLIST_ENABLE] and not named:
+        policy = config[CSP_SHOWLIST_HEADER_VALUE]
         headers = [*headers, ("Content-Security-Policy", policy)]
     return plain_headers(headers)
 

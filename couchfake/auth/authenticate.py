@@ -24,6 +24,17 @@ from couchfake.auth.lockout import Lockout
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Unauthorized
+from couchfake.settings import (
+    AUTHENTICATION_HANDLERS,
+    PROXY_USE_SECRET,
+    REQUIRE_VALID_USER,
+    REQUIRE_VALID_USER_EXCEPT_FOR_UP,
+    SECRET,
+    TIMEOUT,
+    X_AUTH_ROLES,
+    X_AUTH_TOKEN,
+    X_AUTH_USERNAME,
+)
 
 INCORRECT = "Name or password is incorrect."
 
@@ -64,7 +75,7 @@ class Authenticator:
 
     def handler_names(self) -> list[str]:
         """The configured handlers, in their order."""
-        setting = self._config.get("chttpd", "authentication_handlers")
+        setting = self._config[AUTHENTICATION_HANDLERS]
         if setting != self._names_of[0]:
             self._names_of = (setting, _HANDLER.findall(setting))
         return self._names_of[1]
@@ -84,8 +95,8 @@ class Authenticator:
     def _must_be_known(self, presented: Presented) -> bool:
         if presented.method == "POST" and list(presented.path) == ["_session"]:
             return False
-        required = self._config.boolean("chttpd", "require_valid_user")
-        but_for_up = self._config.boolean("chttpd", "require_valid_user_except_for_up")
+        required = self._config[REQUIRE_VALID_USER]
+        but_for_up = self._config[REQUIRE_VALID_USER_EXCEPT_FOR_UP]
         if list(presented.path) == ["_up"]:
             return required and not but_for_up
         return required or but_for_up
@@ -131,7 +142,7 @@ class Authenticator:
             return known
         credentials, before = _basic_credentials(header), self._state()
         if credentials is None:
-            party = not self._users.has_admins() and not self._config.boolean("chttpd", "require_valid_user")
+            party = not self._users.has_admins() and not self._config[REQUIRE_VALID_USER]
             return UserContext(roles=(SERVER_ADMIN_ROLE,), handler="default") if party else None
         name, password = credentials
         members = self._users.members(name)
@@ -152,12 +163,12 @@ class Authenticator:
         if not value:
             return None
         session = cookies.parse(value)
-        secret = self._config.get("chttpd_auth", "secret")
+        secret = self._config[SECRET]
         members = self._users.members(session.user) if secret else None
         if members is None or session.issued is None:
             return None
         key = cookies.key_of(secret, str(members.get("salt", "")))
-        now, timeout = self._clock(), self._config.integer("chttpd_auth", "timeout")
+        now, timeout = self._clock(), self._config[TIMEOUT]
         left = session.issued + timeout - int(now)
         if left <= 0 or not cookies.is_genuine(self._config, session, key):
             return None
@@ -179,16 +190,15 @@ class Authenticator:
     # Vouched for by others
 
     def _by_proxy(self, presented: Presented) -> UserContext | None:
-        get = self._config.get
-        name = presented.header(get("chttpd_auth", "x_auth_username"))
+        name = presented.header(self._config[X_AUTH_USERNAME])
         if name is None:
             return None
-        roles = re.split(r"\s*,\s*", presented.header(get("chttpd_auth", "x_auth_roles")) or "")
+        roles = re.split(r"\s*,\s*", presented.header(self._config[X_AUTH_ROLES]) or "")
         while roles and not roles[-1]:
             roles.pop()
-        secret = get("chttpd_auth", "secret")
-        if secret and self._config.boolean("chttpd_auth", "proxy_use_secret"):
-            token = (presented.header(get("chttpd_auth", "x_auth_token")) or "").encode("utf-8", "surrogateescape")
+        secret = self._config[SECRET]
+        if secret and self._config[PROXY_USE_SECRET]:
+            token = (presented.header(self._config[X_AUTH_TOKEN]) or "").encode("utf-8", "surrogateescape")
             message = name.encode("utf-8", "surrogateescape")
             expected = [
                 hmac.new(secret.encode("utf-8"), message, algorithm).hexdigest().encode()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from couchfake.auth.passwords import HASHES
 from couchfake.config import Config
 from couchfake.errors import BadRequest
+from couchfake.settings import ALLOW_PERSISTENT_COOKIES, COOKIE_DOMAIN, HASH_ALGORITHMS, SAME_SITE, SECRET, TIMEOUT
 
 NAME = "AuthSession"
 MALFORMED = "Malformed AuthSession cookie. Please clear your cookies."
@@ -73,16 +74,16 @@ def key_of(secret: str, salt: str) -> bytes:
 
 def ensure_secret(config: Config) -> str:
     """The server's secret; made and kept in the configuration when first needed."""
-    secret = config.get("chttpd_auth", "secret")
+    secret = config[SECRET]
     if not secret:
         secret = secrets.token_hex(16)
-        config.set("chttpd_auth", "secret", secret)
+        config[SECRET] = secret
     return secret
 
 
 def hash_algorithms(config: Config) -> list[str]:
     """Python's names of the algorithms; the first signs, all are accepted."""
-    known = [HASHES[name] for name in config.items("chttpd_auth", "hash_algorithms") if name in HASHES]
+    known = [HASHES[name] for name in config[HASH_ALGORITHMS] if name in HASHES]
     return known or ["sha256"]
 
 
@@ -100,16 +101,16 @@ def clear(config: Config, now: float, *, secure: bool) -> str:
 
 def _header(config: Config, now: float, value: str, *, secure: bool) -> str:
     parts = [f"{NAME}={value}", "Version=1"]
-    if config.boolean("chttpd_auth", "allow_persistent_cookies"):
-        age = config.integer("chttpd_auth", "timeout")
+    if config[ALLOW_PERSISTENT_COOKIES]:
+        age = config[TIMEOUT]
         parts += [f"Expires={_date(now + age)}", f"Max-Age={age}"]
     if secure:
         parts.append("Secure")
-    domain = config.get("chttpd_auth", "cookie_domain")
+    domain = config[COOKIE_DOMAIN]
     if domain:
         parts.append(f"Domain={domain}")
     parts += ["Path=/", "HttpOnly"]
-    same_site = config.get("chttpd_auth", "same_site").lower()
+    same_site = config[SAME_SITE].lower()
     if same_site in ("none", "lax", "strict"):
         parts.append(f"SameSite={same_site.capitalize()}")
     return "; ".join(parts)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from couchfake.config import Config
 from couchfake.errors import Forbidden
+from couchfake.settings import LOCKOUT_MAX_LIFETIME, LOCKOUT_MODE, LOCKOUT_THRESHOLD
 
 LOCKED = "Account is temporarily locked due to multiple authentication failures"
 _MOST_COUNTED = 10_000
@@ -31,14 +32,14 @@ class Lockout:
 
     def refuse_locked(self, account: Account) -> None:
         """Forbidden for an account with too many failures, where locks are enforced."""
-        if self._config.get("chttpd_auth_lockout", "mode") != "enforce":
+        if self._config[LOCKOUT_MODE] != "enforce":
             return
         count, since = self._failures.get(account, (0, 0.0))
-        if count >= self._config.integer("chttpd_auth_lockout", "threshold") and not self._is_over(since):
+        if count >= self._config[LOCKOUT_THRESHOLD] and not self._is_over(since):
             raise Forbidden(LOCKED)
 
     def count_failure(self, account: Account) -> None:
-        if self._config.get("chttpd_auth_lockout", "mode") not in ("enforce", "warn"):
+        if self._config[LOCKOUT_MODE] not in ("enforce", "warn"):
             return
         with self._lock:
             self.counted += 1
@@ -50,4 +51,4 @@ class Lockout:
                 del self._failures[next(iter(self._failures))]
 
     def _is_over(self, since: float) -> bool:
-        return (self._clock() - since) * 1000 >= self._config.integer("chttpd_auth_lockout", "max_lifetime")
+        return (self._clock() - since) * 1000 >= self._config[LOCKOUT_MAX_LIFETIME]

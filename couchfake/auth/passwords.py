@@ -16,6 +16,7 @@ from typing import Any
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden
+from couchfake.settings import ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS, PASSWORD_REGEXP, PASSWORD_SCHEME, PBKDF2_PRF
 from couchfake.values.erlang import format_term
 from couchfake.values.integers import read_integer
 
@@ -69,9 +70,9 @@ def _pbkdf2_parameters(config: Config, stored: Mapping[str, Any]) -> tuple[str, 
     if prf not in HASHES:
         raise Forbidden("PRF is invalid")
     iterations = stored.get("iterations", 10000)
-    if not isinstance(iterations, int) or iterations < max(1, config.integer("chttpd_auth", "min_iterations")):
+    if not isinstance(iterations, int) or iterations < max(1, config[MIN_ITERATIONS]):
         raise Forbidden("Iteration count is too low for this server")
-    if iterations > config.integer("chttpd_auth", "max_iterations"):
+    if iterations > config[MAX_ITERATIONS]:
         raise Forbidden("Iteration count is too high for this server")
     return prf, iterations
 
@@ -84,13 +85,13 @@ def hashed(config: Config, password: Any, salt: str) -> dict[str, Any]:
     check_conformance(config, password)
     if not isinstance(password, str):
         raise Forbidden(f"Password value of '{format_term(password)}' is invalid.")
-    scheme, data = config.get("chttpd_auth", "password_scheme"), password.encode("utf-8")
+    scheme, data = config[PASSWORD_SCHEME], password.encode("utf-8")
     if scheme == "simple":
         return {"password_scheme": "simple", "salt": salt, "password_sha": simple(data, salt)}
-    prf = config.get("chttpd_auth", "pbkdf2_prf")
+    prf = config[PBKDF2_PRF]
     if scheme != "pbkdf2" or prf not in HASHES:
         raise Forbidden(CANNOT_HASH)
-    iterations = max(1, config.integer("chttpd_auth", "iterations"))
+    iterations = max(1, config[ITERATIONS])
     return {
         "password_scheme": "pbkdf2",
         "pbkdf2_prf": prf,
@@ -144,7 +145,7 @@ def check_conformance(config: Config, password: Any) -> None:
     The setting is an Erlang list of strings and of tuples ``{"expression", "what to tell the user"}``; Forbidden
     where it is not.
     """
-    setting = config.get("chttpd_auth", "password_regexp")
+    setting = config[PASSWORD_REGEXP]
     if setting in ("", "[]"):
         return
     for expression, told in _requirements(setting):

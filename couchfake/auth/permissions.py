@@ -12,6 +12,7 @@ from typing import Any
 from couchfake.auth.context import METRICS_ROLE, SERVER_ADMIN_ROLE, UserContext
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden, Unauthorized
+from couchfake.settings import ADMIN_ONLY_ALL_DBS, DEFAULT_SECURITY
 
 Security = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def require_authenticated(user: UserContext) -> None:
 
 def default_security(config: Config) -> dict[str, Any]:
     """The security object of a new database."""
-    if config.get("couchdb", "default_security") in ("everyone", "admin_local"):
+    if config[DEFAULT_SECURITY] in ("everyone", "admin_local"):
         return {}
     return {"members": {"roles": [SERVER_ADMIN_ROLE]}, "admins": {"roles": [SERVER_ADMIN_ROLE]}}
 
@@ -126,7 +127,7 @@ def _authorize_underscore(
 ) -> None:
     match path:
         case ["_all_dbs" | "_dbs_info", *_]:
-            if config.boolean("chttpd", "admin_only_all_dbs"):
+            if config[ADMIN_ONLY_ALL_DBS]:
                 require_server_admin(user)
         case ["_users" | "_replicator", "_all_docs" | "_changes", *_]:
             require_server_admin(user)

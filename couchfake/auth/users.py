@@ -16,6 +16,16 @@ from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden, NotFound, Unauthorized
+from couchfake.settings import (
+    ADMINS,
+    ALLOW_CONFLICTED_USER_DOCS,
+    AUTHENTICATION_DB,
+    ITERATIONS,
+    PASSWORD_SCHEME,
+    PBKDF2_PRF,
+    PUBLIC_FIELDS,
+    UPGRADE_HASH_ON_AUTH,
+)
 from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
@@ -42,7 +52,7 @@ _PASSWORD_MEMBERS = frozenset(
 
 def db_name(config: Config) -> str:
     """The name of the database whose documents are users."""
-    return config.get("chttpd_auth", "authentication_db", DB_NAME) or DB_NAME
+    return config[AUTHENTICATION_DB]
 
 
 def user_name(docid: str) -> str | None:
@@ -92,7 +102,7 @@ def visible(config: Config, database: Database, docid: str, leaf: Revision, user
         raise Forbidden("Only administrators can view design docs in the users database.")
     if user.name is not None and user.name == user_name(docid):
         return leaf
-    public = config.items("chttpd_auth", "public_fields")
+    public = config[PUBLIC_FIELDS]
     members = leaf.body.value if leaf.body is not None else {}
     body = {name: value for name, value in members.items() if name in public}
     if not body:
@@ -122,12 +132,12 @@ class Users:
         the document is in conflict.
         """
         document = self._document(name)
-        admin = passwords.admin_members(self._config.get("admins", name))
+        admin = passwords.admin_members(self._config.entry(ADMINS, name) or "")
         if admin is not None:
             return {**admin, "roles": ("_admin", *_roles(document or {}))}
         if document is None:
             return None
-        if document.pop("_conflicts", None) and not self._config.boolean("chttpd_auth", "allow_conflicted_user_docs"):
+        if document.pop("_conflicts", None) and not self._config[ALLOW_CONFLICTED_USER_DOCS]:
             raise Unauthorized(
                 "User document conflicts must be resolved before the document is used for authentication purposes."
             )
@@ -139,7 +149,7 @@ class Users:
         return database, database.update_seq if database is not None else 0
 
     def has_admins(self) -> bool:
-        return self._config.has_section("admins")
+        return self._config.has_section(ADMINS)
 
     def upgrade_hash(self, name: str, password: str) -> None:
         """Hash a user's password anew, by the scheme of the configuration, after a login proved it right.
@@ -151,7 +161,7 @@ class Users:
         if database is None or entry is None or entry.winner.body is None:
             return
         stored = entry.winner.body.value
-        if not self._config.boolean("chttpd_auth", "upgrade_hash_on_auth") or not self._needs_upgrade(stored):
+        if not self._config[UPGRADE_HASH_ON_AUTH] or not self._needs_upgrade(stored):
             return
         edit = Edit(entry.id, {**stored, "password": password, "preserve_salt": True}, rev=entry.winner.key)
         edit.attachments = entry.winner.attachments
@@ -161,13 +171,12 @@ class Users:
             return  # somebody else was faster, or the database's own rules are against it: the login stands
 
     def _needs_upgrade(self, stored: Mapping[str, Any]) -> bool:
-        get = self._config.get
         scheme = stored.get("password_scheme", "simple")
-        if scheme != get("chttpd_auth", "password_scheme"):
+        if scheme != self._config[PASSWORD_SCHEME]:
             return True
         return scheme == "pbkdf2" and (
-            stored.get("pbkdf2_prf") != get("chttpd_auth", "pbkdf2_prf")
-            or stored.get("iterations", 0) < self._config.integer("chttpd_auth", "iterations")
+            stored.get("pbkdf2_prf") != self._config[PBKDF2_PRF]
+            or stored.get("iterations", 0) < self._config[ITERATIONS]
         )
 
     def _document(self, name: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import JsonResponse, Response, error_response
 from couchfake.errors import BadRequest
+from couchfake.settings import ALLOW_JSONP
 
 _CALLBACK = re.compile(r"[A-Za-z0-9._\[\]]+")
 
@@ -20,7 +21,7 @@ def as_script(request: Request, response: Response) -> Response:
     if not isinstance(response, JsonResponse) or "callback" not in request.target[1]:
         return response
     callback = request.parameters.get("callback")
-    if not callback or not request.node.config.boolean("chttpd", "allow_jsonp"):
+    if not callback or not request.node.config[ALLOW_JSONP]:
         return response
     body = response.body
     if not _CALLBACK.fullmatch(callback):

@@ -14,6 +14,14 @@ from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.once import once
 from couchfake.chttpd.parameters import Parameters, unquote
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
+from couchfake.settings import (
+    DECODE_PLUS_TO_SPACE,
+    MAX_HTTP_REQUEST_SIZE,
+    MAX_URI_LENGTH,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_SSL,
+)
 from couchfake.values import json
 from couchfake.values.integers import read_integer
 
@@ -54,7 +62,7 @@ class Request(werkzeug.Request):
     def check_target(self) -> None:
         """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
         raw: str = self.environ.get("REQUEST_URI", "")
-        longest = self.node.config.limit("chttpd", "max_uri_length")
+        longest = self.node.config[MAX_URI_LENGTH]
         if len(raw) > longest:
             raise CouchError(414, "too_long", "the request uri is too long")
         if "%" in raw and _BROKEN_ESCAPE.search(raw):
@@ -64,7 +72,7 @@ class Request(werkzeug.Request):
     def segments(self) -> list[str]:
         """The parts of the path, unescaped; doubled and trailing slashes count for nothing."""
         path = self.target[0]
-        if "+" in path and not self.node.config.boolean("chttpd", "decode_plus_to_space", True):
+        if "+" in path and not self.node.config[DECODE_PLUS_TO_SPACE]:
             path = path.replace("+", "%2B")
         return [unquote(part) for part in path.split("/") if part]
 
@@ -103,7 +111,7 @@ class Request(werkzeug.Request):
     def received(self) -> bytes:
         """The whole body as it came. Raises TooLarge; BadRequest where the client went away."""
         environ = self.environ
-        limit = self.node.config.integer("chttpd", "max_http_request_size", 4294967296)
+        limit = self.node.config[MAX_HTTP_REQUEST_SIZE]
         told = environ.get("CONTENT_LENGTH", "")
         if told.isdecimal() and read_integer(told) > limit:
             raise TooLarge("the request entity is too large")
@@ -152,10 +160,10 @@ class Request(werkzeug.Request):
     def base_uri(self) -> str:
         """``http://host:port`` as the client wrote it, for Location headers."""
         config = self.node.config
-        header = config.get("chttpd", "x_forwarded_host", "X-Forwarded-Host")
+        header = config[X_FORWARDED_HOST]
         host = self.headers.get(header) or self.environ.get("HTTP_HOST") or "127.0.0.1:5984"
-        scheme = self.headers.get(config.get("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"))
-        if self.headers.get(config.get("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl")) == "on":
+        scheme = self.headers.get(config[X_FORWARDED_PROTO])
+        if self.headers.get(config[X_FORWARDED_SSL]) == "on":
             scheme = "https"
         return f"{scheme or self.environ.get('wsgi.url_scheme', 'http')}://{host}"
 

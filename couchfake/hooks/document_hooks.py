@@ -9,6 +9,7 @@ from couchfake.auth.permissions import is_database_admin, require_database_admin
 from couchfake.hooks import validation
 from couchfake.replicator import credentials
 from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
+from couchfake.settings import MAX_PARTITION_SIZE, STEM_INTERACTIVE_UPDATES
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
@@ -56,7 +57,10 @@ class Rules:
         return None
 
     def max_partition_size(self) -> int:
-        return self.node.config.integer("couchdb", "max_partition_size", 0)
+        return self.node.config[MAX_PARTITION_SIZE]
+
+    def stems_updates(self) -> bool:
+        return self.node.config[STEM_INTERACTIVE_UPDATES]
 
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         if any(edit.id.startswith("_design/") for edit in edits):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from couchfake.auth.context import SERVER
 from couchfake.config import Config
 from couchfake.errors import CouchError
+from couchfake.settings import GLOBAL_CHANGES_DBNAME, GLOBAL_CHANGES_UPDATE_DB
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one
@@ -19,7 +20,7 @@ DB_NAME = "_global_changes"
 
 
 def db_name(config: Config) -> str:
-    return config.get("global_changes", "dbname", DB_NAME) or DB_NAME
+    return config[GLOBAL_CHANGES_DBNAME]
 
 
 class GlobalChanges:
@@ -32,7 +33,7 @@ class GlobalChanges:
     def __call__(self, name: str, what: str) -> None:
         own_name = db_name(self._config)
         database = self._databases.get(own_name)
-        if database is None or name == own_name or not self._config.boolean("global_changes", "update_db", True):
+        if database is None or name == own_name or not self._config[GLOBAL_CHANGES_UPDATE_DB]:
             return
         docid = f"{what}:{name}"
         try:

@@ -16,6 +16,7 @@ from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.stats import Stats
 from couchfake.node.uuids import Uuids
+from couchfake.settings import MAX_DATABASE_NAME_LENGTH
 from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.bodies import ParsedBodies
@@ -119,6 +120,6 @@ class Node:
             return
         if not _NAME.fullmatch(name):
             raise CouchError(400, "illegal_database_name", f"Name: '{name}'. {_NAME_RULE}")
-        limit = self.config.integer("couchdb", "max_database_name_length", 238)
+        limit = self.config[MAX_DATABASE_NAME_LENGTH]
         if any(len(part) > limit for part in name.split("/")):
             raise CouchError(400, "database_name_too_long", f"At least one path segment of `{name}` is too long.")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 from couchfake.config import Config
+from couchfake.settings import UTC_ID_SUFFIX, UUIDS_ALGORITHM
 
 
 class Uuids:
@@ -27,13 +28,13 @@ class Uuids:
     def __call__(self) -> str:
         if self._source is not None:
             return self._source()
-        algorithm = self._config.get("uuids", "algorithm", "sequential")
+        algorithm = self._config[UUIDS_ALGORITHM]
         if algorithm == "random":
             return self.random()
         if algorithm == "utc_random":
             return self._time() + self._hex(18)
         if algorithm == "utc_id":
-            return self._time() + self._config.get("uuids", "utc_id_suffix")
+            return self._time() + self._config[UTC_ID_SUFFIX]
         return self._sequential()
 
     def random(self) -> str:

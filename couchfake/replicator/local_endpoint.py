@@ -17,6 +17,7 @@ from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
 from couchfake.replicator.source_filters import source_filter
+from couchfake.settings import CLUSTER_Q
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of
 from couchfake.storage.edits import Edit
@@ -63,7 +64,7 @@ class LocalEndpoint:
             database = self._node.create_database(self._db_name, props)
         except CouchError:
             return
-        database.q = int(counts["q"]) if "q" in params else self._node.config.integer("cluster", "q", 1)
+        database.q = int(counts["q"]) if "q" in params else self._node.config[CLUSTER_Q]
 
     def update_seq(self) -> UpdateSequence:
         database = self._database()

@@ -49,6 +49,9 @@ class DocumentHooks(Protocol):
     def max_partition_size(self) -> int:
         """In bytes; 0 or less where partitions may grow without limit."""
 
+    def stems_updates(self) -> bool:
+        """Return whether a write cuts the document's revision histories to ``revs_limit``."""
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         """Told of what was written, under the lock (design documents: caches to drop)."""
 
@@ -223,8 +226,9 @@ class Database:
         return gone
 
     def compact(self) -> None:
-        """Forget the bodies of all revisions that are no leaves."""
+        """Drop the bodies of all revisions that are not leaves, and purges beyond the limit."""
         with self.lock:
+            self.purges.trim()
             for entry in self.entries.values():
                 entry.tree.forget_bodies()
 

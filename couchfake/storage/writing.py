@@ -186,7 +186,8 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
     if grown:
         if not new_edits:
             entry.tree.repair(database.revs_limit)
-        entry.tree.stem(database.revs_limit)
+        if database.rules.stems_updates():
+            entry.tree.stem(database.revs_limit)
         database.add_entry(entry)
         database.size += entry.size() - size
         database.touch(entry)

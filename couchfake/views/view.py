@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from couchfake.errors import CouchError, QueryParseError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.views.index import Index, Snapshot
-from couchfake.views.options import MAX_LIMIT, ViewOptions, bounded, check
+from couchfake.views.options import ViewOptions, bounded, check
 from couchfake.views.query import ViewQuery
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class View:
 
     def check(self, options: ViewOptions, config: Config) -> ViewOptions:
         """Refuse a query (QueryParseError) that this view cannot answer; what is left has the configured limit."""
-        limit = "partition_query_limit" if self.partitioned else "query_limit"
-        options = bounded(options, config.integer("query_server_config", limit, MAX_LIMIT))
+        options = bounded(options, config[PARTITION_QUERY_LIMIT if self.partitioned else QUERY_LIMIT])
         check(options, self.reduces(options))
         if self.partitioned and options.partition is None:
             raise QueryParseError("`partition` parameter is mandatory for queries to this view.")
