@@ -13,8 +13,7 @@ from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
 from couchfake.auth.passwords import hash_admin
 from couchfake.config import Config
-from couchfake.hooks.document_hooks import Rules
-from couchfake.hooks.global_changes import GlobalChanges
+from couchfake.hooks.document_hooks import Hooks
 from couchfake.node.node import SYSTEM_DATABASES, Node
 from couchfake.node.uuids import Uuids
 from couchfake.query_server import QueryServer
@@ -61,17 +60,16 @@ class CouchFake:
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
-        rules = Rules()
-        node = Node(config, self._clock, Uuids(config, self._clock, self._uuids), rules)
-        rules.node = node
-        node.query_server = QueryServer(self._js_engine, config=config, log=_log_design_function)
+        query_server = QueryServer(self._js_engine, config=config, log=_log_design_function)
+        node = Node(config, self._clock, Uuids(config, self._clock, self._uuids), query_server, self._make_services)
         for name in SYSTEM_DATABASES[:2]:
             node.create_database(name)
         users.add_auth_ddoc(node.database(users.DB_NAME))
-        node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
-        replicator = Replicator(node, self._open_session, f"http://{HOST}")
-        rules.replicator_documents = replicator.followed
         return node
+
+    def _make_services(self, node: Node) -> tuple[Hooks, Replicator]:
+        replicator = Replicator(node, self._open_session)
+        return Hooks(node, replicator.followed), replicator
 
     def _open_session(self) -> requests.Session:
         """For replications: reaches other servers as usual, and this one, by whatever name, without a socket."""
@@ -121,9 +119,7 @@ class CouchFake:
         self._dispatcher = Dispatcher(self.node)
 
     def _end_replications(self) -> None:
-        replicator = self.node.replicator
-        if isinstance(replicator, Replicator):
-            replicator.stop()
+        self.node.replications.stop()
 
     def _end(self) -> None:
         self._end_replications()

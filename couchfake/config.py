@@ -80,6 +80,7 @@ class Config:
         self._base: dict[Key, str] = dict(settings.SHOWN)
         self._lasting: dict[Key, str] = {}
         self._volatile: dict[Key, str] = {}
+        self._watchers: list[Callable[[str, str], None]] = []
         self._refresh()
         for section, keys in (initial or {}).items():
             for key, value in keys.items():
@@ -172,7 +173,8 @@ class Config:
             self._volatile.pop((section, key), None)
             (self._lasting if persist else self._volatile)[section, key] = value
             self._refresh()
-            return old
+        self._notify(section, key)
+        return old
 
     def delete(self, section: str, key: str, *, persist: bool = True) -> str:
         """Remove a value and return it. Raise NotFound if it is not set.
@@ -188,13 +190,21 @@ class Config:
             if persist and self._lasting.pop((section, key), None) is None and old == self._base.get((section, key)):
                 del self._base[section, key]
             self._refresh()
-            return old
+        self._notify(section, key)
+        return old
 
     def reload(self) -> None:
-        """Drop the values that were set until now only."""
+        """Drop the values that were set until the next reload."""
         with self._lock:
+            dropped = list(self._volatile)
             self._volatile.clear()
             self._refresh()
+        for section, key in dropped:
+            self._notify(section, key)
+
+    def watch(self, callback: Callable[[str, str], None]) -> None:
+        """Call ``callback(section, key)`` after each change, in the thread that makes it."""
+        self._watchers.append(callback)
 
     def refuse_locked(self, section: str) -> None:
         """Raise Forbidden if a section cannot be changed over HTTP."""
@@ -205,6 +215,10 @@ class Config:
         if section == ADMINS.name and value and self._hash_admin and not value.startswith(("-pbkdf2", "-hashed-")):
             return self._hash_admin(self, value)
         return value
+
+    def _notify(self, section: str, key: str) -> None:
+        for callback in self._watchers:
+            callback(section, key)
 
     def _refresh(self) -> None:
         self._state = _State({**self._base, **self._lasting, **self._volatile})

@@ -58,7 +58,7 @@ def _list(request: Request, namespace: Namespace) -> Response:
     options = _read(request)
     options = _checked(request, options)
     check_all_docs(options)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     return _respond(_text(Listing(request.db, namespace, options, options.all_keys, visible)))
 
 
@@ -73,7 +73,7 @@ def _several(request: Request, namespace: Namespace) -> Response:
     if not isinstance(body["queries"], list):
         raise BadRequest("`queries` member must be an array.")
     base = of_query(request.parameters.pairs)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     listings = []
     for members in body["queries"]:
         if not isinstance(members, dict):

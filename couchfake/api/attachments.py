@@ -99,7 +99,7 @@ def _opened(request: Request, docid: str, query: DocumentQuery) -> Revision:
         node = entry.tree.leaves_below(node)[0]
     if entry is None or node is None or node.body is None:
         raise NotFound("missing")
-    return request.node.rules.after_read(request.db, entry, node, request.user)
+    return request.node.hooks.after_doc_read(request.db, entry, node, request.user)
 
 
 def _existing(leaf: Revision, name: str) -> Attachment:

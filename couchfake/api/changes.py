@@ -42,7 +42,7 @@ def changes(request: Request, rest: list[str]) -> Response:
     if asked.feed not in FORMATS:
         raise BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
     database = request.db
-    visible = request.node.rules.reader(database, request.user)
+    visible = request.node.hooks.reader(database, request.user)
     if visible is not None and chosen is not None and chosen.opens_documents:
         require_server_admin(request.user)  # what a filter tells of a document is for those who may see it
     headers = {}

@@ -113,7 +113,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
     else:
         view = open_view(request, entry, rest[-1])
         options = view.check(options, request.node.config)
-        head, rows = _rows(request.db, view, options, request.node.rules.reader(request.db, request.user))
+        head, rows = _rows(request.db, view, options, request.node.hooks.reader(request.db, request.user))
     req = function_request(request, None, body)
     return _respond_to_list(request, functions.list(rest[0], head, req, rows))
 
@@ -121,7 +121,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
 def _documents(request: Request, options: ViewOptions) -> tuple[dict[str, Any], Iterable[str]]:
     """What a list gets of ``_all_docs``, where rows of missing documents look like none elsewhere."""
     check_all_docs(options)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     if visible is not None:
         require_server_admin(request.user)
     listing = Listing(request.db, "_all_docs", options, options.all_keys, visible)
@@ -173,7 +173,7 @@ def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revis
     if found is None or found[1].body is None or found[1].deleted:
         return None
     entry, leaf = found
-    return entry, request.node.rules.after_read(request.db, entry, leaf, request.user)
+    return entry, request.node.hooks.after_doc_read(request.db, entry, leaf, request.user)
 
 
 def function_document(request: Request, found: tuple[DocumentEntry, Revision] | None) -> Any:

@@ -32,7 +32,7 @@ def find(request: Request, rest: list[str]) -> Response:
     _require_readable(request, chosen)
     config = request.node.config
     threshold = config[INDEX_SCAN_WARNING_THRESHOLD]
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     found = cursor.find(request.db, chosen, request.node.collator, threshold, visible)
     request.node.stats.add("mango.docs_examined", found.examined)
     if chosen.index is not None and chosen.index.special:
@@ -46,7 +46,7 @@ def _require_readable(request: Request, chosen: Plan) -> None:
     """An index is a view: who may not read its design document (in ``_users``) is refused."""
     entry = request.db.entry(chosen.index.ddoc) if chosen.index is not None and chosen.index.ddoc else None
     if entry is not None:
-        request.node.rules.after_read(request.db, entry, entry.winner, request.user)
+        request.node.hooks.after_doc_read(request.db, entry, entry.winner, request.user)
 
 
 def explain(request: Request, rest: list[str]) -> Response:

@@ -1,14 +1,13 @@
 """``/_scheduler``: the replications that the server runs. CouchDB documentation, "Server API: /_scheduler".
 
-Whoever runs replications lists itself among ``node.replications``; jobs and documents are as the real server shows
-them, without their order being looked at again.
+Jobs and documents are shown in the order in which ``node.replications`` returns them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
@@ -21,19 +20,6 @@ STATES = ("initializing", "error", "running", "pending", "crashing", "completed"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
-class Replications(Protocol):
-    """What runs replications, as this endpoint sees it."""
-
-    def jobs(self) -> Iterable[dict[str, Any]]:
-        """The jobs of ``/_scheduler/jobs``, each with its ``id``."""
-
-    def documents(self, db_name: str | None) -> Iterable[dict[str, Any]]:
-        """The entries of ``/_scheduler/docs`` with ``doc_id`` and ``state``; of one database or of all."""
-
-    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
-        """The entry of one document, also of one that asks for nothing any more."""
-
-
 def scheduler(request: Request, rest: list[str]) -> Response:
     """Everything below ``/_scheduler``."""
     if request.verb != "GET":
@@ -42,18 +28,16 @@ def scheduler(request: Request, rest: list[str]) -> Response:
         case ["jobs"]:
             return _jobs(request)
         case ["jobs", job_id]:
-            return json_response(_only(job for job in _all_jobs(request) if job["id"] == job_id))
+            return json_response(
+                _only(job for job in request.node.replications.jobs() if job["id"] == job_id.replace(" ", "+"))
+            )
         case ["docs", *path]:
             return _docs(request, path)
     return json_response({"error": "not found"}, 404)
 
 
-def _all_jobs(request: Request) -> list[dict[str, Any]]:
-    return [job for each in request.node.replications for job in each.jobs()]
-
-
 def _jobs(request: Request) -> Response:
-    jobs = _all_jobs(request)
+    jobs = request.node.replications.jobs()
     limit, skip = _natural(request, "limit", 100), _natural(request, "skip", 0)
     return json_response({"total_rows": len(jobs), "offset": min(skip, len(jobs)), "jobs": jobs[skip : skip + limit]})
 
@@ -67,8 +51,8 @@ def _docs(request: Request, path: list[str]) -> Response:
     if len(path) == 1 or not is_replicator_database(path[-2]):
         raise BadRequest("Invalid path")
     name, docid = request.node.database("/".join(path[:-1])).name, path[-1]
-    found = (source.document(name, docid) for source in request.node.replications)
-    return json_response(_only(each for each in found if each is not None))
+    found = request.node.replications.document(name, docid)
+    return json_response(_only([] if found is None else [found]))
 
 
 def _list_docs(request: Request, name: str | None) -> Response:
@@ -76,7 +60,7 @@ def _list_docs(request: Request, name: str | None) -> Response:
     if any(state not in STATES for state in wanted):
         raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
     options = of_query(request.parameters.pairs)
-    documents = [each for source in request.node.replications for each in source.documents(name)]
+    documents = request.node.replications.documents(name)
     total = len(documents)  # of all of them, whatever states are asked for
     if options.descending:
         documents.reverse()

@@ -147,7 +147,7 @@ def uuids(request: Request) -> Response:
 def active_tasks(request: Request) -> Response:
     """``GET /_active_tasks``: what runs in the background."""
     require_server_admin(request.user)
-    return json_response([task for source in request.node.task_sources for task in source()])
+    return json_response(request.node.replications.tasks())
 
 
 def membership(request: Request) -> Response:

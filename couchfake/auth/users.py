@@ -63,7 +63,7 @@ def user_name(docid: str) -> str | None:
 # Writing
 
 
-def before_write(config: Config, database: Database, edit: Edit, user: UserContext) -> None:
+def before_doc_update(config: Config, database: Database, edit: Edit, user: UserContext) -> None:
     """Hash the password of a user document about to be written.
 
     A stranger's document is NotFound, as for reading; nobody in particular may register, or meets a conflict.
@@ -197,10 +197,10 @@ def _roles(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 class AuthDdocs:
-    """Sees to it that a users' database gets its design document, shortly after it was made.
+    """Puts the design document into a users' database, shortly after it is created or becomes the users' database.
 
-    In the instant after its making a database is empty, as on the real server; who waits for the design document sees
-    it come as a change. To be listed among a node's listeners.
+    In the instant after its creation a database is empty, as on the real server; clients that wait for the design
+    document receive it as a change.
     """
 
     DELAY = 0.2  # seconds; the real server looks every five
@@ -208,12 +208,19 @@ class AuthDdocs:
     def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
         self._config = config
         self._databases = databases
+        config.watch(self._after_setting)
 
-    def __call__(self, name: str, what: str) -> None:
-        if what == "created" and name == db_name(self._config):
-            timer = threading.Timer(self.DELAY, self._add, (self._databases[name],))
+    def after_creation(self, name: str) -> None:
+        """Called when a database has been created."""
+        database = self._databases.get(name)
+        if database is not None and name == db_name(self._config):
+            timer = threading.Timer(self.DELAY, self._add, (database,))
             timer.daemon = True
             timer.start()
+
+    def _after_setting(self, section: str, key: str) -> None:
+        if (section, key) in AUTHENTICATION_DB.places:
+            self.after_creation(db_name(self._config))
 
     def _add(self, database: Database) -> None:
         if not database.closed:

@@ -32,16 +32,15 @@ def is_replicator_database(name: str) -> bool:
 class ReplicatorDocuments:
     """Follows the replicator databases of a server: starts, stops and reports."""
 
-    def __init__(self, node: Node, jobs: Jobs, base_uri: str) -> None:
+    def __init__(self, node: Node, jobs: Jobs) -> None:
         self._node = node
         self._jobs = jobs
-        self._base_uri = base_uri
         self._lock = threading.RLock()
         self._rows: dict[DocumentKey, _Row] = {}
 
     # ---- writing
 
-    def before_write(self, database: Database, edit: Edit, user: UserContext, new_edits: bool) -> None:
+    def before_doc_update(self, database: Database, edit: Edit, user: UserContext, new_edits: bool) -> None:
         """Note who owns a replication; only the owner and admins may change it. What cannot be one is refused.
 
         Revisions that a replication brings are taken as they are, and reported on as failed if need be.
@@ -68,7 +67,7 @@ class ReplicatorDocuments:
         user = UserContext(name if isinstance(name, str) else None, tuple(roles) if isinstance(roles, list) else ())
         return read_request(body, self._node, local=False), user
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         """Called under the database's lock: what a document asks for begins, or ends, in other threads."""
         for docid in dict.fromkeys(edit.id for edit in edits):
             if not docid.startswith(("_design/", "_local/")):
@@ -103,7 +102,7 @@ class ReplicatorDocuments:
             row.state, row.reason = "failed", refused.told
             threading.Thread(target=self._report, args=(key, row), daemon=True).start()
             return
-        row.job = self._jobs.start(request, user, self._base_uri, key, self._ended)
+        row.job = self._jobs.start(request, user, key, self._ended)
 
     def _end(self, key: DocumentKey) -> None:
         row = self._rows.pop(key, None)

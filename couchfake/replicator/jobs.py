@@ -43,7 +43,6 @@ class Job:
         node: Node,
         request: ReplicationRequest,
         user: UserContext,
-        base_uri: str,
         open_session: OpenSession,
         document: tuple[str, str] | None = None,
     ) -> None:
@@ -62,7 +61,6 @@ class Job:
         self.transfer: Transfer | None = None
         self._ran = False
         self._node = node
-        self._base_uri = base_uri
         self._open_session = open_session
         self._cancelled = threading.Event()
         self._at_end: list[Callable[[Job], None]] = []
@@ -75,7 +73,7 @@ class Job:
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
         if endpoint.url is None:
-            return LocalEndpoint(self._node, endpoint.name or "", self.user, self._base_uri)
+            return LocalEndpoint(self._node, endpoint.name or "", self.user)
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))
         session.auth = endpoint.auth
@@ -234,7 +232,6 @@ class Jobs:
         self,
         request: ReplicationRequest,
         user: UserContext,
-        base_uri: str,
         document: tuple[str, str] | None = None,
         at_end: Callable[[Job], None] = lambda job: None,
     ) -> Job:
@@ -243,7 +240,7 @@ class Jobs:
             job = self._running.get(request.job_id)
             if job is not None and (document is None or job.document == document):
                 return job
-            job = Job(self._node, request, user, base_uri, self._open_session, document)
+            job = Job(self._node, request, user, self._open_session, document)
             self._running[job.id] = job
 
         def remove(ended: Job) -> None:

@@ -12,12 +12,13 @@ from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import authorize, require_member, require_server_admin
 from couchfake.changes import filters
 from couchfake.changes.filters import Style
+from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
 from couchfake.replicator.source_filters import source_filter
-from couchfake.settings import CLUSTER_Q
+from couchfake.settings import BIND_ADDRESS, CLUSTER_Q, PORT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of
 from couchfake.storage.edits import Edit
@@ -31,13 +32,13 @@ _COUNT = re.compile(r"\+?0*[1-9][0-9]{0,3}")
 
 
 class LocalEndpoint:
-    """See ``peers.ReplicationEndpoint``. ``base_uri`` is this server as its clients call it."""
+    """The implementation of ``ReplicationEndpoint`` for a database of this node, used with a user's rights."""
 
-    def __init__(self, node: Node, db_name: str, user: UserContext, base_uri: str) -> None:
+    def __init__(self, node: Node, db_name: str, user: UserContext) -> None:
         self._node = node
         self._db_name = db_name
         self._user = user
-        self.name = f"{base_uri}/{db_name}/"
+        self.name = f"http://{_address(node.config)}/{db_name}/"
 
     def _database(self) -> Database:
         try:
@@ -149,6 +150,14 @@ class LocalEndpoint:
         body = {name: value for name, value in document.items() if not name.startswith("_")}
         rev = parse_rev(document["_rev"]) if "_rev" in document else None
         write_one(self._database(), Edit(docid, body, rev=rev), self._user)
+
+
+def _address(config: Config) -> str:
+    """Host and port by which the server calls itself; addresses that stand for all interfaces become the loopback."""
+    host = config[BIND_ADDRESS]
+    if host in ("any", "0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"{f'[{host}]' if ':' in host else host}:{config[PORT]}"
 
 
 def _unpacked(database: Database, since: UpdateSequence) -> int:

@@ -28,8 +28,8 @@ class Rules:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
-        users.before_write(self.config, database, edit, user)
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+        users.before_doc_update(self.config, database, edit, user)
 
     def has_validators(self, database: Database) -> bool:
         return False
@@ -37,7 +37,7 @@ class Rules:
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         return
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         return leaf
 
     def reader(self, database: Database, user: Any) -> Visible | None:
@@ -49,7 +49,7 @@ class Rules:
     def stems_updates(self) -> bool:
         return True
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         return
 
 

@@ -105,7 +105,7 @@ def test_compaction_trims_the_history(store: Store) -> None:
 def test_a_purged_design_document_is_told(store: Store) -> None:
     rev = store.put("_design/d")
     store.purge("_design/d", rev)
-    assert store.rules.written == [["_design/d"], ["_design/d"]]
+    assert store.hooks.written == [["_design/d"], ["_design/d"]]
     assert store.db.ddocs() == []
 
 
