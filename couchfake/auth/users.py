@@ -1,4 +1,4 @@
-"""User documents: what becomes of them when they are written, what others see of them, and logging in with them.
+"""User documents: how they are written, what others may read of them, and logging in with them.
 
 Source: CouchDB documentation, "Intro: Security: Authentication Database".
 """
@@ -6,7 +6,7 @@ Source: CouchDB documentation, "Intro: Security: Authentication Database".
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -36,6 +36,9 @@ from couchfake.values import json
 DB_NAME = "_users"
 DOCID_PREFIX = "org.couchdb.user:"
 
+_UPGRADE_PAUSE = 5.0
+"""Seconds in which a hash that has just been replaced is not replaced again."""
+
 _PASSWORD_MEMBERS = frozenset(
     (
         "derived_key",
@@ -56,7 +59,7 @@ def db_name(config: Config) -> str:
 
 
 def user_name(docid: str) -> str | None:
-    """The name of the user whose document it is; None for other documents."""
+    """Return the name of the user whose document it is, None for other documents."""
     return docid[len(DOCID_PREFIX) :] if docid.startswith(DOCID_PREFIX) else None
 
 
@@ -64,9 +67,9 @@ def user_name(docid: str) -> str | None:
 
 
 def before_doc_update(config: Config, database: Database, edit: Edit, user: UserContext) -> None:
-    """Hash the password of a user document about to be written.
+    """Hash the password of a user document that is about to be written.
 
-    A stranger's document is NotFound, as for reading; nobody in particular may register, or meets a conflict.
+    Raise NotFound for another user's document, as reading does. An anonymous client may create a document.
     """
     is_own = user.name is not None and user.name == user_name(edit.id)
     if not (is_own or user.name is None or is_database_admin(user, database.security)):
@@ -81,7 +84,7 @@ def before_doc_update(config: Config, database: Database, edit: Edit, user: User
 
 
 def add_auth_ddoc(database: Database) -> None:
-    """Put the design document with the rules for user documents into a database that does not have it."""
+    """Add the design document with the rules for user documents to a database that lacks it."""
     entry = database.entry(DOCID)
     if entry is None or entry.deleted:
         write_one(database, Edit(DOCID, auth_ddoc_body(), encoded=AUTH_DDOC_JSON), SERVER)
@@ -91,10 +94,9 @@ def add_auth_ddoc(database: Database) -> None:
 
 
 def visible(config: Config, database: Database, docid: str, leaf: Revision, user: UserContext) -> Revision:
-    """What a user sees of a document of the users' database: all, the public fields, or NotFound.
+    """Return the revision itself, or a copy with only the public members in its body, as the user may see it.
 
-    Gives the revision itself, or a copy that has only the public members in its body. Design documents are for
-    admins only (Forbidden).
+    Raise NotFound if there are no such members, and Forbidden for design documents, which are for admins only.
     """
     if is_database_admin(user, database.security):
         return leaf
@@ -118,18 +120,20 @@ def visible(config: Config, database: Database, docid: str, leaf: Revision, user
 class Users:
     """Who can log in to a server: the admins of its configuration and the documents of its users' database.
 
-    ``databases``: the server's databases by name, as they are at any moment.
+    ``databases``: the server's databases by name, at any moment; ``clock()``: seconds since 1970.
     """
 
-    def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
+    def __init__(self, config: Config, databases: Mapping[str, Database], clock: Callable[[], float]) -> None:
         self._config = config
         self._databases = databases
+        self._clock = clock
+        self._upgraded: dict[str, float] = {}  # when the hash of each user was last replaced
 
     def members(self, name: str) -> dict[str, Any] | None:
-        """The members that a login is checked against, ``roles`` a tuple of strings; None for an unknown name.
+        """Return the members that a login is checked against, ``roles`` a tuple of strings; None for an unknown name.
 
-        An admin's roles are ``_admin`` and those of a user document of the same name. Raises Unauthorized where
-        the document is in conflict.
+        An admin's roles are ``_admin`` and those of a user document of the same name. Raise Unauthorized if the
+        document is in conflict.
         """
         document = self._document(name)
         admin = passwords.admin_members(self._config.entry(ADMINS, name) or "")
@@ -144,17 +148,19 @@ class Users:
         return {**document, "roles": _roles(document)}
 
     def state(self) -> tuple[Database | None, int]:
-        """What all answers here stand on, beside the configuration: the users' database and its update sequence."""
+        """What logins depend on beside the configuration: the users' database and its update sequence."""
         database = self._databases.get(db_name(self._config))
         return database, database.update_seq if database is not None else 0
 
     def has_admins(self) -> bool:
+        """Return whether the configuration names any server admin."""
         return self._config.has_section(ADMINS)
 
     def upgrade_hash(self, name: str, password: str) -> None:
-        """Hash a user's password anew, by the scheme of the configuration, after a login proved it right.
+        """Hash a user's password again as configured, after a successful login.
 
-        A hash of more rounds than configured is left alone. The salt stays, and with it the user's sessions.
+        A hash of more rounds than configured stays as it is. So does the salt, and with it the user's sessions.
+        A user's hash is replaced at most once in five seconds.
         """
         database = self._databases.get(db_name(self._config))
         entry = database.entry(DOCID_PREFIX + name) if database is not None else None
@@ -163,12 +169,20 @@ class Users:
         stored = entry.winner.body.value
         if not self._config[UPGRADE_HASH_ON_AUTH] or not self._needs_upgrade(stored):
             return
+        if not self._may_upgrade(name):
+            return
         edit = Edit(entry.id, {**stored, "password": password, "preserve_salt": True}, rev=entry.winner.key)
         edit.attachments = entry.winner.attachments
         try:
             write_one(database, edit, SERVER)
         except CouchError:
-            return  # somebody else was faster, or the database's own rules are against it: the login stands
+            return  # the document has changed meanwhile, or a validation function refuses it: the login is valid anyway
+
+    def _may_upgrade(self, name: str) -> bool:
+        now = self._clock()
+        recent = {each: when for each, when in self._upgraded.items() if now - when < _UPGRADE_PAUSE}
+        self._upgraded = {name: now, **recent}
+        return name not in recent
 
     def _needs_upgrade(self, stored: Mapping[str, Any]) -> bool:
         scheme = stored.get("password_scheme", "simple")
@@ -180,7 +194,7 @@ class Users:
         )
 
     def _document(self, name: str) -> dict[str, Any] | None:
-        """The body of a live user document, with ``_conflicts`` where it is in conflict."""
+        """Return the body of a live user document, with ``_conflicts`` if it is in conflict."""
         database = self._databases.get(db_name(self._config))
         entry = database.entry(DOCID_PREFIX + name) if database is not None else None
         if entry is None or entry.deleted or entry.winner.body is None:

@@ -90,7 +90,7 @@ class Node:
         self.lock = threading.RLock()
         self.databases: SortedDict[str, Database] = SortedDict()
         self.started = clock()
-        self.authenticator = Authenticator(config, Users(config, self.databases), clock)
+        self.authenticator = Authenticator(config, Users(config, self.databases, clock), clock)
         self.stats = Stats()
         self._done = Activity()  # in databases that have been deleted
         self.reshard_state: tuple[str, str | None] = ("running", None)

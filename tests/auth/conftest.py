@@ -61,7 +61,7 @@ class Server:
         self.config = Config({"admins": {"adm": "pass"}, **settings}, hash_admin=hash_admin)
         self.database = Database("_users", "uuid", self.now, Rules(self.config), ParsedBodies())
         self.database.security = default_security(self.config)
-        self.users = users.Users(self.config, {"_users": self.database})
+        self.users = users.Users(self.config, {"_users": self.database}, lambda: self.now)
         self.authenticator = Authenticator(self.config, self.users, lambda: self.now)
 
     def put(
