@@ -403,6 +403,30 @@ QUERY_REVS_LIMIT = Setting(
     "query_server_config", "revs_limit", integer, 20, "Most entries of the `_revisions` that filters and updates see."
 )
 
+# replicator
+
+REPLICATOR_CHECKPOINT_INTERVAL = Setting(
+    "replicator", "checkpoint_interval", integer, 30000, "Time between checkpoints, in milliseconds."
+)
+REPLICATOR_CONNECTION_TIMEOUT = Setting(
+    "replicator", "connection_timeout", integer, 30000, "How long another server may take to answer, in milliseconds."
+)
+REPLICATOR_MAX_DOCUMENT_ID_LENGTH = Setting(
+    "replicator", "max_document_id_length", limit, math.inf, "Documents with a longer id, in bytes, are not replicated."
+)
+REPLICATOR_MAX_HISTORY = Setting(
+    "replicator", "max_history", integer, 20, "Most events in the history of a job in `/_scheduler/jobs`."
+)
+REPLICATOR_RETRIES_PER_REQUEST = Setting(
+    "replicator", "retries_per_request", integer, 5, "How often a request to a server without an answer is repeated."
+)
+REPLICATOR_USE_CHECKPOINTS = Setting(
+    "replicator", "use_checkpoints", boolean, True, "Replications record how far they have come in both databases."
+)
+REPLICATOR_WORKER_BATCH_SIZE = Setting(
+    "replicator", "worker_batch_size", integer, 500, "How many changes are replicated at a time."
+)
+
 # uuids
 
 UUIDS_ALGORITHM = Setting(
@@ -436,6 +460,7 @@ _NODES = "There is one node."
 _PROCESSES = "Design functions run in this process or in one beside it, not in a pool of processes."
 _SOCKETS = "Sockets are Python's."
 _SCHEDULE = "No work waits for a schedule: indexes are brought up to date when they are read."
+_EAGER = "All replications run at once."
 _LOG = "The server logs through Python's logging module."
 
 STORED_ONLY: tuple[Setting[str], ...] = (
@@ -478,6 +503,8 @@ STORED_ONLY: tuple[Setting[str], ...] = (
     *_stored("query_server_config", _PROCESSES, os_process_limit="100", os_process_soft_limit="100"),
     *_stored("query_server_config", _PROCESSES, os_process_idle_limit="300", commit_freq="5"),
     *_stored("rexi", _NODES, buffer_count="2000", stream_limit="5"),
+    *_stored("replicator", "Each replication is one thread.", http_connections="20", worker_processes="4"),
+    *_stored("replicator", _EAGER, interval="60000", max_churn="20", max_jobs="500", startup_jitter="5000"),
     *_stored("reshard", "Shards are only reported.", max_jobs="48", max_history="20"),
     *_stored("smoosh", "Databases are compacted on request only.", db_channels="", view_channels=""),
     *_stored("ssl", "TLS is not served.", port="6984"),

@@ -17,10 +17,12 @@ from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
+from couchfake.replicator.http_client import HttpClient
 from couchfake.replicator.http_endpoint import HttpEndpoint
 from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
+from couchfake.settings import REPLICATOR_MAX_HISTORY
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 OpenSession = Callable[[], requests.Session]
@@ -77,7 +79,10 @@ class Job:
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))
         session.auth = endpoint.auth
-        return HttpEndpoint(self._node, endpoint.url, session)
+        options = self.request.options
+        url = endpoint.url.rstrip("/") + "/"
+        client = HttpClient(url, session, options.connection_timeout, options.retries)
+        return HttpEndpoint(self._node, client)
 
     # ---- life
 
@@ -142,7 +147,7 @@ class Job:
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()
         self.history.append(({"running": "started"}.get(state, "crashed"), self.updated, reason))
-        del self.history[:-20]
+        del self.history[: -max(1, self._node.config[REPLICATOR_MAX_HISTORY])]
 
     def _finish(self, state: str, reason: str | None = None) -> None:
         self._set_state(state, reason)

@@ -1,4 +1,4 @@
-"""A database of this very server as one end of a replication: no HTTP, the user's rights all the same."""
+"""A database of this server as the source or target of a replication: without HTTP, with the user's rights."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class LocalEndpoint:
         self._database()
 
     def create(self, params: dict[str, Any]) -> None:
-        """Asked for whether the database is there or not; who may not create databases may not ask either.
+        """Raise Unauthorized unless the user may create databases, whether the database exists or not.
 
-        What else is wrong shows when there is no database to open.
+        Other errors are ignored here: opening the database fails then.
         """
         require_server_admin(self._user)
         counts = {name: str(params.get(name, 1)) for name in ("q", "n")}
@@ -97,7 +97,8 @@ class LocalEndpoint:
             for change, leaves in zip(looked, told)
             if leaves
         ]
-        return Page(changes, database.pack_seq(looked[-1].seq if looked else last))
+        end = looked[-1].seq if looked else last
+        return Page(changes, database.pack_seq(end), database.count_since(end))
 
     def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         database = self._database()
@@ -125,7 +126,7 @@ class LocalEndpoint:
         return missing
 
     def fetch(self, docid_revs: Sequence[tuple[str, list[str]]], bulk: bool) -> Fetched:
-        """Revisions, or the leaves that they have grown into by now."""
+        """Return the named revisions, or the leaves that descend from them."""
         database = self._database()
         edits = []
         with_attachments = attempts = 0
@@ -133,8 +134,9 @@ class LocalEndpoint:
             for docid, revs in docid_revs:
                 entry = database.entry(docid)
                 for leaf in _latest(entry, revs):
-                    attempts += 1
-                    with_attachments += bool(leaf.attachments)
+                    if not docid.startswith("_design/"):  # the real server fetches those one by one
+                        attempts += 1
+                        with_attachments += bool(leaf.attachments)
                     edits.append(_edit(docid, leaf, database.revs_limit))
         return Fetched(edits, attempts - with_attachments, attempts) if bulk else Fetched(edits)
 
@@ -161,7 +163,7 @@ def _address(config: Config) -> str:
 
 
 def _unpacked(database: Database, since: UpdateSequence) -> int:
-    """A sequence as ``_changes`` takes it: one of its own, ``0`` or ``now``."""
+    """Read a sequence as ``_changes`` does: one of the database's own, ``0`` or ``now``."""
     text = since if isinstance(since, str) else json.dumps(since)
     if text == "now":
         return database.update_seq

@@ -62,7 +62,7 @@ def read_request(body: dict[str, Any], node: Node, local: bool = True) -> Replic
     """
     proxies = _proxies(body)
     given = read_members(body)
-    options = read_options(given)
+    options = read_options(given, node.config)
     source, target = (
         _read_endpoint(body, side, proxy, local) for side, proxy in zip(("source", "target"), proxies, strict=True)
     )

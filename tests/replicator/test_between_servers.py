@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +44,27 @@ def test_everything_goes_over(here: Party, there: Party, direction: str) -> None
     assert theirs.leaves("copy") == ours.leaves("db")
     for path in ("updated", "conflict?conflicts=true", "file?attachments=true", "_design/d", "a%2Fb%20%C3%BC"):
         assert theirs("GET", f"/copy/{path}") == ours("GET", f"/db/{path}")
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_an_attachment_that_came_gzipped_stays_as_it_was_stored(
+    here: Party, there: Party, direction: str, size: int
+) -> None:
+    ours, theirs = (here, there) if direction == "push" else (there, here)
+    ours("PUT", "/db")
+    content = random.Random(1).randbytes(size)
+    for name, kind in (("a", "image/png"), ("b", "text/plain")):
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        ours("PUT", f"/db/{name}/file", data=gzip.compress(content, mtime=5), headers=headers)
+    source, target = ("db", there.endpoint("copy")) if direction == "push" else (there.endpoint("db"), "copy")
+    answer = here("POST", "/_replicate", {"source": source, "target": target, "create_target": True})
+    assert answer["history"][0]["docs_written"] == 2
+    assert answer["history"][0]["doc_write_failures"] == 0
+    for name in "ab":
+        stub = ours("GET", f"/db/{name}?att_encoding_info=true")
+        assert stub["_attachments"]["file"]["encoding"] == "gzip"
+        assert theirs("GET", f"/copy/{name}?att_encoding_info=true") == stub
 
 
 def test_a_second_run_has_nothing_to_do(here: Party, there: Party) -> None:

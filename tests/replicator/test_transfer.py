@@ -10,6 +10,7 @@ import pytest
 
 from couchfake.app import CouchFake
 from couchfake.auth.context import SERVER
+from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import Unreachable
 from couchfake.replicator.local_endpoint import LocalEndpoint
@@ -51,7 +52,7 @@ def fill(database: Database, numbers: Sequence[int]) -> None:
 
 
 def options(**more: Any) -> Options:
-    return read_options({"worker_batch_size": 50, "checkpoint_interval": 1, **more})
+    return read_options({"worker_batch_size": 50, "checkpoint_interval": 1, **more}, Config())
 
 
 def transfer(fake: CouchFake, session: str, target: LocalEndpoint, **more: Any) -> Transfer:
