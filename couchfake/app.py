@@ -1,4 +1,4 @@
-"""The composition root: a server built from its parts, and the WSGI application around it."""
+"""The composition root: builds a server from its parts and is its WSGI application."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from couchfake.replicator.service import Replicator
 from couchfake.transports.http1.server import Server
 from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
 
-_MOST_HOSTS = 32  # names by which clients call a server
-
 _design_function_log = logging.getLogger("couchfake.design_functions")
 
 
@@ -33,9 +31,9 @@ def _log_design_function(level: str, message: str) -> None:
 class CouchFake:
     """A CouchDB 3.5 in memory.
 
-    ``admins`` names server admins and their passwords; without any, everybody is admin. ``config`` sets further
-    settings, section by section. ``clock()`` gives seconds since 1970 and ``uuids()`` document ids, where a test
-    wants the same ones each time.
+    ``admins``: server admins and their passwords; without any, everybody is admin. ``config``: other settings, by
+    section and key. ``clock()`` returns seconds since 1970 and ``uuids()`` ids of documents; pass them for a test that
+    needs the same ones each time.
     """
 
     def __init__(
@@ -53,7 +51,6 @@ class CouchFake:
         self._js_engine = js_engine
         self._clock = clock or time.time
         self._uuids = uuids
-        self._hosts = {HOST}
         self._server: Server | None = None
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
@@ -72,30 +69,41 @@ class CouchFake:
         return Hooks(node, replicator.followed), replicator
 
     def _open_session(self) -> requests.Session:
-        """For replications: reaches other servers as usual, and this one, by whatever name, without a socket."""
+        """Return a session for replications: it reaches other servers by HTTP and this one without a socket.
+
+        This server has the names under which it listens, and no others: a name that a request's Host header claims
+        may be another server's.
+        """
         opened = requests.Session()
         opened.trust_env = False
-        for host in list(self._hosts):
+        for host in self._own_hosts():
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened
 
+    def _own_hosts(self) -> list[str]:
+        if self._server is None:
+            return [HOST]
+        listening = self._server.url.removeprefix("http://")
+        host, _, port = listening.rpartition(":")
+        return [HOST, listening, *([f"localhost:{port}"] if host in ("127.0.0.1", "[::1]") else [])]
+
     @property
     def url(self) -> str:
-        """Where a client finds this server: the socket's URL while it is started, else that of ``session()``."""
+        """The URL of this server: the socket's while it is started, else that of ``session()``."""
         return self._server.url + "/" if self._server is not None else f"http://{HOST}/"
 
     def session(self) -> requests.Session:
-        """A session that reaches this server without a socket."""
+        """Return a session that reaches this server without a socket."""
         return session(self.wsgi)
 
     def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
-        """Serve on a socket (``port`` 0: any free one) and give the URL. OSError where the port is taken."""
+        """Serve on a socket (``port`` 0: any free one) and return the URL. Raise OSError if the port is taken."""
         if self._server is None:
             self._server = Server(self.wsgi, host, port).start()
         return self.url
 
     def stop(self) -> None:
-        """Close the socket and end all feeds that hang on it."""
+        """Close the socket and end all feeds that it serves."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -108,12 +116,12 @@ class CouchFake:
         self.close()
 
     def close(self) -> None:
-        """Stop, and end the replications that still run: nothing goes on behind the next test's back."""
+        """Stop serving, and end all running replications."""
         self.stop()
         self._end_replications()
 
     def reset(self) -> None:
-        """Back to how the server was at the start: no databases but the system's, settings as given."""
+        """Return to the state of the start: only the system databases, settings as passed."""
         self._end()
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node)
@@ -128,7 +136,4 @@ class CouchFake:
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
-        host = environ.get("HTTP_HOST")
-        if host not in self._hosts and host and len(self._hosts) < _MOST_HOSTS:
-            self._hosts.add(host)
         return self._dispatcher(environ, start_response)

@@ -197,3 +197,25 @@ def test_closing_a_server_ends_its_replications(here: Party, there: Party) -> No
     for party in (here, there):
         party.fake.close()
         assert party("GET", "/_active_tasks") == []
+
+
+def test_a_host_header_gives_the_server_no_name_that_replications_believe(here: Party, there: Party) -> None:
+    for party, count in ((here, 1), (there, 2)):
+        party("PUT", "/db")
+        party.fill("db", count)
+    name = there.address.removeprefix("http://")
+    here("GET", "/", headers={"Host": name})
+    here("POST", "/_replicate", {"source": there.endpoint("db"), "target": "copy", "create_target": True})
+    assert here("GET", "/copy")["doc_count"] == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_reaches_itself_by_the_names_under_which_it_listens(here: Party, host: str) -> None:
+    here("PUT", "/db")
+    here.fill("db", 1)
+    url = here.address.replace("127.0.0.1", host).replace("http://", "http://adm:pass@")
+    here.fake.node.config.set("replicator", "retries_per_request", "0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.create_connection", None)  # nothing is to go by a socket
+        answer = here("POST", "/_replicate", {"source": f"{url}/db", "target": "copy", "create_target": True})
+    assert answer["ok"] is True
