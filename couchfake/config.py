@@ -81,7 +81,7 @@ class Config:
         self._lasting: dict[Key, str] = {}
         self._volatile: dict[Key, str] = {}
         self._watchers: list[Callable[[str, str], None]] = []
-        self._refresh()
+        self._state = _State(self._base)
         for section, keys in (initial or {}).items():
             for key, value in keys.items():
                 self.set(section, key, str(value))
@@ -205,6 +205,20 @@ class Config:
     def watch(self, callback: Callable[[str, str], None]) -> None:
         """Call ``callback(section, key)`` after each change, in the thread that makes it."""
         self._watchers.append(callback)
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores all values of now, any number of times. Watchers are not called then."""
+        with self._lock:
+            layers = dict(self._base), dict(self._lasting), dict(self._volatile)
+            state = self._state
+
+        def restore() -> None:
+            with self._lock:
+                if self._state is not state:
+                    self._base, self._lasting, self._volatile = dict(layers[0]), dict(layers[1]), dict(layers[2])
+                    self._state = state
+
+        return restore
 
     def refuse_locked(self, section: str) -> None:
         """Raise Forbidden if a section cannot be changed over HTTP."""

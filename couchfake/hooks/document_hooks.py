@@ -6,6 +6,7 @@ rules of their own; ``_global_changes`` and the databases of ``couch_peruser`` f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from couchfake.auth import users
@@ -93,3 +94,6 @@ class Hooks:
             self._auth_ddocs.after_creation(name)
         elif event == "deleted":
             self._replicator_documents.forget_database(name)
+
+    def save(self) -> Callable[[], None]:
+        return self._user_databases.save()

@@ -5,6 +5,7 @@ Source: CouchDB documentation, "Configuration: Per-user databases"; ``couch_peru
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -38,6 +39,15 @@ class UserDatabases:
         if self._enabled:
             for docid in dict.fromkeys(edit.id for edit in edits):
                 self._follow(database, docid)
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores whether users' databases are made."""
+        state = self._enabled, self._has_acted, self._deaf_until
+
+        def restore() -> None:
+            self._enabled, self._has_acted, self._deaf_until = state
+
+        return restore
 
     def _after_setting(self, section: str, key: str) -> None:
         if section != PERUSER_ENABLE.section or self._node.clock() < self._deaf_until:

@@ -40,6 +40,9 @@ class NodeHooks(DocumentHooks, Protocol):
     def after_database_event(self, name: str, event: str) -> None:
         """Called when a database was ``created``, ``updated`` or ``deleted``."""
 
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores the hooks' own state of now."""
+
 
 class Replications(Protocol):
     """The replications of a server. Rows and answers are plain values, as CouchDB's JSON shows them."""
@@ -64,6 +67,9 @@ class Replications(Protocol):
 
     def stop(self) -> None:
         """Cancel all replications and wait for them to end."""
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that follows the replicator documents of now again. Called after ``stop``."""
 
 
 class Node:
@@ -144,6 +150,17 @@ class Node:
             for name, database in self.databases.items():
                 total.add(database.activity, name in SYSTEM_DATABASES)
         return total
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores the counts of deleted databases and the state of resharding."""
+        with self.lock:
+            done, reshard_state = self._done.copy(), self.reshard_state
+
+        def restore() -> None:
+            with self.lock:
+                self._done, self.reshard_state = done.copy(), reshard_state
+
+        return restore
 
     def check_name(self, name: str) -> None:
         """Raise an error for an illegal name (400 ``illegal_database_name``, ``database_name_too_long``)."""

@@ -68,6 +68,9 @@ class Replicator:
     def stop(self) -> None:
         self.running.stop_all()
 
+    def save(self) -> Callable[[], None]:
+        return self.followed.save()
+
 
 def _require_own(job: Job | None, user: UserContext) -> None:
     """Raise Unauthorized if a running replication belongs to another user, unless an admin asks."""
