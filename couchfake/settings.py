@@ -182,6 +182,13 @@ REQUIRE_VALID_USER_EXCEPT_FOR_UP = Setting(
 )
 REWRITE_LIMIT = Setting("chttpd", "rewrite_limit", integer, 100, "How many times one request may be rewritten.")
 SECURE_REWRITES = Setting("chttpd", "secure_rewrites", boolean, True, "Rewrite rules cannot leave their database.")
+VHOST_GLOBAL_HANDLERS: Setting[tuple[str, ...]] = Setting(
+    "chttpd",
+    "vhost_global_handlers",
+    items,
+    ("_utils", "_uuids", "_session", "_users"),
+    "Paths that `[vhosts]` leaves as they are.",
+)
 WWW_AUTHENTICATE = Setting("chttpd", "WWW-Authenticate", text, "", "The challenge of a 401 answer.")
 X_FORWARDED_HOST = Setting(
     "chttpd", "x_forwarded_host", text, "X-Forwarded-Host", "Header that names the host a client asked a proxy for."

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "couchfake"
 TABLE = PACKAGE / "settings.py"
 SECTION_NAMES = {each.section for each in (*SETTINGS, *STORED_ONLY)} | {each.name for each in SECTIONS} | {"httpd"}
 NAMES = {name: value for name, value in vars(settings).items() if isinstance(value, Setting | Section)}
-NOT_READ = {"CORS_OF_HOST", "FEATURE_FLAGS", "VHOSTS"}  # sections: read by name, only stored, not supported yet
+NOT_READ = {"CORS_OF_HOST", "FEATURE_FLAGS"}  # sections: one is read by Config.for_host, the other is only stored
 
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
