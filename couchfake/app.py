@@ -34,7 +34,7 @@ from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.errors import NotFound
 from couchfake.hooks.document_hooks import Hooks
-from couchfake.node.node import SYSTEM_DATABASES, Node
+from couchfake.node.node import Node
 from couchfake.node.uuids import Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
@@ -85,8 +85,7 @@ class CouchFake:
         config = Config(self._settings, hash_admin=hash_admin)
         query_server = QueryServer(self._js_engine, config=config, log=self.function_log.add)
         node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), query_server, self._make_services)
-        for name in SYSTEM_DATABASES[:2]:
-            node.create_database(name)
+        node.create_system_databases()
         users.add_auth_ddoc(node.database(users.DB_NAME))
         self._snapshots = SnapshotStack(parts_of(node))
         return node

@@ -16,7 +16,7 @@ from couchfake.auth.auth_ddoc import AUTH_DDOC_JSON, DOCID, auth_ddoc_body
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.config import Config
-from couchfake.errors import CouchError, Forbidden, NotFound, Unauthorized
+from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
 from couchfake.settings import (
     ADMINS,
     ALLOW_CONFLICTED_USER_DOCS,
@@ -240,5 +240,5 @@ class AuthDdocs:
     def _add(self, database: Database) -> None:
         present = self._databases.get(database.name)
         if present is not None and present.uuid == database.uuid:  # a snapshot may have put it into another object
-            with contextlib.suppress(NotFound):  # deleted at this moment
+            with contextlib.suppress(NotFound, Conflict):  # deleted, or given one, at this moment
                 add_auth_ddoc(present)

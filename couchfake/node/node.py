@@ -127,10 +127,19 @@ class Node:
         with self.lock:
             if name in self.databases:
                 raise CouchError(412, "file_exists", "The database could not be created, the file already exists.")
-            database = Database(name, self.uuids.random(), self.clock(), self.hooks, self.parsed, props)
-            database.security = default_security(self.config)
-            self.databases[name] = database
+            database = self._add_database(name, props)
             self.hooks.after_database_event(name, "created")
+        return database
+
+    def create_system_databases(self) -> None:
+        """Create the databases that exist when a server starts. Hooks are not called."""
+        for name in SYSTEM_DATABASES[:2]:
+            self._add_database(name, None)
+
+    def _add_database(self, name: str, props: dict[str, Any] | None) -> Database:
+        database = Database(name, self.uuids.random(), self.clock(), self.hooks, self.parsed, props)
+        database.security = default_security(self.config)
+        self.databases[name] = database
         return database
 
     def delete_database(self, name: str) -> None:
