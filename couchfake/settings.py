@@ -191,7 +191,7 @@ VHOST_GLOBAL_HANDLERS: Setting[tuple[str, ...]] = Setting(
 )
 WWW_AUTHENTICATE = Setting("chttpd", "WWW-Authenticate", text, "", "The challenge of a 401 answer.")
 X_FORWARDED_HOST = Setting(
-    "chttpd", "x_forwarded_host", text, "X-Forwarded-Host", "Header that names the host a client asked a proxy for."
+    "chttpd", "x_forwarded_host", text, "X-Forwarded-Host", "Header with the host under which clients reach a proxy."
 )
 X_FORWARDED_PROTO = Setting(
     "chttpd", "x_forwarded_proto", text, "X-Forwarded-Proto", "Header that names the scheme a client used with a proxy."
@@ -497,7 +497,7 @@ STORED_ONLY: tuple[Setting[str], ...] = (
     *_stored("ken", _SCHEDULE, limit="20"),
     *_stored("log", _LOG, shown=True, level="info", writer="stderr"),
     *_stored("log", _LOG, file="./couch.log", max_message_size="16000"),
-    *_stored("mango", "It concerns text indexes only, which there are none of.", index_all_disabled="false"),
+    *_stored("mango", "It concerns text indexes, which do not exist here.", index_all_disabled="false"),
     *_stored(
         "prometheus",
         "`/_node/_local/_prometheus` is served at the server's own port only.",

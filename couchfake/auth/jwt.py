@@ -1,4 +1,4 @@
-"""JSON Web Tokens: ``Authorization: Bearer …`` as ``[jwt_auth]`` and ``[jwt_keys]`` say.
+"""JSON Web Tokens: ``Authorization: Bearer …``, by the rules of ``[jwt_auth]`` and ``[jwt_keys]``.
 
 HMAC signatures need the standard library alone and are checked here. RSA and elliptic curve signatures are left to
 the package ``cryptography``, which is only needed by who uses them: hand-made public key arithmetic is nobody's
@@ -26,7 +26,7 @@ _KNOWN_CHECKS = ("alg", "exp", "iat", "iss", "kid", "nbf", "sig", "typ")
 
 
 def user_of(config: Config, token: str, now: float) -> tuple[str, tuple[str, ...]]:
-    """The name and roles that a token vouches for. BadRequest or Unauthorized where it does not."""
+    """Return the name and roles of a token's user. Raise BadRequest or Unauthorized if it is not valid."""
     parts = token.split(".")
     if len(parts) != 3:
         raise BadRequest("Malformed token")
@@ -42,7 +42,7 @@ def user_of(config: Config, token: str, now: float) -> tuple[str, tuple[str, ...
 
 
 def _required_claims(config: Config) -> dict[str, str | None]:
-    """What must be there, and with which value, by name of the claim (None: any valid one)."""
+    """Return the required claims and their values, None for any valid value."""
     setting = config[REQUIRED_CLAIMS]
     found = {match["name"] or match["key"]: match["value"] for match in _CLAIM.finditer(setting)}
     if (setting and not found) or any(name not in _KNOWN_CHECKS for name in found):

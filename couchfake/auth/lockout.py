@@ -1,4 +1,4 @@
-"""Locking accounts after too many wrong passwords, counted for each peer, name and salt.
+"""Locking accounts after too many wrong passwords, counted for each address, name and salt.
 
 Counting by salt means that a new password lifts the lock. Source: CouchDB documentation, "Configuration:
 Authentication and Authorization: [chttpd_auth_lockout]".
@@ -27,11 +27,11 @@ class Lockout:
         self._clock = clock
         self._lock = threading.Lock()
         self.counted = 0
-        """How many failures were counted so far."""
-        self._failures: dict[Account, tuple[int, float]] = {}  # count, and when the first was
+        """The number of failures so far."""
+        self._failures: dict[Account, tuple[int, float]] = {}  # count, and time of the first
 
     def refuse_locked(self, account: Account) -> None:
-        """Forbidden for an account with too many failures, where locks are enforced."""
+        """Raise Forbidden for an account with too many failures, if locks are enforced."""
         if self._config[LOCKOUT_MODE] != "enforce":
             return
         count, since = self._failures.get(account, (0, 0.0))

@@ -1,4 +1,4 @@
-"""validate_doc_update functions, and the checks of design documents, as they stand before a write.
+"""Validation before a write: ``validate_doc_update`` functions and the checks of design documents.
 
 Source: CouchDB documentation, "Design Documents: Validate Document Update Functions", ``couch_db:validate_doc_update``.
 """
@@ -16,11 +16,11 @@ from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import format_hash
 from couchfake.storage.revision_tree import Revision
 
-_KEY = "validate_doc_update functions"  # in ``database.indexes``, so that they die with their database
+_KEY = "validate_doc_update functions"  # in ``database.indexes``, so that they end with their database
 
 
 def validators(database: Database, query_server: QueryServer) -> list[DesignFunctions]:
-    """The design documents of a database that have a validation function, by id."""
+    """Return the design documents of a database that have a validation function, ordered by id."""
     found: list[DesignFunctions] | None = database.indexes.get(_KEY)
     if found is None:
         found = [
@@ -33,20 +33,20 @@ def validators(database: Database, query_server: QueryServer) -> list[DesignFunc
 
 
 def has_validators(database: Database) -> bool:
-    """Whether there are validation functions, or may be: they are looked for when the first edit needs them."""
+    """Return whether there are validation functions, or may be: they are read when the first edit needs them."""
     found: list[DesignFunctions] | None = database.indexes.get(_KEY)
     return found is None or bool(found)
 
 
 def forget_validators(database: Database) -> None:
-    """To be called when design documents have changed."""
+    """Discard the cached functions. Called when design documents have changed."""
     database.indexes.pop(_KEY, None)
 
 
 def validate_edit(
     database: Database, edit: Edit, old: Revision | None, user: UserContext, query_server: QueryServer
 ) -> None:
-    """Ask every validation function; the first that refuses raises its error."""
+    """Call every validation function. Raise the error of the first one that refuses the edit."""
     functions = validators(database, query_server)
     if not functions:
         return
@@ -66,7 +66,7 @@ def validate_design_document(database: Database, edit: Edit, query_server: Query
 
 
 def _new_document(edit: Edit) -> dict[str, Any]:
-    """The edit as functions see it: with the revisions that the writer named."""
+    """The edit as functions receive it: with the revisions that the client sent."""
     document = edit.document()
     if edit.ids:
         document["_revisions"] = {"start": edit.start, "ids": [format_hash(raw) for raw in edit.ids]}

@@ -83,7 +83,7 @@ class ReplicatorDocuments:
                 self._end(key)
 
     def save(self) -> Callable[[], None]:
-        """Return a function that follows again the documents of now, and no others. All jobs must have ended by then.
+        """Return a function that follows the documents of now again, and no others. All jobs must have ended by then.
 
         What was under way begins once more, as when a server starts.
         """
