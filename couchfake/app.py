@@ -41,6 +41,8 @@ from couchfake.replicator.service import Replicator
 from couchfake.transports.http1.server import Server
 from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
 
+_MOST_HOSTS = 32  # names by which admins address a server
+
 
 class CouchFake:
     """A CouchDB 3.5 in memory.
@@ -71,6 +73,7 @@ class CouchFake:
         self.function_log = FunctionLog()
         self._uuids = uuids
         self._seed = seed
+        self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
         self._begin()
@@ -97,21 +100,21 @@ class CouchFake:
     def _open_session(self) -> requests.Session:
         """Return a session for replications: it reaches other servers by HTTP and this one without a socket.
 
-        This server has the names under which it listens, and no others: a name that a request's Host header claims
-        may be another server's.
+        This server has the names under which it listens, and those by which admins with a password have addressed it.
+        What other requests claim in their Host header may be another server's name.
         """
         opened = requests.Session()
         opened.trust_env = False
-        for host in self._own_hosts():
+        for host in {*self._hosts, *self._listening_hosts()}:
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened
 
-    def _own_hosts(self) -> list[str]:
+    def _listening_hosts(self) -> list[str]:
         if self._server is None:
-            return [HOST]
+            return []
         listening = self._server.url.removeprefix("http://")
         host, _, port = listening.rpartition(":")
-        return [HOST, listening, *([f"localhost:{port}"] if host in ("127.0.0.1", "[::1]") else [])]
+        return [listening, *([f"localhost:{port}"] if host in ("127.0.0.1", "[::1]") else [])]
 
     @property
     def url(self) -> str:
@@ -268,4 +271,15 @@ class CouchFake:
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
-        return self._dispatcher(environ, start_response)
+        answer = self._dispatcher(environ, start_response)
+        self._note_host(environ)
+        return answer
+
+    def _note_host(self, environ: dict[str, Any]) -> None:
+        """Take the name by which a server admin addresses the server for one of its own."""
+        host, login = environ.get("HTTP_HOST"), environ.get("HTTP_AUTHORIZATION")
+        if host is None or login is None or host in self._hosts or len(self._hosts) >= _MOST_HOSTS:
+            return
+        user = self.node.authenticator.verified_user(login, environ.get("REMOTE_ADDR", ""))
+        if user is not None and SERVER_ADMIN_ROLE in user.roles:
+            self._hosts.add(host)

@@ -95,6 +95,10 @@ class Authenticator:
             raise Unauthorized("Authentication required.")
         return ANONYMOUS
 
+    def verified_user(self, header: str, peer: str) -> UserContext | None:
+        """Return the user of an ``Authorization`` header that has been verified before, None for any other."""
+        return self._verified.user(header, peer)
+
     def _must_be_known(self, presented: Presented) -> bool:
         if presented.method == "POST" and list(presented.path) == ["_session"]:
             return False

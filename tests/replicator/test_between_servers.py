@@ -199,12 +199,16 @@ def test_closing_a_server_ends_its_replications(here: Party, there: Party) -> No
         assert party("GET", "/_active_tasks") == []
 
 
-def test_a_host_header_gives_the_server_no_name_that_replications_believe(here: Party, there: Party) -> None:
+@pytest.mark.parametrize("login", [None, ("adm", "wrong"), ("bob", "pw")])
+def test_a_host_header_gives_the_server_no_name_that_replications_believe(
+    here: Party, there: Party, login: tuple[str, str] | None
+) -> None:
+    here("PUT", "/_users/org.couchdb.user:bob", {"name": "bob", "type": "user", "roles": [], "password": "pw"})
     for party, count in ((here, 1), (there, 2)):
         party("PUT", "/db")
         party.fill("db", count)
     name = there.address.removeprefix("http://")
-    here("GET", "/", headers={"Host": name})
+    here.fake.session().get(here.fake.session_url, headers={"Host": name}, auth=login)
     here("POST", "/_replicate", {"source": there.endpoint("db"), "target": "copy", "create_target": True})
     assert here("GET", "/copy")["doc_count"] == 2
 
@@ -218,4 +222,13 @@ def test_a_server_reaches_itself_by_the_names_under_which_it_listens(here: Party
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.create_connection", None)  # nothing is to go by a socket
         answer = here("POST", "/_replicate", {"source": f"{url}/db", "target": "copy", "create_target": True})
+    assert answer["ok"] is True
+
+
+def test_an_admin_gives_the_server_a_name(here: Party) -> None:
+    here("PUT", "/db")
+    here.fill("db", 1)
+    here("GET", "/", headers={"Host": "couch.example:5984"})
+    source = "http://adm:pass@couch.example:5984/db"
+    answer = here("POST", "/_replicate", {"source": source, "target": "copy", "create_target": True})
     assert answer["ok"] is True
