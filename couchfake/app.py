@@ -1,4 +1,4 @@
-"""The composition root: a server built from its parts, and the WSGI application around it."""
+"""The composition root: builds a server from its parts and is its WSGI application."""
 
 from __future__ import annotations
 
@@ -36,24 +36,23 @@ from couchfake.control.seeds.target import Couch, load_into
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.errors import NotFound
-from couchfake.hooks.document_hooks import Rules
-from couchfake.hooks.global_changes import GlobalChanges
-from couchfake.node.node import SYSTEM_DATABASES, Node
+from couchfake.hooks.document_hooks import Hooks
+from couchfake.node.node import Node
 from couchfake.node.uuids import Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
 from couchfake.transports.http1.server import Server
 from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
 
-_MOST_HOSTS = 32  # names by which clients call a server
+_MOST_HOSTS = 32  # names by which admins address a server
 
 
 class CouchFake:
     """A CouchDB 3.5 in memory.
 
-    ``admins`` names server admins and their passwords; without any, everybody is admin. ``config`` sets further
-    settings, section by section. ``clock()`` gives seconds since 1970 and ``uuids()`` document ids, where a test
-    wants the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
+    ``admins``: server admins and their passwords; without any, everybody is admin. ``config``: other settings, by
+    section and key. ``clock()`` returns seconds since 1970 and ``uuids()`` ids of documents; pass them for a test that
+    needs the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
     """
 
     def __init__(
@@ -93,30 +92,39 @@ class CouchFake:
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
-        rules = Rules()
-        node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), rules)
-        rules.node = node
-        node.query_server = QueryServer(self._js_engine, setting=config.get, log=self.function_log.add)
-        for name in SYSTEM_DATABASES[:2]:
-            node.create_database(name)
+        query_server = QueryServer(self._js_engine, config=config, log=self.function_log.add)
+        node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), query_server, self._make_services)
+        node.create_system_databases()
         users.add_auth_ddoc(node.database(users.DB_NAME))
-        node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
-        replicator = Replicator(node, self._open_session, f"http://{HOST}")
-        rules.replicator_documents = replicator.followed
-        self._snapshots = SnapshotStack(parts_of(node, replicator))
+        self._snapshots = SnapshotStack(parts_of(node))
         return node
 
+    def _make_services(self, node: Node) -> tuple[Hooks, Replicator]:
+        replicator = Replicator(node, self._open_session)
+        return Hooks(node, replicator.followed), replicator
+
     def _open_session(self) -> requests.Session:
-        """For replications: reaches other servers as usual, and this one, by whatever name, without a socket."""
+        """Return a session for replications: it reaches other servers by HTTP and this one without a socket.
+
+        This server has the names under which it listens, and those by which admins with a password have addressed it.
+        What other requests claim in their Host header may be another server's name.
+        """
         opened = requests.Session()
         opened.trust_env = False
-        for host in list(self._hosts):
+        for host in {*self._hosts, *self._listening_hosts()}:
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened
 
+    def _listening_hosts(self) -> list[str]:
+        if self._server is None:
+            return []
+        listening = self._server.url.removeprefix("http://")
+        host, _, port = listening.rpartition(":")
+        return [listening, *([f"localhost:{port}"] if host in ("127.0.0.1", "[::1]") else [])]
+
     @property
     def url(self) -> str:
-        """Where a client finds this server: the socket's URL while it is started, else that of ``session()``."""
+        """The URL of this server: the socket's while it is started, else that of ``session()``."""
         return self._server.url + "/" if self._server is not None else f"http://{HOST}/"
 
     @property
@@ -125,7 +133,7 @@ class CouchFake:
         return f"http://{HOST}/"
 
     def session(self) -> requests.Session:
-        """A session that reaches this server without a socket."""
+        """Return a session that reaches this server without a socket."""
         return session(self.wsgi)
 
     def start(
@@ -166,7 +174,7 @@ class CouchFake:
             yield
 
     def stop(self) -> None:
-        """Close the socket and end all feeds that hang on it."""
+        """Close the socket and end all feeds that it serves."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -179,12 +187,12 @@ class CouchFake:
         self.close()
 
     def close(self) -> None:
-        """Stop, and end the replications that still run: nothing goes on behind the next test's back."""
+        """Stop serving, and end all running replications."""
         self.stop()
         self._end_replications()
 
     def reset(self) -> None:
-        """Back to how the server was at the start: no databases but the system's, settings as given."""
+        """Return to the state of the start: only the system databases, settings as passed."""
         self._snapshots.end()
         self._end()
         self._begin()
@@ -293,9 +301,7 @@ class CouchFake:
         return Couch(session(trusted), f"http://{HOST}/")
 
     def _end_replications(self) -> None:
-        replicator = self.node.replicator
-        if isinstance(replicator, Replicator):
-            replicator.stop()
+        self.node.replications.stop()
 
     def _end(self) -> None:
         self._end_replications()
@@ -304,7 +310,15 @@ class CouchFake:
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
-        host = environ.get("HTTP_HOST")
-        if host not in self._hosts and host and len(self._hosts) < _MOST_HOSTS:
+        answer = self._dispatcher(environ, start_response)
+        self._note_host(environ)
+        return answer
+
+    def _note_host(self, environ: dict[str, Any]) -> None:
+        """Take the name by which a server admin addresses the server for one of its own."""
+        host, login = environ.get("HTTP_HOST"), environ.get("HTTP_AUTHORIZATION")
+        if host is None or login is None or host in self._hosts or len(self._hosts) >= _MOST_HOSTS:
+            return
+        user = self.node.authenticator.verified_user(login, environ.get("REMOTE_ADDR", ""))
+        if user is not None and SERVER_ADMIN_ROLE in user.roles:
             self._hosts.add(host)
-        return self._dispatcher(environ, start_response)

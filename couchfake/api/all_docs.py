@@ -12,8 +12,8 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.chttpd.streaming import in_chunks, json_body
 from couchfake.errors import BadRequest, QueryParseError, ServerError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.views.options import (
-    MAX_LIMIT,
     ViewOptions,
     bounded,
     check,
@@ -60,7 +60,7 @@ def _list(request: Request, namespace: Namespace) -> Response:
     check_all_docs(options)
     if namespace == "_all_docs":
         _require_partitions(request, options.all_keys)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     return _respond(_text(Listing(request.db, namespace, options, options.all_keys, visible)))
 
 
@@ -75,7 +75,7 @@ def _several(request: Request, namespace: Namespace) -> Response:
     if not isinstance(body["queries"], list):
         raise BadRequest("`queries` member must be an array.")
     base = of_query(request.parameters.pairs)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     listings = []
     for members in body["queries"]:
         if not isinstance(members, dict):
@@ -111,8 +111,7 @@ def _read(request: Request) -> ViewOptions:
 def _checked(request: Request, options: ViewOptions) -> ViewOptions:
     if options.partition is not None and not request.db.partitioned:
         raise QueryParseError("`partition` parameter is not supported on this db")
-    bound = "query_limit" if options.partition is None else "partition_query_limit"
-    return bounded(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
+    return bounded(options, request.node.config[QUERY_LIMIT if options.partition is None else PARTITION_QUERY_LIMIT])
 
 
 def _require_partitions(request: Request, keys: list[Any] | None) -> None:

@@ -190,7 +190,7 @@ def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
 
 
 def _visible(request: Request, entry: stored.DocumentEntry, leaf: Revision | None) -> Revision | None:
-    return None if leaf is None else request.node.rules.after_read(request.db, entry, leaf, request.user)
+    return None if leaf is None else request.node.hooks.after_doc_read(request.db, entry, leaf, request.user)
 
 
 def _failed(answer: _Answer, error: CouchError) -> _Answer:

@@ -18,6 +18,7 @@ from couchfake.chttpd.streaming import PrimedStream, json_body
 from couchfake.config import Config
 from couchfake.errors import BadRequest, ServerError
 from couchfake.node.stats import Stats
+from couchfake.settings import CHANGES_TIMEOUT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
 from couchfake.transports.client import Client
@@ -39,7 +40,7 @@ def changes(request: Request, rest: list[str]) -> Response:
     if asked.feed not in FORMATS:
         raise BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
     database = request.db
-    visible = request.node.rules.reader(database, request.user)
+    visible = request.node.hooks.reader(database, request.user)
     if visible is not None and chosen is not None and chosen.opens_documents:
         require_server_admin(request.user)  # what a filter tells of a document is for those who may see it
     headers = {}
@@ -167,7 +168,7 @@ def _start(database: Database, asked: _Asked) -> int:
 
 def _timeout(asked: _Asked, config: Config) -> float:
     """Seconds without a change until a live feed ends or gives a sign of life."""
-    default = config.integer("chttpd", "changes_timeout")
+    default = config[CHANGES_TIMEOUT]
     wanted = asked.timeout if asked.heartbeat is None else asked.heartbeat
     return min(default if wanted is None or wanted is True else max(0, min(default, wanted)), _FOR_EVER) / 1000
 

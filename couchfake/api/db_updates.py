@@ -12,6 +12,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, json_stream, make_etag, not_modified, stream_response
 from couchfake.errors import BadRequest
 from couchfake.hooks.global_changes import db_name
+from couchfake.settings import CHANGES_TIMEOUT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.transports.client import Client
@@ -35,7 +36,7 @@ class Query:
 
 def db_updates(request: Request) -> Response:
     """``GET /_db_updates`` in all four feeds."""
-    query = _read(request.parameters, request.node.config.integer("chttpd", "changes_timeout"))
+    query = _read(request.parameters, request.node.config[CHANGES_TIMEOUT])
     database = request.node.database(db_name(request.node.config))
     if query.feed not in FEEDS:
         raise BadRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")

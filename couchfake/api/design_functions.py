@@ -16,6 +16,7 @@ from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_mo
 from couchfake.errors import CouchError, Crash, NotFound, ServerError
 from couchfake.node.node import Node
 from couchfake.query_server import DesignFunctions, FunctionResponse, ListResponse, parse_response, set_header
+from couchfake.settings import CSP_SHOWLIST_ENABLE, CSP_SHOWLIST_HEADER_VALUE, QUERY_REVS_LIMIT
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocOptions, DocumentEntry, shown_document
 from couchfake.storage.edits import read_edit
@@ -110,7 +111,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
     else:
         view = open_view(request, entry, rest[-1])
         options = view.check(options, request.node.config, listed=True)
-        head, rows = _rows(request.db, view, options, request.node.rules.reader(request.db, request.user))
+        head, rows = _rows(request.db, view, options, request.node.hooks.reader(request.db, request.user))
     req = function_request(request, None, body)
     return _respond_to_list(request, functions.list(rest[0], head, req, rows))
 
@@ -118,7 +119,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
 def _documents(request: Request, options: ViewOptions) -> tuple[dict[str, Any], Iterable[str]]:
     """What a list gets of ``_all_docs``, where rows of missing documents look like none elsewhere."""
     check_all_docs(options)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     if visible is not None:
         require_server_admin(request.user)
     listing = Listing(request.db, "_all_docs", options, options.all_keys, visible)
@@ -170,14 +171,14 @@ def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revis
     if found is None or found[1].body is None or found[1].deleted:
         return None
     entry, leaf = found
-    return entry, request.node.rules.after_read(request.db, entry, leaf, request.user)
+    return entry, request.node.hooks.after_doc_read(request.db, entry, leaf, request.user)
 
 
 def function_document(request: Request, found: tuple[DocumentEntry, Revision] | None) -> Any:
     """A document as functions are shown it: with ``_revisions`` of limited length, ``_conflicts``, attachment stubs."""
     if found is None:
         return None
-    limit = min(request.node.config.integer("query_server_config", "revs_limit", 20), request.db.revs_limit)
+    limit = min(request.node.config[QUERY_REVS_LIMIT], request.db.revs_limit)
     return json.loads(shown_document(*found, DocOptions(revs=True, conflicts=True), limit))
 
 
@@ -192,8 +193,8 @@ def _with_policy(request: Request, headers: list[tuple[str, str]]) -> list[tuple
     """Headers with the Content-Security-Policy that pages made by functions get."""
     config = request.node.config
     named = any(name.lower() == "content-security-policy" for name, _ in headers)
-    if config.boolean("csp", "showlist_enable", True) and not named:
-        policy = config.get("csp", "showlist_header_value", "sandbox")
+    if config[CSP_SHOWLIST_ENABLE] and not named:
+        policy = config[CSP_SHOWLIST_HEADER_VALUE]
         headers = [*headers, ("Content-Security-Policy", policy)]
     return plain_headers(headers)
 

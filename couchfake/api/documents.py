@@ -97,13 +97,13 @@ def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEn
         raise NotFound("missing")
     if rev is None and found[1].deleted and not query.deleted:
         raise NotFound("deleted")
-    return found[0], request.node.rules.after_read(request.db, found[0], found[1], request.user)
+    return found[0], request.node.hooks.after_doc_read(request.db, found[0], found[1], request.user)
 
 
 def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[tuple[RevisionId, Revision | None]]:
     """The revisions that ``open_revs`` names, each with its node as the user may see it, or None if it is missing."""
     entry = request.db.entry(docid)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     request.db.activity.reads += 1
     for (_, rev), leaf in sorted(_named_leaves(entry, query).items()):
         yield rev, leaf if leaf is None or entry is None or visible is None else visible(entry, leaf)

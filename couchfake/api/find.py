@@ -11,8 +11,9 @@ from couchfake.mango import cursor, definition
 from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.errors import unknown_error
 from couchfake.mango.explain import explain as explanation
-from couchfake.mango.options import DEFAULT_LIMIT, FindOptions, parse_bulk_delete, parse_find, parse_index
+from couchfake.mango.options import FindOptions, parse_bulk_delete, parse_find, parse_index
 from couchfake.mango.planner import Plan, plan
+from couchfake.settings import INDEX_SCAN_WARNING_THRESHOLD, MANGO_DEFAULT_LIMIT
 from couchfake.storage.database import Outcome
 from couchfake.storage.edits import Edit, check_docid
 from couchfake.storage.writing import write
@@ -29,8 +30,8 @@ def find(request: Request, rest: list[str]) -> Response:
         raise QueryParseError("`partition` parameter is not supported on this db")
     _require_readable(request, chosen)
     config = request.node.config
-    threshold = config.integer("mango", "index_scan_warning_threshold", cursor.SCAN_WARNING_THRESHOLD)
-    visible = request.node.rules.reader(request.db, request.user)
+    threshold = config[INDEX_SCAN_WARNING_THRESHOLD]
+    visible = request.node.hooks.reader(request.db, request.user)
     found = cursor.find(request.db, chosen, request.node.collator, threshold, visible)
     request.node.stats.add("mango.docs_examined", found.examined)
     if chosen.index is not None and chosen.index.special:
@@ -45,7 +46,7 @@ def _require_readable(request: Request, chosen: Plan) -> None:
     """Refuse a user who may not read the index's design document (in ``_users``)."""
     entry = request.db.entry(chosen.index.ddoc) if chosen.index is not None and chosen.index.ddoc else None
     if entry is not None:
-        request.node.rules.after_read(request.db, entry, entry.winner, request.user)
+        request.node.hooks.after_doc_read(request.db, entry, entry.winner, request.user)
 
 
 def explain(request: Request, rest: list[str]) -> Response:
@@ -63,7 +64,7 @@ def _find_options(request: Request) -> FindOptions:
         if "partition" in body:  # even where both agree
             raise unknown_error("mango_httpd", "bad_partition", body["partition"])
         body = {"partition": partition, **body}
-    return parse_find(body, request.node.config.integer("mango", "default_limit", DEFAULT_LIMIT))
+    return parse_find(body, request.node.config[MANGO_DEFAULT_LIMIT])
 
 
 def _plan(request: Request, options: FindOptions, *, explain: bool) -> Plan:

@@ -14,6 +14,7 @@ from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, re
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, Crash, ServerError
+from couchfake.settings import PURGE_MAX_DOCUMENT_ID_NUMBER, PURGE_MAX_REVISIONS_NUMBER
 from couchfake.storage.database import Database
 from couchfake.storage.revision_ids import RevisionId, format_rev
 
@@ -95,9 +96,9 @@ def purge(request: Request) -> Response:
     request.node.stats.add("couchdb.httpd.purge_requests")
     named = _named_revisions(request)
     config = request.node.config
-    if len(named) > config.integer("purge", "max_document_id_number", 100):
+    if len(named) > config[PURGE_MAX_DOCUMENT_ID_NUMBER]:
         raise BadRequest("Exceeded maximum number of documents.")
-    if sum(len(revs) for _, revs in named) > config.integer("purge", "max_revisions_number", 1000):
+    if sum(len(revs) for _, revs in named) > config[PURGE_MAX_REVISIONS_NUMBER]:
         raise BadRequest("Exceeded maximum number of revisions.")
     for docid, _ in named:
         require_readable(request, docid)

@@ -12,6 +12,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound, ServerError
 from couchfake.node.node import NODE_NAME
+from couchfake.settings import ADMINS, MAINTENANCE_MODE, MAX_DB_NUMBER_FOR_DBS_INFO_REQ, UUIDS_MAX_COUNT, VENDOR
 from couchfake.values.collation import raw_sort_key
 from couchfake.views.keys import MISSING
 from couchfake.views.options import ViewOptions, bounded, check_all_docs, of_query
@@ -30,13 +31,13 @@ def welcome(request: Request) -> Response:
         "uuid": request.node.uuid,
         "features": [request.node.query_server.engine_name, *FEATURES],
     }
-    vendor = request.node.config.section("vendor")
+    vendor = request.node.config.section(VENDOR)
     return json_response({**answer, "vendor": vendor} if vendor else answer)
 
 
 def up(request: Request) -> Response:
     """``GET /_up``"""
-    mode = request.node.config.get("couchdb", "maintenance_mode")
+    mode = request.node.config[MAINTENANCE_MODE]
     if mode in ("true", "nolb"):
         return json_response({"status": "maintenance_mode" if mode == "true" else "nolb"}, 404)
     return json_response({"status": "ok", "seeds": {}})
@@ -66,7 +67,7 @@ def dbs_info_by_keys(request: Request) -> Response:
     keys = body["keys"]
     if not isinstance(keys, list):
         raise BadRequest("`keys` member must be an array.")
-    if len(keys) > request.node.config.integer("chttpd", "max_db_number_for_dbs_info_req"):
+    if len(keys) > request.node.config[MAX_DB_NUMBER_FOR_DBS_INFO_REQ]:
         raise BadRequest("too_many_keys")
     return json_response([_info(request, key) for key in keys])
 
@@ -136,7 +137,7 @@ def uuids(request: Request) -> Response:
     text = request.parameters.get("count", "1") or ""
     if not _COUNT.fullmatch(text):
         raise BadRequest("count must be a positive integer")
-    if len(text) > 18 or int(text) > request.node.config.integer("uuids", "max_count"):
+    if len(text) > 18 or int(text) > request.node.config[UUIDS_MAX_COUNT]:
         raise BadRequest("count parameter too large")
     made = [request.node.uuids() for _ in range(int(text))]
     headers = {
@@ -154,7 +155,7 @@ def uuids(request: Request) -> Response:
 def active_tasks(request: Request) -> Response:
     """``GET /_active_tasks``: what runs in the background."""
     require_server_admin(request.user)
-    return json_response([task for source in request.node.task_sources for task in source()])
+    return json_response(request.node.replications.tasks())
 
 
 def membership(request: Request) -> Response:
@@ -190,7 +191,7 @@ def post_cluster_setup(request: Request) -> Response:
 
 def _finish_setup(request: Request, body: dict[str, Any]) -> Response:
     if isinstance(body.get("username"), str) and isinstance(body.get("password"), str):
-        request.node.config.set("admins", body["username"], body["password"])
+        request.node.config.set(ADMINS.name, body["username"], body["password"])
     wanted = body.get("ensure_dbs_exist", ["_users", "_replicator"])
     missing = [name for name in wanted if name not in request.node.databases] if isinstance(wanted, list) else []
     if not missing:

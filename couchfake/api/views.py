@@ -40,7 +40,7 @@ def view(request: Request, ddoc: str, name: str) -> Response:
     request.node.stats.add("couchdb.httpd.view_reads")
     found = open_view(request, entry, name)
     options = found.check(options, request.node.config)
-    return respond(answer(request.db, found, options, request.node.rules.reader(request.db, request.user)))
+    return respond(answer(request.db, found, options, request.node.hooks.reader(request.db, request.user)))
 
 
 def _read_options(request: Request) -> ViewOptions:
@@ -74,7 +74,7 @@ def queries(request: Request, ddoc: str, name: str) -> Response:
         if not isinstance(members, dict):
             raise ServerError("function_clause")
         checked.append(found.check(of_one_query(members, base), request.node.config))
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     return respond(results_text([answer(request.db, found, options, visible) for options in checked]))
 
 
@@ -102,7 +102,7 @@ def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
     Forbidden where the user may not read the design document (those of ``_users`` are for admins).
     """
     node, db = request.node, request.db
-    node.rules.after_read(db, entry, entry.winner, request.user)
+    node.hooks.after_doc_read(db, entry, entry.winner, request.user)
     group = group_of(db, entry)
     found = group.find(name)
     if found is None:

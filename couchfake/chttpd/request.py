@@ -19,6 +19,14 @@ from couchfake.auth.context import TRUSTED_KEY
 from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.parameters import Parameters, read_json, unquote
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
+from couchfake.settings import (
+    DECODE_PLUS_TO_SPACE,
+    MAX_HTTP_REQUEST_SIZE,
+    MAX_URI_LENGTH,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_SSL,
+)
 from couchfake.values.integers import read_integer
 
 if TYPE_CHECKING:
@@ -67,7 +75,7 @@ class Request:
     def check_target(self) -> None:
         """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
         raw: str = self.environ.get("REQUEST_URI", "")
-        if len(raw) > self.node.config.limit("chttpd", "max_uri_length"):
+        if len(raw) > self.node.config[MAX_URI_LENGTH]:
             raise CouchError(414, "too_long", "the request uri is too long")
         if "%" in raw and _BROKEN_ESCAPE.search(raw):
             raise BadRequest("invalid_url_encoding")
@@ -76,7 +84,7 @@ class Request:
     def segments(self) -> list[str]:
         """The parts of the path, unescaped; doubled and trailing slashes are ignored."""
         path = self.target[0]
-        if "+" in path and not self.node.config.boolean("chttpd", "decode_plus_to_space", True):
+        if "+" in path and not self.node.config[DECODE_PLUS_TO_SPACE]:
             path = path.replace("+", "%2B")
         return [unquote(part) for part in path.split("/") if part]
 
@@ -119,9 +127,9 @@ class Request:
     def base_uri(self) -> str:
         """``http://host:port`` as the client wrote it, for Location headers."""
         config, environ = self.node.config, self.environ
-        host = self.header(config.get("chttpd", "x_forwarded_host", "X-Forwarded-Host"))
-        scheme = self.header(config.get("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"))
-        if self.header(config.get("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl")) == "on":
+        host = self.header(config[X_FORWARDED_HOST])
+        scheme = self.header(config[X_FORWARDED_PROTO])
+        if self.header(config[X_FORWARDED_SSL]) == "on":
             scheme = "https"
         host = host or environ.get("HTTP_HOST") or "127.0.0.1:5984"
         return f"{scheme or environ.get('wsgi.url_scheme', 'http')}://{host}"
@@ -175,7 +183,7 @@ class Request:
 
     @property
     def _limit(self) -> int:
-        return min(self.node.config.integer("chttpd", "max_http_request_size", 4294967296), sys.maxsize - 1)
+        return min(self.node.config[MAX_HTTP_REQUEST_SIZE], sys.maxsize - 1)
 
     def _read(self, size: int) -> bytes:
         environ = self.environ

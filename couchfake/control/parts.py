@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from couchfake.node.node import Node
-from couchfake.replicator.service import Replicator
 from couchfake.storage import journal
 from couchfake.storage.journal import Journal
 from couchfake.views.index import Index, resume_indexes, save_indexes
@@ -35,18 +34,19 @@ class Saved:
 Part = Callable[[], Saved]
 
 
-def parts_of(node: Node, replicator: Replicator) -> list[Part]:
+def parts_of(node: Node) -> list[Part]:
     """The parts of a server. Replications end before the databases go back, and begin afterwards."""
     return [
-        lambda: Saved(replicator.stop),
+        lambda: Saved(node.replications.stop),
         lambda: _save_databases(node),
         lambda: Saved(node.save()),
         lambda: Saved(node.config.save()),
+        lambda: Saved(node.hooks.save()),
         lambda: Saved(node.uuids.save()),
         lambda: Saved(node.authenticator.lockout.save()),
         lambda: _save_sessions(node),
         lambda: Saved(node.stats.save()),
-        lambda: Saved(replicator.followed.save()),
+        lambda: Saved(node.replications.save()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""validate_doc_update functions, and the checks of design documents, as they stand before a write.
+"""Validation before a write: ``validate_doc_update`` functions and the checks of design documents.
 
 Source: CouchDB documentation, "Design Documents: Validate Document Update Functions", ``couch_db:validate_doc_update``.
 """
@@ -21,7 +21,7 @@ _VALIDATORS: Place[None, list[DesignFunctions]] = Place("validation functions")
 
 
 def validators(database: Database, query_server: QueryServer) -> list[DesignFunctions]:
-    """The design documents of a database that have a validation function, by id."""
+    """Return the design documents of a database that have a validation function, ordered by id."""
     found = _VALIDATORS.get(database, None)
     if found is None:
         found = [
@@ -34,20 +34,20 @@ def validators(database: Database, query_server: QueryServer) -> list[DesignFunc
 
 
 def has_validators(database: Database) -> bool:
-    """Whether there are validation functions, or may be: they are looked for when the first edit needs them."""
+    """Return whether there are validation functions, or may be: they are read when the first edit needs them."""
     found = _VALIDATORS.get(database, None)
     return found is None or bool(found)
 
 
 def forget_validators(database: Database) -> None:
-    """To be called when design documents have changed."""
+    """Discard the cached functions. Called when design documents have changed."""
     _VALIDATORS.drop(database, None)
 
 
 def validate_edit(
     database: Database, edit: Edit, old: Revision | None, user: UserContext, query_server: QueryServer
 ) -> None:
-    """Ask every validation function; the first that refuses raises its error."""
+    """Call every validation function. Raise the error of the first one that refuses the edit."""
     functions = validators(database, query_server)
     if not functions:
         return
@@ -67,7 +67,7 @@ def validate_design_document(database: Database, edit: Edit, query_server: Query
 
 
 def _new_document(edit: Edit) -> dict[str, Any]:
-    """The edit as functions see it: with the revisions that the writer named."""
+    """The edit as functions receive it: with the revisions that the client sent."""
     document = edit.document()
     if edit.ids:
         document["_revisions"] = {"start": edit.start, "ids": [format_hash(raw) for raw in edit.ids]}

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.query_server.compiled import CompiledFunction, Runtime, dumps
 from couchfake.query_server.design_functions import DesignFunctions
@@ -16,6 +17,7 @@ from couchfake.query_server.map_session import MapFunction, MapSession
 from couchfake.query_server.reducer import ReduceLimit, Reducer
 from couchfake.query_server.source import as_program
 from couchfake.query_server.traits import traits
+from couchfake.settings import OS_PROCESS_TIMEOUT, REDUCE_LIMIT, REDUCE_LIMIT_RATIO, REDUCE_LIMIT_THRESHOLD
 
 KEPT = 128  # compiled functions of each kind that are kept for the next request
 
@@ -73,7 +75,7 @@ class QueryServer:
     """JavaScript for one server. Any thread may call it.
 
     ``engine``: a factory as ``choose_engine`` gives it, or an engine's name; nothing is started before it is needed.
-    ``setting(section, key, default)``: the live configuration, of which [couchdb] os_process_timeout (milliseconds) and
+    ``config``: the live configuration, of which [couchdb] os_process_timeout (milliseconds) and
     [query_server_config] reduce_limit, reduce_limit_threshold and reduce_limit_ratio are read.
     ``log(level, message)``: is told what functions log (``info``) and how they fail (``error``), with the design
     document, the function and the line.
@@ -83,10 +85,10 @@ class QueryServer:
         self,
         engine: EngineFactory | str | None = None,
         *,
-        setting: Callable[[str, str, str], str] | None = None,
+        config: Config | None = None,
         log: Callable[[str, str], None] | None = None,
     ) -> None:
-        self._setting = setting or (lambda section, key, default: default)
+        self._config = config or Config()
         self._engine = (engine if callable(engine) else choose_engine(engine))()
         self._around = Runtime(self._engine, self._timeout, log or (lambda level, message: None))
         self._functions = LRUCache(KEPT)
@@ -173,15 +175,11 @@ class QueryServer:
             function.close()
 
     def _timeout(self) -> float:
-        return _number(self._setting("couchdb", "os_process_timeout", "5000"), 5000) / 1000
+        return self._config[OS_PROCESS_TIMEOUT] / 1000
 
     def _reduce_limit(self) -> ReduceLimit:
-        section = "query_server_config"
-        return ReduceLimit(
-            self._setting(section, "reduce_limit", "true"),
-            int(_number(self._setting(section, "reduce_limit_threshold", "4096"), 4096)),
-            _number(self._setting(section, "reduce_limit_ratio", "2.0"), 2.0),
-        )
+        config = self._config
+        return ReduceLimit(config[REDUCE_LIMIT], config[REDUCE_LIMIT_THRESHOLD], config[REDUCE_LIMIT_RATIO])
 
 
 def check_language(language: Any) -> None:
@@ -192,10 +190,3 @@ def check_language(language: Any) -> None:
 
 def _session_key(ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> Hashable:
     return (ddoc_id, tuple(functions), dumps(lib) if lib else "")
-
-
-def _number(text: str, default: float) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return default

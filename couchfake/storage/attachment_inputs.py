@@ -155,13 +155,13 @@ def validate_name(name: str) -> None:
 
 def validate_size(name: str, size: int, settings: AttachmentSettings) -> None:
     """Refuse more than ``max_attachment_size`` bytes, as they were sent."""
-    if settings.max_size is not None and size > settings.max_size:
+    if size > settings.max_size:
         raise CouchError(413, "attachment_too_large", name)
 
 
 def validate(inputs: Sequence[AttachmentInput], settings: AttachmentSettings) -> None:
     """The checks that come after those of the document itself: number, sizes, names."""
-    if settings.max_count is not None and len(inputs) > settings.max_count:
+    if len(inputs) > settings.max_count:
         raise CouchError(413, "document_too_large", "hit max_attachments_per_document")
     for entry in inputs:
         if entry.stored is not None:

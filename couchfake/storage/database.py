@@ -32,7 +32,7 @@ Visible = Callable[[DocumentEntry, Revision], Revision]
 class DocumentHooks(Protocol):
     """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         """Look at, or change, an edit before anything else (hashing of passwords)."""
 
     def has_validators(self, database: Database) -> bool:
@@ -41,16 +41,19 @@ class DocumentHooks(Protocol):
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         """Run the validation functions, or the checks of a design document."""
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         """Asked before a document is shown: the revision to show, or a CouchError."""
 
     def reader(self, database: Database, user: Any) -> Visible | None:
-        """``after_read`` for many documents; None where the user sees them all as they are."""
+        """``after_doc_read`` for many documents; None where the user sees them all as they are."""
 
     def max_partition_size(self) -> int:
         """In bytes; 0 or less where partitions may grow without limit."""
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def stems_updates(self) -> bool:
+        """Return whether a write cuts the document's revision histories to ``revs_limit``."""
+
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         """Told of what was written, under the lock (design documents: caches to drop)."""
 
 
@@ -62,14 +65,14 @@ class Database:
         name: str,
         uuid: str,
         created: float,
-        rules: DocumentHooks,
+        hooks: DocumentHooks,
         parsed: ParsedBodies,
         props: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.uuid = uuid
         self.created = created
-        self.rules = rules
+        self.hooks = hooks
         self.parsed = parsed
         self.props = dict(props or {})
         self.lock = threading.RLock()
@@ -228,7 +231,7 @@ class Database:
                 purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
                 self.purges.add(docid, revs)
                 if purged[docid] and docid.startswith("_design/"):
-                    self.rules.after_write(self, [Edit(docid, {})])
+                    self.hooks.after_doc_update(self, [Edit(docid, {})])
             if self.update_seq == before:
                 self.update_seq += 1
             self.changed.notify_all()
@@ -256,9 +259,10 @@ class Database:
         return gone
 
     def compact(self) -> None:
-        """Forget the bodies of all revisions that are no leaves."""
+        """Drop the bodies of all revisions that are not leaves, and purges beyond the limit."""
         with self.lock:
             self.require_open()
+            self.purges.trim()
             for entry in list(self.entries.values()):
                 compacted = self.changing(entry.id) if entry.tree.has_inner_bodies() else None
                 if compacted is not None:

@@ -107,10 +107,13 @@ def lineage(leaf: Revision, limit: int) -> list[Revision]:
 
 
 def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limit: int) -> dict[str, Any]:
-    """The members that tell of the document's other revisions, in the server's order; empty if there is nothing."""
+    """The members about the document's other revisions, in the server's order.
+
+    ``_revs_info`` lists all that are stored, whatever the database's revs_limit.
+    """
     meta: dict[str, Any] = {}
     if shown.revs_info:
-        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, limit)]
+        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, leaf.pos)]
     losers = entry.leaves()[1:]
     if shown.conflicts:
         revs = [each.rev for each in losers if not each.deleted]

@@ -29,7 +29,7 @@ def full_partitions(database: Database, docids: Iterable[str]) -> Collection[str
     """Those of the documents' partitions that are full."""
     if not database.partitioned:
         return ()
-    limit = database.rules.max_partition_size()
+    limit = database.hooks.max_partition_size()
     if not 0 < limit <= database.size:  # no partition is larger than all of them: nothing needs to be counted
         return ()
     partitions = {partition_of(docid) for docid in docids if not is_exempt(docid)}

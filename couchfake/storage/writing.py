@@ -44,7 +44,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
         database.require_open()
         tasks = [_Task(edit) for edit in edits]
         for edit in edits:
-            database.rules.before_write(database, edit, user, new_edits)
+            database.hooks.before_doc_update(database, edit, user, new_edits)
         local: list[_Task] = []
         stored: list[_Task] = []
         for task in tasks:
@@ -68,7 +68,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
         activity.document_inserts += len(database.entries) - known
         activity.local_document_writes += len(local)
         if database.update_seq != before:
-            database.rules.after_write(database, list(edits))
+            database.hooks.after_doc_update(database, list(edits))
             database.changed.notify_all()
         return [_outcome(task) for task in tasks]
 
@@ -92,12 +92,12 @@ def _outcome(task: _Task) -> Outcome:
 def _must_prepare(database: Database, tasks: list[_Task]) -> bool:
     return any(
         task.edit.inputs or task.edit.attachments or task.edit.id.startswith("_design/") for task in tasks
-    ) or database.rules.has_validators(database)
+    ) or database.hooks.has_validators(database)
 
 
 def _validate(database: Database, task: _Task, old: Revision | None, user: Any) -> None:
     try:
-        database.rules.validate(database, task.edit, old, user)
+        database.hooks.validate(database, task.edit, old, user)
     except CouchError as error:
         task.outcome = error
 
@@ -185,7 +185,8 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
     if grown:
         if not new_edits:
             entry.tree.repair(database.revs_limit)
-        entry.tree.stem(database.revs_limit)
+        if database.hooks.stems_updates():
+            entry.tree.stem(database.revs_limit)
         database.add_entry(entry)
         database.size += entry.size() - size
         database.touch(entry)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from couchfake.errors import CouchError, Crash
 from couchfake.query_server import QueryServer
 from couchfake.query_server import Reducer as ReduceFunction
+from couchfake.settings import REDUCE_LIMIT
 from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.values.collation import Collator
 from couchfake.views.index import Emitted, Index, TreeDefinition
@@ -50,7 +51,7 @@ class ViewServices:
         return shared_index(db, VIEW_INDEXES, group.signature, make, lambda: signatures(db))
 
     def reducers(self, tree: ViewTree, group: ViewGroup, ddoc_id: str) -> list[Reducer]:
-        overflow = SumOverflow(lambda: self.config.get("query_server_config", "reduce_limit", "true") == "true")
+        overflow = SumOverflow(lambda: self.config[REDUCE_LIMIT] == "true")
         return [
             builtin_reducer(source, self.collator.sort_key, overflow)
             or JavaScriptReducer(self.query_server, source, f"{ddoc_id}/_view/{name}", group)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from couchfake.errors import QueryParseError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.views.index import Index, Snapshot
 from couchfake.views.keys import MISSING
-from couchfake.views.options import MAX_LIMIT, ViewOptions, bounded, check
+from couchfake.views.options import ViewOptions, bounded, check
 from couchfake.views.query import ViewQuery
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class View:
         """
         if listed and self.reduces(options):
             check(replace(options, keys=options.all_keys, start_key=MISSING, end_key=MISSING), reducing=True)
-        limit = "partition_query_limit" if self.partitioned else "query_limit"
-        options = bounded(options, config.integer("query_server_config", limit, MAX_LIMIT))
+        limit = config[PARTITION_QUERY_LIMIT if self.partitioned else QUERY_LIMIT]
+        options = bounded(options, limit)
         check(options, self.reduces(options))
         if self.partitioned and options.partition is None:
             raise QueryParseError("`partition` parameter is mandatory for queries to this view.")

@@ -182,7 +182,7 @@ class Replications:
 
 
 def test_the_scheduler_shows_what_runs_replications(admin: Any) -> None:
-    admin.fake.node.replications.append(Replications())
+    admin.fake.node.replications = Replications()
     assert admin.json("GET", "/_scheduler/jobs?skip=1&limit=1") == {
         "total_rows": 3,
         "offset": 1,

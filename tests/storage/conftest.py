@@ -29,7 +29,7 @@ class Rules:
         self.written: list[list[str]] = []
         self.partition_limit = 0
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         pass
 
     def has_validators(self, database: Database) -> bool:
@@ -40,7 +40,7 @@ class Rules:
         if edit.id in self.refused:
             raise self.refused[edit.id]
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         return leaf
 
     def reader(self, database: Database, user: Any) -> Visible | None:
@@ -49,7 +49,10 @@ class Rules:
     def max_partition_size(self) -> int:
         return self.partition_limit
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def stems_updates(self) -> bool:
+        return True
+
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         self.written.append([edit.id for edit in edits])
 
 
@@ -57,9 +60,9 @@ class Store:
     """A database, and short ways to write into it."""
 
     def __init__(self) -> None:
-        self.rules = Rules()
+        self.hooks = Rules()
         self.config = Config({})
-        self.db = Database("db", "f" * 32, 0, self.rules, ParsedBodies())
+        self.db = Database("db", "f" * 32, 0, self.hooks, ParsedBodies())
 
     def edit(self, document: dict[str, Any]) -> Edit:
         return read_edit(document, self.config, SETTINGS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from typing import Any
 
 import pytest
 
+from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, DocValidation, MissingStub, ServerError
 from couchfake.storage.attachment_inputs import decode_base64, read_attachments, resolve, validate
 from couchfake.storage.attachments import (
@@ -28,14 +30,11 @@ from couchfake.storage.revision_hash import revision_hash
 SETTINGS = AttachmentSettings()
 
 
-class SettingsTable:
-    """A configuration that holds what a test put there."""
-
-    def __init__(self, **values: str) -> None:
-        self.values = values
-
-    def get(self, section: str, key: str, default: str = "") -> str:
-        return self.values.get(key, default)
+def configured(**values: str) -> AttachmentSettings:
+    config = Config()
+    for key, value in values.items():
+        config.set("couchdb" if key.startswith("max_") else "attachments", key, value)
+    return AttachmentSettings.from_config(config)
 
 
 def text(name: str, content: str, revpos: int = 0) -> Attachment:
@@ -110,9 +109,7 @@ class TestSettings:
         assert not SETTINGS.compresses(content_type)
 
     def test_the_configuration_names_other_types_and_levels(self) -> None:
-        settings = AttachmentSettings.from_config(
-            SettingsTable(compressible_types="image/*, application/x-a", compression_level="1")
-        )
+        settings = configured(compressible_types="image/*, application/x-a", compression_level="1")
         assert settings.compresses("image/png")
         assert settings.compresses("application/x-a")
         assert not settings.compresses("text/plain")
@@ -120,10 +117,10 @@ class TestSettings:
 
     @pytest.mark.parametrize("level", ["0", "10", "-1"])
     def test_a_level_that_zlib_lacks_turns_compression_off(self, level: str) -> None:
-        assert not AttachmentSettings.from_config(SettingsTable(compression_level=level)).compresses("text/plain")
+        assert not configured(compression_level=level).compresses("text/plain")
 
     def test_no_compressible_types_means_none(self) -> None:
-        assert not AttachmentSettings.from_config(SettingsTable(compressible_types="")).compresses("text/plain")
+        assert not configured(compressible_types="").compresses("text/plain")
 
     def test_a_type_that_is_a_list_of_strings_counts_as_their_text(self) -> None:
         assert SETTINGS.compresses(["text/plain"])
@@ -210,8 +207,8 @@ class TestReading:
         assert caught.value.status == 413
 
     def test_sizes_come_from_the_configuration_and_infinity_is_no_limit(self) -> None:
-        assert AttachmentSettings.from_config(SettingsTable(max_attachment_size="7")).max_size == 7
-        assert AttachmentSettings.from_config(SettingsTable(max_attachment_size="infinity")).max_size is None
+        assert configured(max_attachment_size="7").max_size == 7
+        assert configured(max_attachment_size="infinity").max_size == math.inf
 
 
 class TestFollowing:

@@ -49,10 +49,10 @@ def test_ids_that_documents_can_have(docid: str, store: Store) -> None:
 
 
 def test_the_longest_id_is_counted_in_bytes() -> None:
-    check_docid("é" * 5, "10")
-    check_docid("é" * 500, "infinity")
+    check_docid("é" * 5, 10)
+    check_docid("é" * 500)
     with pytest.raises(CouchError, match="too long"):
-        check_docid("é" * 6, "10")
+        check_docid("é" * 6, 10)
 
 
 @pytest.mark.parametrize("rev", ["", "1", "-1", "x-abc", "1-" + "z" * 32, 1, None, ["1-a"], "-", "1.5-a"])

@@ -85,16 +85,27 @@ def test_only_the_newest_stay_when_the_history_is_trimmed() -> None:
     history.limit = 2
     for number in range(4):
         history.add(str(number), [])
+    assert len(history.since(0)) == 4
     history.trim()
     assert [docid for _, docid, _ in history.since(0)] == ["2", "3"]
     assert [history.since(seq) for seq in (2, 3, 4, 5)] == [history.since(0), [(4, "3", [])], [], []]
     assert history.seq == 4
 
 
+def test_compaction_trims_the_history(store: Store) -> None:
+    store.put("a")
+    for _ in range(3):
+        store.purge("a", "1-x")
+    store.db.purges.limit = 2
+    assert len(store.db.purges_since(0)) == 3
+    store.db.compact()
+    assert len(store.db.purges_since(0)) == 2
+
+
 def test_a_purged_design_document_is_told(store: Store) -> None:
     rev = store.put("_design/d")
     store.purge("_design/d", rev)
-    assert store.rules.written == [["_design/d"], ["_design/d"]]
+    assert store.hooks.written == [["_design/d"], ["_design/d"]]
     assert store.db.ddocs() == []
 
 
