@@ -153,7 +153,7 @@ def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:
     if not results and query.open_revs == "all":
         raise NotFound("missing")
     shown = query.shown
-    shown.atts_since = None  # which has no meaning here
+    shown.attachments = shown.attachments or shown.atts_since is not None
     shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     entry = request.db.entry(docid)
     if request.accepts("multipart/mixed"):

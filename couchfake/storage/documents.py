@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from couchfake.storage import attachments as stored_attachments
@@ -85,6 +85,10 @@ class DocOptions:
     @property
     def any_meta(self) -> bool:
         return self.revs_info or self.conflicts or self.deleted_conflicts or self.local_seq
+
+    def without_meta(self) -> DocOptions:
+        """Return the same options without the members about other revisions and the sequence."""
+        return replace(self, revs_info=False, conflicts=False, deleted_conflicts=False, local_seq=False)
 
 
 PLAIN = DocOptions()
