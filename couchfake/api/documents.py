@@ -17,7 +17,7 @@ from couchfake.api.document_queries import (
 )
 from couchfake.api.quorums import require_read_quorum, write_copies
 from couchfake.chttpd import multipart
-from couchfake.chttpd.parameters import Parameters, quote, unquote
+from couchfake.chttpd.parameters import quote, unquote_leniently
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import (
     Response,
@@ -26,7 +26,7 @@ from couchfake.chttpd.responses import (
     not_modified,
     raw_json_response,
 )
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
+from couchfake.errors import BadRequest, CouchError, Crash, MethodNotAllowed, NotFound
 from couchfake.storage import documents as stored
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit, read_edit
@@ -148,7 +148,8 @@ def _all_leaves(entry: DocumentEntry | None) -> list[RevisionId]:
 
 
 def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:
-    """Several revisions: as JSON where the client wants it, else as multipart."""
+    """Return several revisions, as JSON if the client accepts nothing else, otherwise as multipart."""
+    require_readable(request, docid)
     results = list(opened_revs(request, docid, query))
     if not results and query.open_revs == "all":
         raise NotFound("missing")
@@ -242,6 +243,7 @@ def copy(request: Request, docid: str) -> Response:
     text = request.parameters.get("rev")
     rev = named_rev(request, None if text is None else parse_rev(text))
     target, target_rev = copy_destination(request.environ.get("HTTP_DESTINATION"))
+    require_writable(request, target)
     edit = Edit(target, {}, rev=target_rev)
     if docid.startswith("_local/"):
         if rev is not None:
@@ -250,18 +252,21 @@ def copy(request: Request, docid: str) -> Response:
     else:
         _, leaf = find(request, docid, DocumentQuery(rev=rev))
         edit.body, edit.deleted, edit.attachments = stored.body_of(leaf), leaf.deleted, leaf.attachments
-    require_writable(request, target)
     new_rev = format_rev(write_one(request.db, edit, request.user))
     headers = {"Location": location(request, target), "ETag": f'"{new_rev}"'}
     return json_response({"ok": True, "id": target, "rev": new_rev}, 201, headers)
 
 
 def copy_destination(header: str | None) -> tuple[str, RevisionId | None]:
-    """``id`` or ``id?rev=1-…``, the id escaped."""
+    """Parse ``id`` or ``id?rev=1-…``. The parameter may have any name, and broken escapes stay as they are."""
     if header is None:
         raise BadRequest("Destination header is mandatory for COPY.")
     if re.match(r"^[^:/?]+://", header):
         raise BadRequest("Destination URL must be relative.")
-    docid, question, query = header.partition("?")
-    rev = Parameters(query).get("rev") if question else None
-    return unquote(docid), None if rev is None else parse_rev(rev)
+    docid, *queries = header.split("?")
+    if not queries:
+        return unquote_leniently(docid), None
+    parts = queries[0].split("=")
+    if len(queries) > 1 or len(parts) != 2:
+        raise Crash("badmatch", header)
+    return unquote_leniently(docid), parse_rev(parts[1])

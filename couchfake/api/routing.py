@@ -86,7 +86,12 @@ ROUTES = [
     route("/_reshard/{rest...}", "GET,HEAD", ANY=reshard.reshard),
     route("/_replicate", "POST", ANY=replication.replicate),
     route("/_scheduler/{rest...}", "GET,HEAD", ANY=scheduler.scheduler),
-    route("/_search_analyze/{rest...}", "GET,POST", ANY=server.search_is_absent),
+    route(
+        "/_search_analyze/{rest...}",
+        "GET,POST",
+        GET=below(server.search_is_absent),
+        POST=below(server.search_is_absent),
+    ),
     route("/_session/{rest...}", "GET,HEAD,POST,DELETE", ANY=session.session),
     route("/_up/{rest...}", "GET,HEAD", GET=below(server.up)),
     route("/_utils/{rest...}", "GET,HEAD", ANY=server.utils),
@@ -156,12 +161,21 @@ ROUTES = [
     route("/{db}/_design/{ddoc}/_show/{rest...}", "", ANY=design_functions.show),
     route("/{db}/_design/{ddoc}/_update/{rest...}", "", ANY=design_functions.update),
     # design documents: what a server without the plugins says
-    route("/{db}/_design/{ddoc}/_search/{index}", "GET,POST", ANY=server.search_is_absent),
-    route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),
+    route(
+        "/{db}/_design/{ddoc}/_search/{index}", "GET,POST", GET=server.search_is_absent, POST=server.search_is_absent
+    ),
+    route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", GET=server.search_is_absent),
+    route("/{db}/_design/{ddoc}/_search_disk_size/{index}", "GET", GET=server.search_is_absent),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_search/{index}",
+        "GET,POST",
+        GET=partitions.within(server.search_is_absent),
+        POST=partitions.within(server.search_is_absent),
+    ),
     route("/{db}/_design/{ddoc}/_nouveau/{index}", "GET,POST", ANY=server.nouveau_is_absent),
     route("/{db}/_design/{ddoc}/_nouveau_info/{index}", "GET", ANY=server.nouveau_is_absent),
     route("/{db}/_search_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
-    route("/{db}/_nouveau_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
+    route("/{db}/_nouveau_cleanup/{rest...}", "POST", POST=below(server.nouveau_cleanup)),
     # documents
     route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.local_document),
     route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),

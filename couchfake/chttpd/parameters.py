@@ -12,6 +12,7 @@ from typing import Any
 from couchfake.errors import BadRequest
 from couchfake.values import json
 
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})?")
 
 
@@ -22,6 +23,11 @@ def unquote(text: str) -> str:
     if "%" not in text and text.isascii():
         return text
     return _bytes_of(text).decode("utf-8", "surrogateescape")
+
+
+def unquote_leniently(text: str) -> str:
+    """Undo ``%XX`` and ``+`` as ``unquote`` does, but leave broken escapes as they are."""
+    return unquote(_BROKEN_ESCAPE.sub("%25", text))
 
 
 def _bytes_of(text: str) -> bytes:

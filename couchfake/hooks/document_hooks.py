@@ -58,6 +58,9 @@ class Rules:
     def max_partition_size(self) -> int:
         return self.node.config.integer("couchdb", "max_partition_size", 0)
 
+    def stem_interactive_updates(self) -> bool:
+        return self.node.config.boolean("couchdb", "stem_interactive_updates", True)
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         if any(edit.id.startswith("_design/") for edit in edits):
             validation.forget_validators(database)

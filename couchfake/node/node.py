@@ -74,7 +74,8 @@ class Node:
         return self.database(name).security
 
     def names(self) -> Iterator[str]:
-        return iter(list(self.databases))
+        with self.lock:
+            return iter(list(self.databases))
 
     def create_database(self, name: str, props: dict[str, Any] | None = None) -> Database:
         """Make a database. Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``."""

@@ -8,17 +8,19 @@ nothing of JavaScript or users.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from sortedcontainers import SortedDict, SortedList
 
 from couchfake.errors import CouchError
-from couchfake.storage import documents
+from couchfake.storage import documents, sizes
 from couchfake.storage.activity import Activity
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
+from couchfake.storage.journal import Journal
 from couchfake.storage.purges import PurgeHistory
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
@@ -49,8 +51,11 @@ class DocumentHooks(Protocol):
     def max_partition_size(self) -> int:
         """In bytes; 0 or less where partitions may grow without limit."""
 
+    def stem_interactive_updates(self) -> bool:
+        """Return whether interactive edits cut histories at the database's ``revs_limit``."""
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
-        """Told of what was written, under the lock (design documents: caches to drop)."""
+        """Note what was written or purged, under the lock. Called again if it was interrupted."""
 
 
 class Database:
@@ -71,8 +76,9 @@ class Database:
         self.rules = rules
         self.parsed = parsed
         self.props = dict(props or {})
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
+        self._journal: Journal | None = None
         self.closed = False
         self.entries: dict[str, DocumentEntry] = {}
         self.ddoc_ids: set[str] = set()  # deleted ones too
@@ -80,10 +86,13 @@ class Database:
         self.by_seq: SortedDict[int, DocumentEntry] = SortedDict()
         self.local_documents: SortedDict[str, LocalDocument] = SortedDict()
         self.update_seq = 0
+        self.notified_seq = 0  # the sequence of the last change that feeds were woken for
         self.doc_count = 0
         self.doc_del_count = 0
-        self.size = 0  # bytes of the leaves' bodies and attachments, kept up to date by all that changes leaves
-        self.compacted: float | None = None  # when it was asked for, until somebody was told
+        self.external_size = 0  # bytes of the leaves' bodies and attachments
+        self.appended = 0  # bytes that the file has grown by since it was made or compacted
+        self._purged_size = 0  # bytes of purged leaves, which count until the database is compacted
+        self.compacted: float | None = None  # the time of a compaction that no answer has shown as running yet
         self.purges = PurgeHistory()
         self.activity = Activity()
         self.revs_limit = 1000
@@ -93,8 +102,72 @@ class Database:
         self._sequences = SequenceFormat(uuid)
 
     @property
+    def lock(self) -> AbstractContextManager[bool]:
+        """The lock that all changes are made under. A change that was cut off is undone or completed first."""
+        if self._journal is not None:
+            with self._lock:
+                self._settle()
+        return self._lock
+
+    def begin(self, edits: list[Edit]) -> Journal:
+        """Begin a change, of which all or nothing will be done. The lock must be held.
+
+        Note in the journal what is about to change, then call ``commit``, or ``abort`` for any exception::
+
+            journal = database.begin(edits)
+            try:
+                ...
+                database.commit(journal)
+            except BaseException:
+                database.abort(journal)
+                raise
+        """
+        unfinished = self._journal
+        if unfinished is not None and not unfinished.committed:
+            self.abort(unfinished)
+        journal = self._journal = Journal(self, edits)
+        return journal
+
+    def commit(self, journal: Journal) -> None:
+        """End a change: call ``after_write`` with the journal's edits and wake feeds if it took a sequence."""
+        journal.committed = True
+        if self.update_seq != journal.update_seq:
+            try:
+                if journal.edits:
+                    self.rules.after_write(self, journal.edits)
+            except Exception:
+                self._journal = None
+                raise
+            self.notified_seq = self.update_seq
+            self.changed.notify_all()
+        self._journal = None
+
+    def abort(self, journal: Journal) -> None:
+        """Undo a change that was cut off, or complete it if it was committed."""
+        journal.running = False
+        self._settle()
+
+    def _settle(self) -> None:
+        journal = self._journal
+        if journal is None or journal.running:
+            return
+        if journal.committed:
+            self.commit(journal)
+        else:
+            journal.undo(self)
+            self._journal = None
+
+    @property
     def partitioned(self) -> bool:
         return bool(self.props.get("partitioned"))
+
+    @property
+    def purged_infos_limit(self) -> int:
+        return self.purges.limit
+
+    @purged_infos_limit.setter
+    def purged_infos_limit(self, limit: int) -> None:
+        self.purges.limit = limit
 
     @property
     def purge_seq(self) -> int:
@@ -116,17 +189,19 @@ class Database:
         return self.entries.get(docid)
 
     def entries_since(self, seq: int) -> Iterator[DocumentEntry]:
-        """Each document once, in the order of its latest change, from after ``seq``. Costs what it answers."""
+        """Yield each document once, in the order of its latest change, from after ``seq``. The lock must be held."""
         for each in self.by_seq.irange(minimum=seq, inclusive=(False, True)):
             yield self.by_seq[each]
 
     def count_since(self, seq: int) -> int:
-        """How many documents have changed after ``seq``."""
-        return len(self.by_seq) - self.by_seq.bisect_right(seq)
+        """Return how many documents have changed after ``seq``."""
+        with self.lock:
+            return len(self.by_seq) - self.by_seq.bisect_right(seq)
 
     def ddocs(self) -> list[DocumentEntry]:
-        """The live design documents, by id."""
-        return [self.entries[docid] for docid in self.live_ids.irange("_design/", "_design0", (True, False))]
+        """Return the live design documents, by id."""
+        with self.lock:
+            return [self.entries[docid] for docid in self.live_ids.irange("_design/", "_design0", (True, False))]
 
     def open_doc(self, entry: DocumentEntry, leaf: Revision | None = None) -> dict[str, Any]:
         """A revision (the winner) as JSON: a new dict, whose nested values must not be changed."""
@@ -147,11 +222,30 @@ class Database:
         return self.local_documents.get(docid)
 
     def change_setting(self, **settings: Any) -> None:
-        """Set ``security`` or ``revs_limit``; both are changes of the database, and take a sequence."""
+        """Set ``security``, ``revs_limit`` or ``purged_infos_limit``. Each takes a sequence but wakes no feed."""
         with self.lock:
             for name, value in settings.items():
                 setattr(self, name, value)
             self.update_seq += 1
+
+    def numbers(self) -> tuple[int, ...]:
+        """Return the counters that a journal restores."""
+        return self.update_seq, self.external_size, self.appended, self._purged_size
+
+    def restore(self, numbers: tuple[int, ...], local: Mapping[str, LocalDocument | None]) -> None:
+        """Put counters and local documents back, and make all that follows from the entries anew."""
+        self.update_seq, self.external_size, self.appended, self._purged_size = numbers
+        entries = list(self.entries.values())
+        self.by_seq = SortedDict({entry.seq: entry for entry in entries})
+        self.live_ids = SortedList(entry.id for entry in entries if not entry.deleted)
+        self.ddoc_ids = {entry.id for entry in entries if entry.id.startswith("_design/")}
+        self.doc_count = sum(entry.counted is False for entry in entries)
+        self.doc_del_count = sum(entry.counted is True for entry in entries)
+        plain = super(SortedDict, self.local_documents)  # the order of a SortedDict may be broken, its dict is not
+        documents = {docid: plain.__getitem__(docid) for docid in list(plain.__iter__())}
+        documents |= {docid: document for docid, document in local.items() if document is not None}
+        gone = {docid for docid, document in local.items() if document is None}
+        self.local_documents = SortedDict({each: found for each, found in documents.items() if each not in gone})
 
     def add_entry(self, entry: DocumentEntry) -> None:
         self.entries[entry.id] = entry
@@ -167,6 +261,11 @@ class Database:
         self.by_seq[entry.seq] = entry
         self._place(entry.id, live=not entry.deleted)
 
+    def resize(self, difference: int, written: int) -> None:
+        """Note that leaves grew by ``difference`` bytes and that ``written`` bytes were appended to the file."""
+        self.external_size += difference
+        self.appended += written
+
     def _place(self, docid: str, live: bool) -> None:
         if live and docid not in self.live_ids:
             self.live_ids.add(docid)
@@ -174,7 +273,7 @@ class Database:
             self.live_ids.discard(docid)
 
     def count(self, entry: DocumentEntry, deleted: bool | None) -> None:
-        """Count a document as deleted, as live, or (None) no longer."""
+        """Count a document as deleted, as live, or not at all (None)."""
         if entry.counted is not deleted:
             for state, step in ((entry.counted, -1), (deleted, 1)):
                 if state is True:
@@ -183,50 +282,81 @@ class Database:
                     self.doc_count += step
             entry.counted = deleted
 
-    def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
-        """Remove leaves as if they had never been. Answers, for each id, the revisions that were removed.
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes of the database in bytes: ``file``, ``external`` and ``active``. The lock must be held."""
+        active = self._active_size()
+        return {
+            "file": sizes.EMPTY_FILE + max(self.appended, active),
+            "external": self.external_size,
+            "active": active,
+        }
 
-        Each leaf that is left of a document takes a sequence; a request that leaves none takes one all the same, so
-        that indexes see that there was something to forget.
+    def _active_size(self) -> int:
+        return self.external_size + sizes.LEAF_OVERHEAD * len(self.entries)
+
+    def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
+        """Remove leaves as if they had never been written. Return, for each id, the revisions that were removed.
+
+        Each remaining leaf of a document takes a sequence. Requests that leave no leaf take one together, so
+        that indexes notice; no request takes none.
         """
-        purged: dict[str, list[RevisionId]] = {}
         with self.lock:
             self.activity.purges += 1
-            before = self.update_seq
-            for docid, revs in requests:
-                entry = self.entries.get(docid)
-                purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
-                self.purges.add(docid, revs)
-                if purged[docid] and docid.startswith("_design/"):
-                    self.rules.after_write(self, [Edit(docid, {})])
-            if self.update_seq == before:
-                self.update_seq += 1
-            self.changed.notify_all()
+            journal = self.begin([])
+            try:
+                purged = self._purge(list(requests), journal)
+                self.commit(journal)
+            except BaseException:
+                self.abort(journal)
+                raise
+        return purged
+
+    def _purge(self, requests: list[tuple[str, list[RevisionId]]], journal: Journal) -> dict[str, list[RevisionId]]:
+        purged: dict[str, list[RevisionId]] = {}
+        for docid, revs in requests:
+            entry = self.entries.get(docid)
+            if entry is not None:
+                journal.note(docid, entry)
+            purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
+            self.purges.add(docid, revs)
+            if purged[docid] and docid.startswith("_design/"):
+                journal.edits.append(Edit(docid, {}))
+        if requests and self.update_seq == journal.update_seq:
+            self.update_seq += 1
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
         leaves, size = len(entry.leaves()), entry.size()
         gone = entry.tree.remove_leaves(revs)
-        self.size -= size
-        if len(gone) < leaves:
-            self.size += entry.size()
         if gone and len(gone) < leaves:
+            self._purged_size += size - entry.size()
             self.update_seq += leaves - len(gone) - 1
             self.touch(entry)
         elif gone:
+            self._purged_size += size
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
-            if entry.id.startswith("_design/"):
-                self.ddoc_ids.discard(entry.id)
+            self.ddoc_ids.discard(entry.id)
             self._place(entry.id, live=False)
             self.count(entry, None)
         return gone
 
     def compact(self) -> None:
-        """Forget the bodies of all revisions that are no leaves."""
+        """Forget the bodies of all revisions that are not leaves, purged leaves, and purges beyond the limit."""
         with self.lock:
-            for entry in self.entries.values():
-                entry.tree.forget_bodies()
+            journal = self.begin([])
+            try:
+                for entry in self.entries.values():
+                    journal.note(entry.id, entry)
+                    entry.tree.forget_bodies()
+                self.external_size -= self._purged_size
+                self._purged_size = 0
+                self.appended = self._active_size()
+                self.purges.trim()
+                self.commit(journal)
+            except BaseException:
+                self.abort(journal)
+                raise
 
     def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
         """The document and the named revision, or its winner."""

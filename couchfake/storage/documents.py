@@ -41,14 +41,8 @@ class DocumentEntry:
         return self.tree.leaves
 
     def size(self) -> int:
-        """The bytes of the leaves' bodies and attachments."""
-        size = 0
-        for leaf in self.tree.leaves:
-            if leaf.body is not None:
-                size += len(leaf.body.json)
-            for attachment in leaf.attachments:
-                size += attachment.length
-        return size
+        """Return the bytes of the leaves' bodies and attachments, as ``sizes.external`` counts them."""
+        return self.tree.size
 
 
 class LocalDocument:

@@ -46,6 +46,9 @@ class Rules:
     def max_partition_size(self) -> int:
         return 0
 
+    def stem_interactive_updates(self) -> bool:
+        return True
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         return
 

@@ -49,6 +49,9 @@ class Rules:
     def max_partition_size(self) -> int:
         return self.partition_limit
 
+    def stem_interactive_updates(self) -> bool:
+        return True
+
     def after_write(self, database: Database, edits: list[Edit]) -> None:
         self.written.append([edit.id for edit in edits])
 

@@ -80,7 +80,7 @@ class Books(RuleBasedStateMachine):
                 assert leaf.body is not None
                 found += len(json.dumps(leaf.body.value, separators=(",", ":"), ensure_ascii=False).encode())
                 found += 3 * len(leaf.attachments)
-        assert self.store.db.size == found
+        assert self.store.db.external_size == found
 
     @invariant()
     def the_live_are_those_whose_winner_lives(self) -> None:

@@ -15,7 +15,7 @@ def test_a_purged_document_is_gone_without_a_trace(store: Store) -> None:
     assert store.db.entry("a") is None
     assert store.changes() == []
     assert list(store.db.live_ids) == []
-    assert (store.counts(), store.db.size) == ((0, 0), 0)
+    assert (store.counts(), store.db.external_size) == ((0, 0), 0)
     assert store.put("a", x=1) == rev
 
 
