@@ -91,7 +91,7 @@ def get(request: Request, docid: str) -> Response:
         # Of a revision that was asked for by name the server tells nothing about others.
         shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     headers = {}
-    if not shown.any_meta or not stored.meta_members(entry, leaf, shown, limit):
+    if not shown.any_meta or not stored.meta_members(entry, leaf, shown):
         headers["ETag"] = f'"{leaf.rev}"'
         if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
             return not_modified(headers["ETag"])

@@ -64,5 +64,5 @@ def _whole(db: Database, entry: DocumentEntry) -> dict[str, Any]:
     """A document as indexes see it: with the names of the revisions that lost."""
     with db.lock:
         document = db.open_doc(entry)
-        document.update(meta_members(entry, entry.winner, LOSERS, 0))
+        document.update(meta_members(entry, entry.winner, LOSERS))
     return document

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from sortedcontainers import SortedDict, SortedList
 
@@ -241,8 +241,8 @@ class Database:
         self.ddoc_ids = {entry.id for entry in entries if entry.id.startswith("_design/")}
         self.doc_count = sum(entry.counted is False for entry in entries)
         self.doc_del_count = sum(entry.counted is True for entry in entries)
-        plain = super(SortedDict, self.local_documents)  # the order of a SortedDict may be broken, its dict is not
-        documents = {docid: plain.__getitem__(docid) for docid in list(plain.__iter__())}
+        # The order of a SortedDict may be broken, the dict that it is may not.
+        documents = dict(dict.items(cast("dict[str, LocalDocument]", self.local_documents)))
         documents |= {docid: document for docid, document in local.items() if document is not None}
         gone = {docid for docid, document in local.items() if document is None}
         self.local_documents = SortedDict({each: found for each, found in documents.items() if each not in gone})

@@ -98,11 +98,11 @@ def lineage(leaf: Revision, limit: int) -> list[Revision]:
     return nodes
 
 
-def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limit: int) -> dict[str, Any]:
+def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions) -> dict[str, Any]:
     """The members that tell of the document's other revisions, in the server's order; empty if there is nothing."""
     meta: dict[str, Any] = {}
     if shown.revs_info:
-        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, limit)]
+        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in leaf.lineage()]
     losers = entry.leaves()[1:]
     if shown.conflicts:
         revs = [each.rev for each in losers if not each.deleted]
@@ -173,7 +173,7 @@ def shown_document(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limi
     if shown.revs:
         extra["_revisions"] = revisions_member(leaf, limit)
     if shown.any_meta:
-        extra.update(meta_members(entry, leaf, shown, limit))
+        extra.update(meta_members(entry, leaf, shown))
     return encoded_document(entry.id, leaf, extra.items(), attachments_member(leaf, shown))
 
 
