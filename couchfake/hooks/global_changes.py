@@ -1,11 +1,13 @@
-"""The database ``_global_changes``: where it exists, a document for each database tells what happened to it last.
+"""The database ``_global_changes``: if it exists, its documents record what last happened to each database.
 
-Documents are named ``created:NAME``, ``updated:NAME`` and ``deleted:NAME``; each event writes its document once more.
+Documents are named ``created:NAME``, ``updated:NAME`` and ``deleted:NAME``; each event updates its document. Creating
+or deleting a database, this one included, also updates ``_dbs``, the server's own list of databases.
 Source: CouchDB documentation, "Server API: /_db_updates".
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from couchfake.auth.context import SERVER
@@ -13,9 +15,10 @@ from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
-from couchfake.storage.writing import write_one
+from couchfake.storage.writing import write
 
 DB_NAME = "_global_changes"
+DBS = "_dbs"
 
 
 def db_name(config: Config) -> str:
@@ -23,7 +26,7 @@ def db_name(config: Config) -> str:
 
 
 class GlobalChanges:
-    """Writes events down. To be listed among a node's listeners."""
+    """Records events. It is one of a node's listeners."""
 
     def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
         self._config = config
@@ -32,12 +35,17 @@ class GlobalChanges:
     def __call__(self, name: str, what: str) -> None:
         own_name = db_name(self._config)
         database = self._databases.get(own_name)
-        if database is None or name == own_name or not self._config.boolean("global_changes", "update_db", True):
+        if database is None or not self._config.boolean("global_changes", "update_db", True):
             return
-        docid = f"{what}:{name}"
-        try:
-            with database.lock:
-                entry = database.entry(docid)
-                write_one(database, Edit(docid, {}, rev=None if entry is None else entry.winner.key), SERVER)
-        except CouchError:
-            return  # the database is being deleted, or its owner's validation is against it
+        docids = [] if name == own_name else [f"{what}:{name}"]
+        if what != "updated":
+            docids.append(f"updated:{DBS}")
+        with database.lock:
+            edits = [self._edit(database, docid) for docid in docids]
+            if edits:
+                with contextlib.suppress(CouchError):  # the database is being deleted
+                    write(database, edits, SERVER)
+
+    def _edit(self, database: Database, docid: str) -> Edit:
+        entry = database.entry(docid)
+        return Edit(docid, {}, rev=None if entry is None else entry.winner.key)

@@ -89,9 +89,8 @@ class Database:
         self.notified_seq = 0  # the sequence of the last change that feeds were woken for
         self.doc_count = 0
         self.doc_del_count = 0
-        self.external_size = 0  # bytes of the leaves' bodies and attachments
+        self.external_size = 0  # bytes of the leaves' bodies and attachments; purged ones count until compaction
         self.appended = 0  # bytes that the file has grown by since it was made or compacted
-        self._purged_size = 0  # bytes of purged leaves, which count until the database is compacted
         self.compacted: float | None = None  # the time of a compaction that no answer has shown as running yet
         self.purges = PurgeHistory()
         self.activity = Activity()
@@ -143,7 +142,7 @@ class Database:
         self._journal = None
 
     def abort(self, journal: Journal) -> None:
-        """Undo a change that was cut off, or complete it if it was committed."""
+        """Undo a change that was cut off, or complete it if it was committed or can be done again."""
         journal.running = False
         self._settle()
 
@@ -151,11 +150,13 @@ class Database:
         journal = self._journal
         if journal is None or journal.running:
             return
-        if journal.committed:
-            self.commit(journal)
-        else:
+        if journal.redo is not None:
+            journal.redo()
+        elif not journal.committed:
             journal.undo(self)
             self._journal = None
+            return
+        self.commit(journal)
 
     @property
     def partitioned(self) -> bool:
@@ -181,6 +182,12 @@ class Database:
 
     def unpack_seq(self, text: str) -> int:
         return self._sequences.unpack(text)
+
+    def start_seq(self, since: str, descending: bool = False) -> int:
+        """Return the sequence that a feed begins after. A descending feed begins at the end, whatever ``since`` is."""
+        if descending or since == "now":
+            return self.update_seq
+        return 0 if since == "0" else self.unpack_seq(since)
 
     # ---- reading
 
@@ -228,13 +235,13 @@ class Database:
                 setattr(self, name, value)
             self.update_seq += 1
 
-    def numbers(self) -> tuple[int, ...]:
+    def numbers(self) -> tuple[int, int, int]:
         """Return the counters that a journal restores."""
-        return self.update_seq, self.external_size, self.appended, self._purged_size
+        return self.update_seq, self.external_size, self.appended
 
-    def restore(self, numbers: tuple[int, ...], local: Mapping[str, LocalDocument | None]) -> None:
+    def restore(self, numbers: tuple[int, int, int], local: Mapping[str, LocalDocument | None]) -> None:
         """Put counters and local documents back, and make all that follows from the entries anew."""
-        self.update_seq, self.external_size, self.appended, self._purged_size = numbers
+        self.update_seq, self.external_size, self.appended = numbers
         entries = list(self.entries.values())
         self.by_seq = SortedDict({entry.seq: entry for entry in entries})
         self.live_ids = SortedList(entry.id for entry in entries if not entry.deleted)
@@ -326,14 +333,12 @@ class Database:
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
-        leaves, size = len(entry.leaves()), entry.size()
+        leaves = len(entry.leaves())
         gone = entry.tree.remove_leaves(revs)
         if gone and len(gone) < leaves:
-            self._purged_size += size - entry.size()
             self.update_seq += leaves - len(gone) - 1
             self.touch(entry)
         elif gone:
-            self._purged_size += size
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
             self.ddoc_ids.discard(entry.id)
@@ -345,18 +350,20 @@ class Database:
         """Forget the bodies of all revisions that are not leaves, purged leaves, and purges beyond the limit."""
         with self.lock:
             journal = self.begin([])
+            journal.redo = self._compact
             try:
-                for entry in self.entries.values():
-                    journal.note(entry.id, entry)
-                    entry.tree.forget_bodies()
-                self.external_size -= self._purged_size
-                self._purged_size = 0
-                self.appended = self._active_size()
-                self.purges.trim()
+                self._compact()
                 self.commit(journal)
             except BaseException:
                 self.abort(journal)
                 raise
+
+    def _compact(self) -> None:
+        for entry in self.entries.values():
+            entry.tree.forget_bodies()
+        self.external_size = sum(entry.size() for entry in self.entries.values())
+        self.appended = self._active_size()
+        self.purges.trim()
 
     def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
         """The document and the named revision, or its winner."""

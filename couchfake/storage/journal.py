@@ -8,6 +8,7 @@ happens at once where the exception passes, or, should that be interrupted too, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from couchfake.storage.documents import DocumentEntry, LocalDocument
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The state before one change. ``edits`` are what ``after_write`` has to be called with once it is committed."""
+    """The state before one change.
+
+    ``edits`` are what ``after_write`` has to be called with once the change is committed. A change that can be
+    repeated sets ``redo``: if it is cut off it is done again instead of undone.
+    """
 
     def __init__(self, database: Database, edits: list[Edit]) -> None:
         self.edits = edits
         self.committed = False
         self.running = True
+        self.redo: Callable[[], None] | None = None
         self.update_seq = database.update_seq
         self._numbers = database.numbers()
         self._purges = database.purges.state()

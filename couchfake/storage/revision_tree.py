@@ -363,12 +363,12 @@ class RevisionTree:
         for node in [node for node in self.nodes() if node.children and node.body is not None]:
             bare = Revision(node.pos, node.id, node.parent)
             bare.deleted, bare.seq, bare.children = node.deleted, node.seq, node.children
+            for child in bare.children:
+                child.parent = bare
             if node.parent is None:
                 self.roots = [bare if root is node else root for root in self.roots]
             else:
                 node.parent.children = [bare if child is node else child for child in node.parent.children]
-            for child in bare.children:
-                child.parent = bare
         self._reindex()
 
     def repair(self, limit: int) -> None:
