@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from couchfake.api import node_databases
 from couchfake.auth.passwords import HASHES
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, json_response
@@ -45,7 +46,7 @@ def _is_complete(verb: str, below: list[str]) -> bool:
     """Whether the handler of the first part knows what follows it."""
     name, *rest = below
     match name:
-        case "_config":
+        case "_config" | "_dbs" | "_nodes":
             return True
         case "_stats":
             return not rest or verb == "GET"
@@ -193,4 +194,7 @@ _HANDLERS: dict[str, Callable[[Request, list[str]], Response]] = {
     "_versions": _versions,
     "_smoosh": _smoosh,
     "_restart": _restart,
+    "_dbs": node_databases.dbs,
+    "_nodes": node_databases.nodes,
+    "_all_dbs": node_databases.all_dbs,
 }

@@ -8,6 +8,7 @@ Source: CouchDB documentation, "Server API: /_db_updates".
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Mapping
 
 from couchfake.auth.context import SERVER
@@ -19,6 +20,8 @@ from couchfake.storage.writing import write
 
 DB_NAME = "_global_changes"
 DBS = "_dbs"
+DELAY = 0.2
+"""Seconds after which the creation of the database itself is recorded."""
 
 
 def db_name(config: Config) -> str:
@@ -34,17 +37,23 @@ class GlobalChanges:
 
     def __call__(self, name: str, what: str) -> None:
         own_name = db_name(self._config)
-        database = self._databases.get(own_name)
-        if database is None or not self._config.boolean("global_changes", "update_db", True):
+        if own_name not in self._databases or not self._config.boolean("global_changes", "update_db", True):
             return
-        docids = [] if name == own_name else [f"{what}:{name}"]
-        if what != "updated":
-            docids.append(f"updated:{DBS}")
+        if name != own_name:
+            self._record(f"{what}:{name}", *([f"updated:{DBS}"] if what != "updated" else []))
+        elif what == "created":  # the real server notices its own database with a delay
+            timer = threading.Timer(DELAY, self._record, (f"updated:{DBS}",))
+            timer.daemon = True
+            timer.start()
+
+    def _record(self, *docids: str) -> None:
+        database = self._databases.get(db_name(self._config))
+        if database is None:
+            return
         with database.lock:
             edits = [self._edit(database, docid) for docid in docids]
-            if edits:
-                with contextlib.suppress(CouchError):  # the database is being deleted
-                    write(database, edits, SERVER)
+            with contextlib.suppress(CouchError):  # the database is being deleted
+                write(database, edits, SERVER)
 
     def _edit(self, database: Database, docid: str) -> Edit:
         entry = database.entry(docid)
