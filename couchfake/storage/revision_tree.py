@@ -192,6 +192,8 @@ class RevisionTree:
 
         Return it with the node where they meet and the number of elements of the path up to there.
         """
+        if len(self.leaves) == 1 and (self.leaves[0].pos, self.leaves[0].id) == (start, path[0]):
+            return self.roots[0], self.leaves[0], 1  # the usual edit: of the only leaf
         if self._index is None:
             roots = self.roots
         else:
@@ -211,7 +213,10 @@ class RevisionTree:
         root = Revision(start, path[0])
         leaf = _chain(root, path[1:])
         fill(leaf)
-        self._set_roots(root)
+        if self.roots:
+            self._set_roots(root)
+        else:
+            self.roots = [root]
         self._note(leaf, root)
         self._add_leaf(leaf, None)
         return leaf
@@ -287,6 +292,9 @@ class RevisionTree:
         if replaced is not None:
             size -= replaced.size()
         self.size, self.deepest = size, deepest
+        if not self.leaves or (replaced is not None and len(self.leaves) == 1):
+            self.leaves = (new,)
+            return
         leaves = list(self.leaves)
         if replaced is not None:
             leaves.remove(replaced)

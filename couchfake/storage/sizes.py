@@ -20,14 +20,19 @@ LEAF_OVERHEAD = 57
 WRITE_OVERHEAD = 400
 """Bytes of index nodes that a write of a document adds to the file."""
 
-_FRACTION = re.compile(rb"[0-9](?:\.[0-9]|e[+-])")
+_FRACTION = re.compile(rb"-?[0-9]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?|e[+-]?[0-9]+)")
 
 
 def text_size(text: bytes) -> int | None:
-    """Return the size of a value from its JSON text, or None if the value has to be looked at."""
-    if b"\\" in text or ((b"." in text or b"e+" in text or b"e-" in text) and _FRACTION.search(text)):
+    """Return the size of a value from its JSON text, or None if the text has escapes and the value has to be read."""
+    if b"\\" in text:
         return None
-    return len(text)
+    size = len(text)
+    if b"." in text or b"e+" in text or b"e-" in text:
+        outside = b" ".join(text.split(b'"')[::2])  # what is not in strings
+        for number in _FRACTION.findall(outside):
+            size += float_size(float(number)) - len(number)
+    return size
 
 
 def json_size(value: Any) -> int:
@@ -46,7 +51,7 @@ def json_size(value: Any) -> int:
             size += 1 + len(value) if value else 2
             rest += value
         elif isinstance(value, float):
-            size += (value < 0) + _float_size(abs(value))
+            size += float_size(value)
         elif value is None or value is True:
             size += 4
         else:
@@ -54,7 +59,10 @@ def json_size(value: Any) -> int:
     return size
 
 
-def _float_size(value: float) -> int:
+def float_size(value: float) -> int:
+    """Return the size of a number with a fraction by the real server's rule of thumb."""
+    if value < 0:
+        return 1 + float_size(-value)
     if value >= 1:
         return 5 if value >= 1e100 else 4 if value >= 1e10 else 3
     if value <= 1e-300 or value > 0.01:

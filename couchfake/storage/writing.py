@@ -215,7 +215,7 @@ def _merge_bucket(
         if entry.tree.exceeds(limit) and (not new_edits or database.rules.stem_interactive_updates()):
             entry.tree.stem(limit)
         database.add_entry(entry)
-        database.resize(entry.size() - size, entry.winner.size() + WRITE_OVERHEAD)
+        database.resize(entry.size() - size, sum(len(task.edit.encoded()) for task in bucket) + WRITE_OVERHEAD)
         database.touch(entry)
         database.count(entry, entry.deleted)
 
