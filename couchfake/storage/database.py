@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from sortedcontainers import SortedDict, SortedList
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, NotFound
 from couchfake.storage import documents, sizes
 from couchfake.storage.activity import Activity
 from couchfake.storage.bodies import ParsedBodies
@@ -25,6 +25,7 @@ from couchfake.storage.purges import PurgeHistory
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.sequences import SequenceFormat
+from couchfake.storage.transaction import Transaction
 
 Visible = Callable[[DocumentEntry, Revision], Revision]
 """What one reader may see of a revision: itself, one that shows less, or a CouchError."""
@@ -78,7 +79,7 @@ class Database:
         self.props = dict(props or {})
         self._lock = threading.RLock()
         self.changed = threading.Condition(self._lock)
-        self._journal: Journal | None = None
+        self._transaction: Transaction | None = None
         self.closed = False
         self.entries: dict[str, DocumentEntry] = {}
         self.ddoc_ids: set[str] = set()  # deleted ones too
@@ -98,65 +99,66 @@ class Database:
         self.q = 1  # the shards that the database was made with, by name only
         self.security: dict[str, Any] = {}
         self.indexes: dict[Hashable, Any] = {}
+        self.journals: list[Journal] = []  # of the snapshots that hold this database, the newest last
         self._sequences = SequenceFormat(uuid)
 
     @property
     def lock(self) -> AbstractContextManager[bool]:
         """The lock that all changes are made under. A change that was cut off is undone or completed first."""
-        if self._journal is not None:
+        if self._transaction is not None:
             with self._lock:
                 self._settle()
         return self._lock
 
-    def begin(self, edits: list[Edit]) -> Journal:
+    def begin(self, edits: list[Edit]) -> Transaction:
         """Begin a change, of which all or nothing will be done. The lock must be held.
 
-        Note in the journal what is about to change, then call ``commit``, or ``abort`` for any exception::
+        Note in the transaction what is about to change, then call ``commit``, or ``abort`` for any exception::
 
-            journal = database.begin(edits)
+            transaction = database.begin(edits)
             try:
                 ...
-                database.commit(journal)
+                database.commit(transaction)
             except BaseException:
-                database.abort(journal)
+                database.abort(transaction)
                 raise
         """
-        unfinished = self._journal
+        unfinished = self._transaction
         if unfinished is not None and not unfinished.committed:
             self.abort(unfinished)
-        journal = self._journal = Journal(self, edits)
-        return journal
+        transaction = self._transaction = Transaction(self, edits)
+        return transaction
 
-    def commit(self, journal: Journal) -> None:
-        """End a change: call ``after_write`` with the journal's edits and wake feeds if it took a sequence."""
-        journal.committed = True
-        if self.update_seq != journal.update_seq:
+    def commit(self, transaction: Transaction) -> None:
+        """End a change: call ``after_write`` with the transaction's edits and wake feeds if it took a sequence."""
+        transaction.committed = True
+        if self.update_seq != transaction.update_seq:
             try:
-                if journal.edits:
-                    self.rules.after_write(self, journal.edits)
+                if transaction.edits:
+                    self.rules.after_write(self, transaction.edits)
             except Exception:
-                self._journal = None
+                self._transaction = None
                 raise
             self.notified_seq = self.update_seq
             self.changed.notify_all()
-        self._journal = None
+        self._transaction = None
 
-    def abort(self, journal: Journal) -> None:
+    def abort(self, transaction: Transaction) -> None:
         """Undo a change that was cut off, or complete it if it was committed or can be done again."""
-        journal.running = False
+        transaction.running = False
         self._settle()
 
     def _settle(self) -> None:
-        journal = self._journal
-        if journal is None or journal.running:
+        transaction = self._transaction
+        if transaction is None or transaction.running:
             return
-        if journal.redo is not None:
-            journal.redo()
-        elif not journal.committed:
-            journal.undo(self)
-            self._journal = None
+        if transaction.redo is not None:
+            transaction.redo()
+        elif not transaction.committed:
+            transaction.undo()
+            self._transaction = None
             return
-        self.commit(journal)
+        self.commit(transaction)
 
     @property
     def partitioned(self) -> bool:
@@ -219,6 +221,11 @@ class Database:
 
     # ---- writing
 
+    def require_open(self) -> None:
+        """Raise NotFound if the database was deleted, or belongs to a state that a snapshot has replaced."""
+        if self.closed:
+            raise NotFound("Database does not exist.")
+
     def close(self) -> None:
         """The database was deleted: wake everybody who waits for its changes."""
         with self.lock:
@@ -228,15 +235,25 @@ class Database:
     def local(self, docid: str) -> LocalDocument | None:
         return self.local_documents.get(docid)
 
+    def put_local(self, docid: str, document: LocalDocument | None) -> None:
+        """Store a local document; None removes it."""
+        if self.journals:
+            self.journals[-1].keep_local(docid, self.local_documents.get(docid))
+        if document is None:
+            self.local_documents.pop(docid, None)
+        else:
+            self.local_documents[docid] = document
+
     def change_setting(self, **settings: Any) -> None:
         """Set ``security``, ``revs_limit`` or ``purged_infos_limit``. Each takes a sequence but wakes no feed."""
         with self.lock:
+            self.require_open()
             for name, value in settings.items():
                 setattr(self, name, value)
             self.update_seq += 1
 
     def numbers(self) -> tuple[int, int, int]:
-        """Return the counters that a journal restores."""
+        """Return the counters that a transaction restores."""
         return self.update_seq, self.external_size, self.appended
 
     def restore(self, numbers: tuple[int, int, int], local: Mapping[str, LocalDocument | None]) -> None:
@@ -254,7 +271,19 @@ class Database:
         gone = {docid for docid, document in local.items() if document is None}
         self.local_documents = SortedDict({each: found for each, found in documents.items() if each not in gone})
 
+    def changing(self, docid: str) -> DocumentEntry | None:
+        """Return the entry of a document that is about to change, to be stored with ``add_entry``.
+
+        It is a copy if a snapshot holds the present entry.
+        """
+        entry = self.entries.get(docid)
+        if entry is None or not self.journals or docid in self.journals[-1].entries:
+            return entry
+        return entry.copy()
+
     def add_entry(self, entry: DocumentEntry) -> None:
+        if self.journals:
+            self.journals[-1].keep(entry.id, self.entries.get(entry.id))
         self.entries[entry.id] = entry
         if entry.id.startswith("_design/"):
             self.ddoc_ids.add(entry.id)
@@ -266,14 +295,14 @@ class Database:
             del self.by_seq[entry.seq]
         entry.seq = self.update_seq
         self.by_seq[entry.seq] = entry
-        self._place(entry.id, live=not entry.deleted)
+        self.place(entry.id, live=not entry.deleted)
 
     def resize(self, difference: int, written: int) -> None:
         """Note that leaves grew by ``difference`` bytes and that ``written`` bytes were appended to the file."""
         self.external_size += difference
         self.appended += written
 
-    def _place(self, docid: str, live: bool) -> None:
+    def place(self, docid: str, live: bool) -> None:
         if live and docid not in self.live_ids:
             self.live_ids.add(docid)
         elif not live:
@@ -308,59 +337,69 @@ class Database:
         that indexes notice; no request takes none.
         """
         with self.lock:
+            self.require_open()
             self.activity.purges += 1
-            journal = self.begin([])
+            transaction = self.begin([])
             try:
-                purged = self._purge(list(requests), journal)
-                self.commit(journal)
+                purged = self._purge(list(requests), transaction)
+                self.commit(transaction)
             except BaseException:
-                self.abort(journal)
+                self.abort(transaction)
                 raise
         return purged
 
-    def _purge(self, requests: list[tuple[str, list[RevisionId]]], journal: Journal) -> dict[str, list[RevisionId]]:
+    def _purge(
+        self, requests: list[tuple[str, list[RevisionId]]], transaction: Transaction
+    ) -> dict[str, list[RevisionId]]:
         purged: dict[str, list[RevisionId]] = {}
         for docid, revs in requests:
-            entry = self.entries.get(docid)
-            if entry is not None:
-                journal.note(docid, entry)
+            transaction.note(docid, self.entries.get(docid))
+            entry = self.changing(docid)
             purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
             self.purges.add(docid, revs)
             if purged[docid] and docid.startswith("_design/"):
-                journal.edits.append(Edit(docid, {}))
-        if requests and self.update_seq == journal.update_seq:
+                transaction.edits.append(Edit(docid, {}))
+        if requests and self.update_seq == transaction.update_seq:
             self.update_seq += 1
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
         leaves = len(entry.leaves())
         gone = entry.tree.remove_leaves(revs)
-        if gone and len(gone) < leaves:
+        if not gone:
+            return gone
+        self.add_entry(entry)
+        if len(gone) < leaves:
             self.update_seq += leaves - len(gone) - 1
             self.touch(entry)
-        elif gone:
+        else:
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
             self.ddoc_ids.discard(entry.id)
-            self._place(entry.id, live=False)
+            self.place(entry.id, live=False)
             self.count(entry, None)
         return gone
 
     def compact(self) -> None:
         """Forget the bodies of all revisions that are not leaves, purged leaves, and purges beyond the limit."""
         with self.lock:
-            journal = self.begin([])
-            journal.redo = self._compact
+            self.require_open()
+            transaction = self.begin([])
+            transaction.redo = self._compact
             try:
                 self._compact()
-                self.commit(journal)
+                self.commit(transaction)
             except BaseException:
-                self.abort(journal)
+                self.abort(transaction)
                 raise
 
     def _compact(self) -> None:
-        for entry in self.entries.values():
-            entry.tree.forget_bodies()
+        for entry in list(self.entries.values()):
+            compacted = self.changing(entry.id) if entry.tree.has_inner_bodies() else None
+            if compacted is not None:
+                compacted.tree.forget_bodies()
+                self.add_entry(compacted)
+            self.by_seq[entry.seq] = self.entries[entry.id]
         self.external_size = sum(entry.size() for entry in self.entries.values())
         self.appended = self._active_size()
         self.purges.trim()

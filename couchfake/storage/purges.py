@@ -22,6 +22,12 @@ class PurgeHistory:
         self._infos: list[PurgeInfo] = []
         self._first_listed = 0
 
+    def copy(self) -> PurgeHistory:
+        copied = PurgeHistory()
+        copied.seq, copied.limit, copied._infos = self.seq, self.limit, list(self._infos)
+        copied._first_listed = self._first_listed
+        return copied
+
     def add(self, docid: str, revs: list[RevisionId]) -> None:
         self._infos.append((self.seq + 1, docid, [format_rev(rev) for rev in revs]))
         self.seq += 1

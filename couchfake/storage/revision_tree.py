@@ -108,6 +108,27 @@ class RevisionTree:
     def winner(self) -> Revision:
         return self.leaves[0]
 
+    def copy(self) -> RevisionTree:
+        """Return a tree with revisions of its own, which share bodies and attachments with these."""
+        tree = RevisionTree()
+        if len(self.leaves) == 1 and len(self.roots) == 1:
+            parent = None
+            for node in reversed(list(self.leaves[0].lineage())):
+                parent = _copy(node, parent)
+                if node.parent is None:
+                    tree.roots = [parent]
+            tree.leaves = () if parent is None else (parent,)
+            tree.size, tree.deepest = self.size, self.deepest
+            return tree
+        copies: dict[Revision | None, Revision] = {}
+        for node in self.nodes():
+            copies[node] = _copy(node, copies.get(node.parent))
+        tree.roots = [copies[root] for root in self.roots]
+        tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
+        tree.size, tree.deepest = self.size, self.deepest
+        tree._reindex()
+        return tree
+
     def nodes(self) -> Iterator[Revision]:
         """Yield every revision, parents before children."""
         todo = list(reversed(self.roots))
@@ -363,6 +384,10 @@ class RevisionTree:
         self.roots = sorted(roots, key=_KEY)
         self._reindex()
 
+    def has_inner_bodies(self) -> bool:
+        """Return whether a revision that is not a leaf has a body."""
+        return any(node.children and node.body is not None for node in self.nodes())
+
     def forget_bodies(self) -> None:
         """Replace each inner revision that has a body by one that has none.
 
@@ -419,6 +444,14 @@ def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
     for new, old in zip(leaf.lineage(), earlier):
         if new.body is None:
             new.body, new.deleted, new.attachments, new.seq = old.body, old.deleted, old.attachments, old.seq
+
+
+def _copy(node: Revision, parent: Revision | None) -> Revision:
+    copied = Revision(node.pos, node.id, parent)
+    copied.deleted, copied.body, copied.attachments, copied.seq = node.deleted, node.body, node.attachments, node.seq
+    if parent is not None:
+        parent.children.append(copied)
+    return copied
 
 
 def _root(node: Revision) -> Revision:

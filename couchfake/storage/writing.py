@@ -23,11 +23,11 @@ from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
 from couchfake.storage.full_partitions import check_room, full_partitions
-from couchfake.storage.journal import Journal
 from couchfake.storage.revision_hash import revision_hash
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Fill, Revision
 from couchfake.storage.sizes import WRITE_OVERHEAD
+from couchfake.storage.transaction import Transaction
 from couchfake.values.integers import read_integer
 
 _INTEGER = re.compile(rb"[+-]?[0-9]+")
@@ -47,8 +47,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
     Raises a CouchError where the server refuses the request as a whole, before anything is written.
     """
     with database.lock:
-        if database.closed:
-            raise CouchError(404, "not_found", "Database does not exist.")
+        database.require_open()
         tasks = [_Task(edit) for edit in edits]
         for edit in edits:
             database.rules.before_write(database, edit, user, new_edits)
@@ -66,19 +65,19 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
                     attachment_inputs.require_data(task.edit.inputs)
         full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
         known = len(database.entries)
-        journal = database.begin(list(edits))
+        transaction = database.begin(list(edits))
         try:
             for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
-                _merge_bucket(database, docid, list(bucket), new_edits, full, journal)
+                _merge_bucket(database, docid, list(bucket), new_edits, full, transaction)
             for task in local:
-                journal.note_local(task.edit.id, database.local_documents.get(task.edit.id))
+                transaction.note_local(task.edit.id, database.local_documents.get(task.edit.id))
                 _write_local(database, task)
                 if not new_edits and task.edit.rev is not None:
                     task.outcome = task.edit.rev  # what the writer sent, although the document has the next one
-            written, inserted = database.update_seq - journal.update_seq, len(database.entries) - known
-            database.commit(journal)
+            written, inserted = database.update_seq - transaction.update_seq, len(database.entries) - known
+            database.commit(transaction)
         except BaseException:
-            database.abort(journal)
+            database.abort(transaction)
             raise
         _count(database.activity, written, inserted, len(local))
         return [_outcome(task) for task in tasks]
@@ -192,18 +191,23 @@ def _known_ancestor(entry: DocumentEntry, edit: Edit) -> Revision | None:
 
 
 def _merge_bucket(
-    database: Database, docid: str, bucket: list[_Task], new_edits: bool, full: Collection[str], journal: Journal
+    database: Database,
+    docid: str,
+    bucket: list[_Task],
+    new_edits: bool,
+    full: Collection[str],
+    transaction: Transaction,
 ) -> None:
     """Merge all edits of one document. Together they take one sequence."""
-    entry = database.entries.get(docid)
-    journal.note(docid, entry)
+    transaction.note(docid, database.entries.get(docid))
+    entry = database.changing(docid)
     if entry is None:
         entry = DocumentEntry(docid)
     seq = database.update_seq + 1
     size = entry.size()
     grown = False
     for task in bucket:
-        fill = _filler(database, task.edit, seq, journal)
+        fill = _filler(database, task.edit, seq, transaction)
         if new_edits:
             grown |= _merge_edit(database, entry, task, fill, full)
         else:
@@ -264,9 +268,9 @@ def _merge_replicated(entry: DocumentEntry, task: _Task, fill: Fill) -> bool:
     return bool(filled) or result != "internal_node" or roots is not entry.tree.roots
 
 
-def _filler(database: Database, edit: Edit, seq: int, journal: Journal) -> Fill:
+def _filler(database: Database, edit: Edit, seq: int, transaction: Transaction) -> Fill:
     def fill(node: Revision) -> None:
-        journal.note_fill(node)
+        transaction.note_fill(node)
         node.deleted = edit.deleted
         node.body = Body(edit.body, edit.encoded(), database.parsed)
         node.attachments = edit.attachments
@@ -279,7 +283,7 @@ def _write_local(database: Database, task: _Task) -> None:
     """Local documents never conflict: the new revision is one more than the one that was named, whatever is there."""
     edit = task.edit
     if edit.deleted:
-        database.local_documents.pop(edit.id, None)
+        database.put_local(edit.id, None)
         task.outcome = (0, b"0")
         return
     number = 0
@@ -289,5 +293,5 @@ def _write_local(database: Database, task: _Task) -> None:
             task.outcome = CouchError(500, "error", "Invalid rev format")
             return
         number = read_integer(raw.decode("ascii"))
-    database.local_documents[edit.id] = LocalDocument(edit.id, number + 1, edit.body)
+    database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
     task.outcome = (0, str(number + 1).encode("ascii"))

@@ -147,11 +147,11 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
 def test_a_second_interrupt_is_repaired_before_the_next_use(store: Store) -> None:
     store.put("a", n=1)
     before = state(store.db)
-    journal = store.db.begin([])
-    journal.note("a", store.entry("a"))
+    transaction = store.db.begin([])
+    transaction.note("a", store.entry("a"))
     store.entry("a").tree.leaves = ()
     store.db.by_seq.clear()
-    journal.running = False  # where ``abort`` was cut off
+    transaction.running = False  # where ``abort`` was cut off
     assert state(store.db) == before
 
 
