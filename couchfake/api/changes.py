@@ -31,7 +31,7 @@ def changes(request: Request, rest: list[str]) -> Response:
     body: dict[str, Any] | None = None
     if request.verb == "POST":
         request.require_json_type()
-        if request.body:
+        if request.content_length != 0:
             body = request.json_object()
     asked = _read(request)
     chosen = read_filter(request, asked.filter, body)

@@ -13,7 +13,7 @@ from couchfake.changes.rows import RowWriter
 from couchfake.changes.scan import Row
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_stream, stream_response
-from couchfake.chttpd.streaming import PrimedStream
+from couchfake.chttpd.streaming import PrimedStream, json_body
 from couchfake.config import Config
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
@@ -150,10 +150,11 @@ def feed_response(
     ``watched`` wraps the chunks of a live feed, so that it sees them begin and end.
     """
     text = form.chunks(read_changes(database, query, Client.of(request.environ)))
-    chunks = PrimedStream(text if query.feed == "normal" else watched(text))
-    body = chunks.whole() if query.feed == "normal" else None
+    if query.feed == "normal":
+        return json_body(text, headers)
+    chunks = PrimedStream(watched(text))
     if form.is_json:
-        return json_stream(chunks if body is None else body, headers)
+        return json_stream(chunks, headers)
     return stream_response(chunks, "text/event-stream", headers={**headers, "Cache-Control": "no-cache"})
 
 

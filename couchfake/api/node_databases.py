@@ -12,7 +12,7 @@ from typing import Any
 from couchfake.api.shards import named_range, ranges
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import MethodNotAllowed, NotFound
+from couchfake.errors import NotFound
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.storage.database import Database
 from couchfake.storage.revision_hash import revision_hash
@@ -21,31 +21,24 @@ Documents = dict[str, dict[str, Any]]
 """Bodies by id."""
 
 
-def dbs(request: Request, rest: list[str]) -> Response:
+def dbs(request: Request, node: str, rest: list[str]) -> Response:
     """``_dbs``: for each database the document that maps its shards to nodes."""
     return _database(request, "_dbs", rest, _shard_maps)
 
 
-def nodes(request: Request, rest: list[str]) -> Response:
+def nodes(request: Request, node: str, rest: list[str]) -> Response:
     """``_nodes``: a document for each node."""
     return _database(request, "_nodes", rest, lambda node: {NODE_NAME: {}})
 
 
-def all_dbs(request: Request, rest: list[str]) -> Response:
+def all_dbs(request: Request, node: str) -> Response:
     """``_all_dbs``: the node's own databases and the shards of all others."""
-    _require_get(request)
-    node = request.node
-    found = [_shard_name(node.database(name), *each) for name in node.names() for each in ranges(node.database(name))]
+    databases = [request.node.database(name) for name in request.node.names()]
+    found = [_shard_name(database, *each) for database in databases for each in ranges(database)]
     return json_response(sorted(["_dbs", "_nodes", *found]))
 
 
-def _require_get(request: Request) -> None:
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET")
-
-
 def _database(request: Request, name: str, rest: list[str], read: Callable[[Node], Documents]) -> Response:
-    _require_get(request)
     documents = read(request.node)
     match rest:
         case []:
