@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from couchfake.storage import journal
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import parse_rev
@@ -113,6 +114,13 @@ def compact(store: Store) -> None:
     store.db.compact()
 
 
+def write_more(store: Store) -> None:
+    """Change the documents once more, whatever was done before."""
+    for docid in ("a", "forked", "stub", "b"):
+        store.replicate(docid, 9, "77", n=9)
+    store.put("_local/one", n=9)
+
+
 WORKS = [update, delete, replicate, fill, write_local, delete_local, purge, compact]
 
 
@@ -142,6 +150,26 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
             work(store)
             assert state(store.db) == after, line
     assert undone > 10
+
+
+@pytest.mark.parametrize("work", [update, replicate, purge], ids=lambda work: work.__name__)
+def test_a_snapshot_is_not_touched_by_a_change_that_is_cut_off(work: Callable[[Store], None]) -> None:
+    for line in itertools.count(1, 7):
+        store = prepared()
+        before = state(store.db)
+        snapshot = journal.begin(store.db, {})
+        sys.settrace(Interrupter(line))
+        try:
+            work(store)
+        except Interrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(None)
+        write_more(store)
+        work_done = state(store.db)
+        assert state(journal.restore(snapshot)) == before != work_done, line
 
 
 def test_a_second_interrupt_is_repaired_before_the_next_use(store: Store) -> None:
