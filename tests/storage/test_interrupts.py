@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import linecache
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -31,7 +32,9 @@ class Interrupter:
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Interrupter | None:
         if "/couchfake/" not in frame.f_code.co_filename and "sortedcontainers" not in frame.f_code.co_filename:
             return None
-        if event == "line":
+        # No signal is handled between the end of a with statement's body and the release of its lock.
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        if event == "line" and not line.lstrip().startswith("with "):
             self.left -= 1
             if self.left == 0:
                 sys.settrace(None)
