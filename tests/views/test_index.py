@@ -106,6 +106,8 @@ def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed
     class Interrupt(BaseException):
         pass
 
+    left = cut = 0
+
     def interrupt(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal left
         if frame.f_globals.get("__name__", "").startswith("couchfake.views"):
@@ -118,7 +120,6 @@ def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed
             return interrupt
         return None
 
-    cut = 0
     for line in itertools.count(1, 3):
         left = line
         keys = [line, line + 1]
