@@ -17,7 +17,6 @@ from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.storage.database import Database
 from couchfake.storage.revision_ids import RevisionId, format_rev
-from couchfake.values.erlang_dict import in_dict_order
 
 
 def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
@@ -53,10 +52,12 @@ def _missing(database: Database, docid: str, revs: list[RevisionId]) -> list[Rev
 
 
 def _all_missing(request: Request) -> list[tuple[str, list[RevisionId]]]:
-    """The documents of which some asked revision is missing, in the order in which the server's table has them."""
+    """Return the documents that lack some of the named revisions, with those revisions."""
     asked = dict(_asked_revisions(request))
+    for docid in asked:
+        require_readable(request, docid)
     missing = {docid: _missing(request.db, docid, revs) for docid, revs in asked.items()}
-    return [(docid, missing[docid]) for docid in in_dict_order(list(asked)) if missing[docid]]
+    return [(docid, revs) for docid, revs in missing.items() if revs]
 
 
 def missing_revs(request: Request) -> Response:
