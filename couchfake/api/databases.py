@@ -80,7 +80,7 @@ def database_info(database: Database) -> dict[str, Any]:
             "db_name": database.name,
             "purge_seq": database.pack_seq(database.purge_seq),
             "update_seq": database.pack_seq(database.update_seq),
-            "sizes": {"file": database.size, "external": database.size, "active": database.size},
+            "sizes": database.sizes(),
             "props": dict(database.props),
             "doc_del_count": database.doc_del_count,
             "doc_count": database.doc_count,

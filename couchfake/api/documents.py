@@ -72,7 +72,7 @@ def get(request: Request, docid: str) -> Response:
         # Of a revision that was asked for by name the server tells nothing about others.
         shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     headers = {}
-    if not shown.any_meta or not stored.meta_members(entry, leaf, shown, limit):
+    if not shown.any_meta or not stored.meta_members(entry, leaf, shown):
         headers["ETag"] = f'"{leaf.rev}"'
         if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
             return not_modified(headers["ETag"])
@@ -129,12 +129,13 @@ def _all_leaves(entry: DocumentEntry | None) -> list[RevisionId]:
 
 
 def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:
-    """Several revisions: as JSON where the client wants it, else as multipart."""
+    """Return several revisions, as JSON if the client accepts nothing else, otherwise as multipart."""
+    require_readable(request, docid)
     results = list(opened_revs(request, docid, query))
     if not results and query.open_revs == "all":
         raise NotFound("missing")
     shown = query.shown
-    shown.atts_since = None  # which has no meaning here
+    shown.attachments = shown.attachments or shown.atts_since is not None
     shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     entry = request.db.entry(docid)
     if request.accepts("multipart/mixed"):

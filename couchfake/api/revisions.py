@@ -5,6 +5,7 @@ CouchDB documentation, "Database API: Miscellaneous" and "Purge".
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from couchfake.api.document_ids import require_readable
@@ -31,13 +32,24 @@ def _asked_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
     for revs in request.json_object().values():
         if not isinstance(revs, list) or not all(isinstance(rev, str | list) for rev in revs):
             raise ServerError("function_clause")
-    return _named_revisions(request)
+    named = _named_revisions(request)
+    for docid, _ in named:
+        require_readable(request, docid)
+    return named
 
 
 def _missing(database: Database, docid: str, revs: list[RevisionId]) -> list[RevisionId]:
-    """Those that are not there: for a known document in rising order, for an unknown one as they were asked for."""
+    """Return the revisions that the database lacks, sorted if the document exists, otherwise in the order given.
+
+    A stored revision accounts for one occurrence of its id: one that is named twice is reported once.
+    """
     entry = database.entry(docid)
-    return revs if entry is None else sorted(rev for rev in revs if entry.tree.find(rev) is None)
+    if entry is None:
+        return revs
+    missing: list[RevisionId] = []
+    for rev, occurrences in sorted(Counter(revs).items()):
+        missing += [rev] * (occurrences - entry.tree.count(rev))
+    return missing
 
 
 def _all_missing(request: Request) -> list[tuple[str, list[RevisionId]]]:
@@ -113,13 +125,13 @@ def purge(request: Request) -> Response:
 
 def purged_infos(request: Request) -> Response:
     """``GET /{db}/_purged_infos``: what was purged."""
-    infos = [{"id": docid, "revs": revs} for _, docid, revs in request.db.purges_since(0)]
+    infos = [{"id": docid, "revs": revs} for _, docid, revs in request.db.purges.listed()]
     return json_response({"purged_infos": infos})
 
 
 def get_purged_infos_limit(request: Request) -> Response:
     """``GET /{db}/_purged_infos_limit``"""
-    return json_response(request.db.purges.limit)
+    return json_response(request.db.purged_infos_limit)
 
 
 def put_purged_infos_limit(request: Request) -> Response:
@@ -128,5 +140,5 @@ def put_purged_infos_limit(request: Request) -> Response:
     limit = request.json()
     if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
         raise BadRequest("`purged_infos_limit` must be positive integer")
-    request.db.purges.limit = limit
+    request.db.change_setting(purged_infos_limit=limit)
     return json_response({"ok": True})

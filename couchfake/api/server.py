@@ -221,7 +221,12 @@ def nouveau_analyze(request: Request) -> Response:
 
 
 def search_cleanup(request: Request) -> Response:
-    """``POST /{db}/_search_cleanup`` and ``_nouveau_cleanup``: no index is there to be thrown away."""
+    """``POST /{db}/_search_cleanup`` crashes, since there is no search node to ask."""
+    raise Crash("badmatch", "{'EXIT',noconnection}")
+
+
+def nouveau_cleanup(request: Request) -> Response:
+    """``POST /{db}/_nouveau_cleanup`` has no indexes to remove."""
     return json_response({"ok": True}, 202)
 
 

@@ -74,7 +74,7 @@ class Hooks:
     def max_partition_size(self) -> int:
         return self._config[MAX_PARTITION_SIZE]
 
-    def stems_updates(self) -> bool:
+    def stem_interactive_updates(self) -> bool:
         return self._config[STEM_INTERACTIVE_UPDATES]
 
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:

@@ -305,7 +305,7 @@ class _Cursor:
         document = self.db.open_doc(entry, leaf)
         if self.shown.conflicts:
             with self.db.lock:
-                document.update(meta_members(entry, leaf, self.shown, 0))
+                document.update(meta_members(entry, leaf, self.shown))
         return document
 
     def _take(self, entry: DocumentEntry, leaf: Revision, key: Any) -> bool:

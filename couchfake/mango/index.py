@@ -76,5 +76,5 @@ def _whole(db: Database, entry: DocumentEntry) -> dict[str, Any]:
     """Return a document as indexes see it: with its conflicting revisions."""
     with db.lock:
         document = db.open_doc(entry)
-        document.update(meta_members(entry, entry.winner, LOSERS, 0))
+        document.update(meta_members(entry, entry.winner, LOSERS))
     return document

@@ -119,7 +119,8 @@ class Node:
 
     def names(self) -> Iterator[str]:
         """The names of all databases, in order."""
-        return iter(list(self.databases))
+        with self.lock:
+            return iter(list(self.databases))
 
     def create_database(self, name: str, props: dict[str, Any] | None = None) -> Database:
         """Create a database. Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``."""

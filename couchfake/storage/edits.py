@@ -76,9 +76,10 @@ class Edit:
 
 
 _IGNORED = frozenset(("_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"))
-# What the replicator writes into its documents is kept like any other member.
+# Members that are part of the body: the access list, and what the replicator writes into its documents.
 _KEPT = frozenset(
     (
+        "_access",
         "_replication_state",
         "_replication_state_time",
         "_replication_state_reason",

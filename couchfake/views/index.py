@@ -94,13 +94,17 @@ class Index:
         self, db: Database, definitions: Sequence[TreeDefinition], mapper: Mapper, *, include_design: bool = False
     ) -> None:
         self.definitions = tuple(definitions)
-        trees = tuple(RowTree(definition.reducers) for definition in definitions)
-        self.snapshot = Snapshot(trees, 0, db.purge_seq, (0,) * len(trees))
         self._db = db
+        self.snapshot = self._empty()
         self._mapper = mapper
         self._include_design = include_design
         self._positions = Positions()
         self._updating = Lock()
+        self._whole = True  # whether the positions are those of the snapshot
+
+    def _empty(self) -> Snapshot:
+        trees = tuple(RowTree(definition.reducers) for definition in self.definitions)
+        return Snapshot(trees, 0, self._db.purge_seq, (0,) * len(trees))
 
     @property
     def updating(self) -> bool:
@@ -126,6 +130,8 @@ class Index:
         if snapshot.update_seq == self._db.update_seq and snapshot.purge_seq == self._db.purge_seq:
             return snapshot
         with self._updating:
+            if not self._whole:  # an exception cut off the last update
+                self.snapshot, self._positions, self._whole = self._empty(), Positions(), True
             changes = _Changes()
             self._follow(changes)
             self._db.activity.indexed += len(changes.placed)
@@ -135,9 +141,11 @@ class Index:
                 seq if tree is old else changes.update_seq
                 for tree, old, seq in zip(trees, before.trees, before.tree_seqs, strict=True)
             )
+            self._whole = False
             for docid, placed in changes.placed.items():
                 self._positions.put(docid, None if placed is None else [positions for positions, _ in placed])
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
+            self._whole = True
             return self.snapshot
 
     def update_in_background(self) -> Snapshot:

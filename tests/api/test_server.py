@@ -123,7 +123,10 @@ def test_plugins_are_absent(admin: Any) -> None:
     assert admin.refusal("POST", "/_search_analyze", {}) == unavailable
     assert admin.refusal("GET", "/db/_design/d/_search/i?q=x") == unavailable
     assert admin.refusal("GET", "/db/_design/d/_nouveau/i?q=x") == "404 not_found: missing"
-    assert admin.json("POST", "/db/_search_cleanup", status=202) == {"ok": True}
+    assert admin.refusal("GET", "/db/_design/d/_search_disk_size/i") == unavailable
+    assert admin.refusal("POST", "/db/_search_cleanup", {}) == "500 badmatch: {'EXIT',noconnection}"
+    assert admin("PATCH", "/_search_analyze").headers["Allow"] == "GET,POST"
+    assert admin.json("POST", "/db/_nouveau_cleanup", status=202) == {"ok": True}
     assert admin("GET", "/db/_nouveau_cleanup").headers["Allow"] == "POST"
 
 

@@ -46,7 +46,7 @@ class Rules:
     def max_partition_size(self) -> int:
         return 0
 
-    def stems_updates(self) -> bool:
+    def stem_interactive_updates(self) -> bool:
         return True
 
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:

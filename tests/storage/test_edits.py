@@ -60,7 +60,7 @@ def test_what_is_no_revision(rev: Any, store: Store) -> None:
     assert refusal(store, {"_rev": rev}) == (400, "bad_request", "Invalid rev format")
 
 
-@pytest.mark.parametrize("name", ["_", "_x", "_deleted", "_attachments", "_revisions", "_Id", "_revs", "_access"])
+@pytest.mark.parametrize("name", ["_", "_x", "_deleted", "_attachments", "_revisions", "_Id", "_revs"])
 def test_members_with_an_underscore_must_be_known_and_of_their_kind(name: str, store: Store) -> None:
     found = refusal(store, {name: "text"})
     assert found == (400, "doc_validation", f"Bad special document member: {name}")
