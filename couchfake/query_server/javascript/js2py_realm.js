@@ -14,6 +14,8 @@ function makeRealm(host) {
     freeze: host.freeze,
     isForeignArray: function (value) { return false; },
     classOf: function (value) { return classOf.call(value); },
+    apply: host.apply,
+    bare: function (array) { return array; },
     hasOwn: function (object, name) { return hasOwn.call(object, name); },
     hasStack: function (error) { return classOf.call(error) === '[object Error]'; },
     isError: function (value) { return classOf.call(value) === '[object Error]'; },
