@@ -7,7 +7,9 @@ when the interpreter exits, and it cannot replace a thread that runs a native ca
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 import time
 import weakref
@@ -103,6 +105,13 @@ class Task(Generic[_T]):
             raise self._error
         return self._result  # type: ignore[return-value]  # the work's own result, None included
 
+    def yield_processor(self) -> None:
+        """Give the thread that runs an abandoned task the lowest priority, where threads have one of their own."""
+        worker = self._worker
+        if sys.platform == "linux" and worker is not None and worker.thread is not None and worker.thread.native_id:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, worker.thread.native_id, 19)
+
     def _used(self) -> float:
         return 0.0 if self._worker is None else self._worker.clock() - self._start
 
@@ -160,6 +169,7 @@ class Strand:
                 return False
             task.abandoned = True
             self._running = bool(self._tasks)
+        task.yield_processor()
         self._pool.replace_thread()
         if self._running:
             self._pool.start(self)

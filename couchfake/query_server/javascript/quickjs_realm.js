@@ -57,6 +57,36 @@ function makeRealm() {
   remove(JSON, 'rawJSON isRawJSON');
   remove(Symbol, 'dispose asyncDispose');
 
+  // Natives walk all of an array's length without looking at the clock. An array that has so many elements takes more
+  // memory than a script may have, so only arrays that are mostly holes are refused here.
+  var MOST_ELEMENTS = 1 << 24, bindCall = Function.prototype.call, bind = Function.prototype.bind;
+
+  function guard(name, make) {
+    var native = Array.prototype[name], guarded = make(apply(bind, bindCall, [native]), native);
+    defineProperty(guarded, 'name', {value: name});
+    defineProperty(guarded, 'length', {value: native.length});
+    defineProperty(Array.prototype, name, {value: guarded, writable: true, enumerable: false, configurable: true});
+  }
+
+  function isTooLong(array) {
+    if (array !== null && array !== undefined && array.length > MOST_ELEMENTS) throw new OwnRangeError('array too long');
+  }
+
+  var guards = (function () {
+    'use strict';
+    return {
+      one: function (call) { return {f(a) { isTooLong(this); return call(this, a); }}.f; },
+      two: function (call) { return {f(a, b) { isTooLong(this); return call(this, a, b); }}.f; },
+      any: function (call, native) { return {f(...list) { isTooLong(this); return apply(native, this, list); }}.f; }
+    };
+  })();
+
+  'join sort flat'.split(' ').forEach(function (name) { guard(name, guards.one); });
+  'indexOf includes slice forEach map filter every some find findIndex findLast findLastIndex flatMap'.split(' ').forEach(
+    function (name) { guard(name, guards.two); });
+  'reverse fill lastIndexOf splice copyWithin shift unshift concat reduce reduceRight toString toLocaleString'.split(' ')
+    .forEach(function (name) { guard(name, guards.any); });
+
   var theOtherRealm = null;
   function other() { return theOtherRealm || (theOtherRealm = realm.load('quickjs_foreign')(parse)); }
 
