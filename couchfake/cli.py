@@ -1,4 +1,4 @@
-"""``couchfake serve`` and ``couchfake replay``: the fake as a program of its own, for clients in any language."""
+"""The command line: the fake as a program of its own, for clients in any language, and tools for any CouchDB."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from couchfake import CouchFake, __version__
+from couchfake.control.seeds.errors import SeedError
 from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.transports.http1.server import Access, Server
 
@@ -45,8 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a server admin; may be given several times. Without any, everybody is admin",
     )
     command.add_argument("--js-engine", choices=ENGINE_NAMES, help="what runs JavaScript (default: the best there is)")
+    command.add_argument("--seed", type=Path, metavar="PATH", help="documents to begin with")
     command.add_argument("-v", "--verbose", action="store_true", help="log each request to standard error")
     command.set_defaults(command=serve)
+    _add_seed_commands(commands)
     command = commands.add_parser("replay", help="play recorded exchanges and compare the answers")
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, plain or gzipped")
     command.add_argument("--url", help="the server to play them against, with its admin's login (default: a fake)")
@@ -54,6 +57,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-v", "--verbose", action="store_true", help="write every difference to standard error")
     command.set_defaults(command=replay_files)
     return parser
+
+
+def _add_seed_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("load", help="load documents from files into a CouchDB")
+    command.add_argument("url", metavar="URL", help="the server, with its admin's login")
+    command.add_argument("path", type=Path, metavar="PATH", help="a folder of databases, or what one database holds")
+    command.add_argument("--db", metavar="NAME", help="the database to load into (default: as the files are called)")
+    command.set_defaults(command=load_seed)
+    command = commands.add_parser("dump", help="write all databases of a CouchDB into a folder")
+    command.add_argument("url", metavar="URL", help="the server, with its admin's login")
+    command.add_argument("path", type=Path, metavar="PATH", help="a folder, which may be an earlier dump")
+    command.set_defaults(command=dump_seed)
 
 
 def _port(text: str) -> int:
@@ -75,7 +90,10 @@ def serve(options: argparse.Namespace) -> int:
         choose_engine(options.js_engine)
     except EngineUnavailable as error:
         return _failed(str(error))
-    fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine)
+    try:
+        fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine, seed=options.seed)
+    except SeedError as error:
+        return _failed(str(error))
     server = Server(fake.wsgi, options.host, options.port, log=log_access if options.verbose else None)
     with _logging(logging.INFO if options.verbose else logging.WARNING), _ended_by_signals() as ended:
         try:
@@ -86,6 +104,39 @@ def serve(options: argparse.Namespace) -> int:
         while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
             pass
         server.stop()
+    return 0
+
+
+def load_seed(options: argparse.Namespace) -> int:
+    """Load a seed into a server; 1 if the seed is wrong or the server refuses it."""
+    import requests
+
+    from couchfake.control.seeds.folders import read_seed
+    from couchfake.control.seeds.target import Couch, load_into
+
+    try:
+        databases = read_seed(options.path, options.db)
+        with requests.Session() as session:
+            count = load_into(Couch(session, options.url.rstrip("/") + "/"), databases)
+    except SeedError as error:
+        return _failed(str(error))
+    print(f"{count} documents loaded")
+    return 0
+
+
+def dump_seed(options: argparse.Namespace) -> int:
+    """Dump a server; 1 if the server refuses something or the folder is in use."""
+    import requests
+
+    from couchfake.control.seeds.dumping import dump_from
+    from couchfake.control.seeds.target import Couch
+
+    try:
+        with requests.Session() as session:
+            count = dump_from(Couch(session, options.url.rstrip("/") + "/"), options.path)
+    except SeedError as error:
+        return _failed(str(error))
+    print(f"{count} documents written")
     return 0
 
 

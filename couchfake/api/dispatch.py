@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from couchfake.api.routing import ROUTES, Table
 from couchfake.auth.permissions import authorize
@@ -15,23 +15,51 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, error_response
 from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
 from couchfake.node.node import Node
+from couchfake.transports.http1.head import ClientDisconnected
 
 logger = logging.getLogger("couchfake")
+DROPPED = 0
+"""The status by which the log knows a request whose connection was closed without an answer."""
+
 _TABLE = Table(ROUTES)  # the same for every server, and only read
+
+
+class Observer(Protocol):
+    """Sees each request on its way in, and its answer on its way out."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        """Answer a request, usually by calling ``answer``. ClientDisconnected closes the connection."""
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        """Note the answer. ``seconds``: how long it took."""
+
+
+class Unobserved:
+    """Sees nothing."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        return answer(request)
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        pass
 
 
 class Dispatcher:
     """The WSGI application of a node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, observer: Observer | None = None) -> None:
         self.node = node
+        self._observer = observer or Unobserved()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
         request = Request(environ)
         request.node, request.answer = self.node, self.answer
         try:
-            response = self.answer(request)
+            response = self._observer.answer(request, self.answer)
+        except ClientDisconnected:
+            self._observer.answered(request, Response(b"", DROPPED), perf_counter() - started)
+            raise
         except CouchError as error:
             response = refusal(request, error)
         except Exception:  # the last line of defence: no traceback ever reaches a client
@@ -39,7 +67,9 @@ class Dispatcher:
             response = error_response(ServerError("internal error of couchfake"))
         response = as_script(request, response)
         finish(request, response, started)
-        self.node.stats.request(request.method, response.status_code, (perf_counter() - started) * 1000)
+        seconds = perf_counter() - started
+        self.node.stats.request(request.method, response.status_code, seconds * 1000)
+        self._observer.answered(request, response, seconds)
         return response(environ, start_response)
 
     def answer(self, request: Request) -> Response:
@@ -47,7 +77,6 @@ class Dispatcher:
         leave = preflight(request)
         if leave is not None:
             return leave
-        request.user = self.node.authenticator.user_context(request.presented)
         segments = request.segments
         authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
         found = _TABLE.match(segments)

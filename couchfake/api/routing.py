@@ -228,3 +228,16 @@ def _match(node: _Node, segments: list[str], place: int, captured: dict[str, Any
         captured[node.rest[0]] = segments[place:]
         return node.rest[1]
     return None
+
+
+def is_endpoint(segments: list[str]) -> bool:
+    """Return whether a path names something that the table knows: a misspelt ``_name`` is taken for a document's id."""
+    found = Table(ROUTES).match(segments)
+    if found is None:
+        return False
+    captured = found[1]
+    names = (captured.get("db"), captured.get("docid"))
+    return not any(name is not None and name.startswith("_") and name not in _SYSTEM for name in names)
+
+
+_SYSTEM = ("_users", "_replicator", "_global_changes", "_dbs", "_nodes")

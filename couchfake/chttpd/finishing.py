@@ -54,7 +54,7 @@ def finish(request: Request, response: Response, started: float) -> None:
     headers.add("Server", SERVER_NAME)
     headers.add("X-Couch-Request-ID", request_id(request))
     headers.add("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
-    user = getattr(request, "user", None)
+    user = vars(request).get("user")
     if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in headers:
         headers["Set-Cookie"] = user.renewed_cookie
     if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in headers:

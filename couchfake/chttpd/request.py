@@ -10,6 +10,7 @@ import werkzeug
 from werkzeug.exceptions import ClientDisconnected
 
 from couchfake.auth.authenticate import Presented
+from couchfake.auth.context import TRUSTED_KEY
 from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.once import once
 from couchfake.chttpd.parameters import Parameters, unquote
@@ -32,7 +33,6 @@ class Request(werkzeug.Request):
     """``node`` is the server, ``user`` who asks, ``db`` the database that the path names (see ``routing``)."""
 
     node: Node
-    user: UserContext
     db: Database
     request_id: str
     answer: Callable[[Request], Response]
@@ -79,6 +79,12 @@ class Request(werkzeug.Request):
             environ.get("REMOTE_ADDR", ""),
             environ.get("wsgi.url_scheme") == "https",
         )
+
+    @once
+    def user(self) -> UserContext:
+        """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
+        trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
+        return trusted or self.node.authenticator.user_context(self.presented)
 
     @once
     def parameters(self) -> Parameters:

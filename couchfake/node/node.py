@@ -105,6 +105,17 @@ class Node:
                 total.add(database.activity, name in SYSTEM_DATABASES)
         return total
 
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores the counts of deleted databases and the state of resharding."""
+        with self.lock:
+            done, reshard_state = self._done.copy(), self.reshard_state
+
+        def restore() -> None:
+            with self.lock:
+                self._done, self.reshard_state = done.copy(), reshard_state
+
+        return restore
+
     def tell_updated(self, name: str) -> None:
         """A database was written to."""
         self._tell(name, "updated")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _STATUS_TEXTS = {
@@ -98,6 +98,21 @@ class Stats:
             self._methods[method] += 1
             self._statuses[status] += 1
             self._samples[REQUEST_TIME].append(milliseconds)
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that sets all counters and histograms back to what they are now."""
+        with self._lock:
+            counters, requests = dict(self._counters), self._requests
+            methods, statuses = Counter(self._methods), Counter(self._statuses)
+            samples = {name: list(sample) for name, sample in self._samples.items()}
+
+        def restore() -> None:
+            with self._lock:
+                self._counters, self._requests = dict(counters), requests
+                self._methods, self._statuses = Counter(methods), Counter(statuses)
+                self._samples = {name: deque(sample, maxlen=_SAMPLE) for name, sample in samples.items()}
+
+        return restore
 
     def _all_counters(self) -> dict[str, int]:
         counters = {**self._counters, "couchdb.httpd.requests": self._requests}

@@ -36,6 +36,18 @@ class Uuids:
             return self._time() + self._config.get("uuids", "utc_id_suffix")
         return self._sequential()
 
+    def save(self) -> Callable[[], None]:
+        """Return a function after which the same identifiers come as from now on. A ``source`` is left as it is."""
+        with self._lock:
+            state, prefix, counter = self._random.getstate(), self._prefix, self._counter
+
+        def restore() -> None:
+            with self._lock:
+                self._random.setstate(state)
+                self._prefix, self._counter = prefix, counter
+
+        return restore
+
     def random(self) -> str:
         """32 hex digits without any order."""
         return self._hex(32)

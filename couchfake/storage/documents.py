@@ -28,6 +28,12 @@ class DocumentEntry:
         self.counted: bool | None = None
         self.tree = RevisionTree()
 
+    def copy(self) -> DocumentEntry:
+        """Return an entry that can be changed without changing this one."""
+        entry = DocumentEntry(self.id)
+        entry.seq, entry.counted, entry.tree = self.seq, self.counted, self.tree.copy()
+        return entry
+
     @property
     def winner(self) -> Revision:
         return self.tree.leaves[0]

@@ -80,6 +80,24 @@ class RevisionTree:
     def winner(self) -> Revision:
         return self.leaves[0]
 
+    def copy(self) -> RevisionTree:
+        """Return a tree with revisions of its own, which share bodies and attachments with these."""
+        tree = RevisionTree()
+        if len(self.leaves) == 1 and len(self.roots) == 1:
+            parent = None
+            for node in reversed(list(self.leaves[0].lineage())):
+                parent = _copy(node, parent)
+                if node.parent is None:
+                    tree.roots = [parent]
+            tree.leaves = () if parent is None else (parent,)
+            return tree
+        copies: dict[Revision | None, Revision] = {}
+        for node in self.nodes():
+            copies[node] = _copy(node, copies.get(node.parent))
+        tree.roots = [copies[root] for root in self.roots]
+        tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
+        return tree
+
     def nodes(self) -> Iterator[Revision]:
         """Every revision, parents before children."""
         todo = list(reversed(self.roots))
@@ -194,6 +212,10 @@ class RevisionTree:
                 roots.append(node)
         self._set_roots(roots)
 
+    def has_inner_bodies(self) -> bool:
+        """Return whether a revision that is not a leaf has a body."""
+        return any(node.children and node.body is not None for node in self.nodes())
+
     def forget_bodies(self) -> None:
         """Compaction: in the place of each inner revision that has a body comes one that has none.
 
@@ -243,6 +265,14 @@ def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
     for new, old in zip(leaf.lineage(), earlier):
         if new.body is None:
             new.body, new.deleted, new.attachments, new.seq = old.body, old.deleted, old.attachments, old.seq
+
+
+def _copy(node: Revision, parent: Revision | None) -> Revision:
+    copied = Revision(node.pos, node.id, parent)
+    copied.deleted, copied.body, copied.attachments, copied.seq = node.deleted, node.body, node.attachments, node.seq
+    if parent is not None:
+        parent.children.append(copied)
+    return copied
 
 
 def _root(node: Revision) -> Revision:

@@ -41,8 +41,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
     Raises a CouchError where the server refuses the request as a whole, before anything is written.
     """
     with database.lock:
-        if database.closed:
-            raise CouchError(404, "not_found", "Database does not exist.")
+        database.require_open()
         tasks = [_Task(edit) for edit in edits]
         for edit in edits:
             database.rules.before_write(database, edit, user, new_edits)
@@ -172,7 +171,7 @@ def _known_ancestor(entry: DocumentEntry, edit: Edit) -> Revision | None:
 
 def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits: bool, full: Collection[str]) -> None:
     """All edits of one document: they get one sequence together."""
-    entry = database.entries.get(docid)
+    entry = database.changing(docid)
     if entry is None:
         entry = DocumentEntry(docid)
     seq = database.update_seq + 1
@@ -259,8 +258,8 @@ def _write_local(database: Database, task: _Task) -> None:
             return
         number = read_integer(raw.decode("ascii"))
     if edit.deleted:
-        database.local_documents.pop(edit.id, None)
+        database.put_local(edit.id, None)
         task.outcome = (0, b"0")
     else:
-        database.local_documents[edit.id] = LocalDocument(edit.id, number + 1, edit.body)
+        database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
         task.outcome = (0, str(number + 1).encode("ascii"))

@@ -69,6 +69,17 @@ def loads(data: bytes | bytearray | str) -> Any:
     return value
 
 
+def scan(text: str, start: int) -> tuple[Any, int]:
+    """Parse the JSON value that begins at ``start`` and return it and where it ends. Raise ValueError."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if text.find("\\u", start, end) >= 0:
+        _refuse_lone_surrogates(text[start:end])
+    return value, end
+
+
 def _refuse_lone_surrogates(text: str) -> None:
     """Half a surrogate pair is no character: the server refuses the text that escapes one."""
     for match in _SURROGATES.finditer(text):
