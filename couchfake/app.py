@@ -159,6 +159,7 @@ class CouchFake:
         """Stop, and end the replications that still run: nothing goes on behind the next test's back."""
         self.stop()
         self._end_replications()
+        self.node.query_server.close()
 
     def reset(self) -> None:
         """Back to how the server was at the start: no databases but the system's, settings as given."""
@@ -260,6 +261,7 @@ class CouchFake:
 
     def _end(self) -> None:
         self._end_replications()
+        self.node.query_server.close()
         for name in list(self.node.databases):
             self.node.delete_database(name)
 

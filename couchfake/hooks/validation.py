@@ -21,15 +21,16 @@ _KEY = "validate_doc_update functions"  # in ``database.indexes``, so that they 
 
 def validators(database: Database, query_server: QueryServer) -> list[DesignFunctions]:
     """The design documents of a database that have a validation function, by id."""
-    found: list[DesignFunctions] | None = database.indexes.get(_KEY)
-    if found is None:
-        found = [
-            query_server.design_functions(database.open_doc(entry))
-            for entry in database.ddocs()
-            if entry.winner.body is not None and "validate_doc_update" in entry.winner.body.value
-        ]
-        database.indexes[_KEY] = found
-    return found
+    with database.lock:
+        found: list[DesignFunctions] | None = database.indexes.get(_KEY)
+        if found is None:
+            found = [
+                query_server.design_functions(database.open_doc(entry), database=database.uuid)
+                for entry in database.ddocs()
+                if entry.winner.body is not None and "validate_doc_update" in entry.winner.body.value
+            ]
+            database.indexes[_KEY] = found
+        return found
 
 
 def has_validators(database: Database) -> bool:
