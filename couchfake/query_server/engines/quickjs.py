@@ -180,7 +180,7 @@ class QuickJSScript:
             self._drop()
             if "interrupted" in str(error):
                 raise ScriptTimeout(command) from error
-            raise ScriptCrashed("memory") from error
+            raise ScriptCrashed("memory" if "memory" in str(error) else "stack") from error
         finally:
             self._engine.running.discard(context)
         if not isinstance(answer, str):  # out of memory while it said that it is out of memory

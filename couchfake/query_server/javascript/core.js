@@ -200,25 +200,26 @@ function errorResponse(error) {
   return failed('unnamed_error', error.stack);
 }
 
-// The same where describing the error may itself throw.
+// '[log, null, error]'. Describing the error may itself throw; then nothing that this script says can be trusted, and
+// the answer is no JSON at all, unless the engine has run out of something.
 function failureText(error) {
   try {
-    return stringify(errorResponse(error));
+    return realm.join(['[', stringify(logged), ',null,', stringify(errorResponse(error)), ']'], '');
   } catch (another) {
-    return stringify(failed(realm.crash(another) || 'internal_error', null, realm.crash(another) ? 'crash' : 'fatal'));
+    var crash = realm.crash(another);
+    return crash ? '[[],null,["error","' + crash + '",null,"crash"]]' : '';
   }
 }
 
 // '[log, answer]', or '[log, null, error]', as one text. Commands that are not here are functions of the part `place`.
 function dispatch(place, command) {
-  var texts = bare([]), answer, failure;
+  var texts = bare([]), answer;
   for (var i = 2; i < arguments.length; i++) texts[i - 2] = arguments[i];
   logged = bare([]);
   try {
     answer = apply((place ? part(place) : commands)[command], null, texts);
     return realm.join(['[', stringify(logged), ',', answer === undefined ? 'null' : answer, ']'], '');
   } catch (error) {
-    failure = failureText(error);
+    return failureText(error);
   }
-  return realm.join(['[', stringify(logged), ',null,', failure, ']'], '');
 }
