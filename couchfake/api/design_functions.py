@@ -177,7 +177,7 @@ def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revis
 
 
 def function_document(request: Request, found: tuple[DocumentEntry, Revision] | None) -> Any:
-    """Return a document as functions get it: with ``_revisions`` of limited length, ``_conflicts``, attachment stubs."""
+    """Return a document as functions get it: with ``_revisions`` of limited length, ``_conflicts``, stubs."""
     if found is None:
         return None
     limit = min(request.node.config.integer("query_server_config", "revs_limit", 20), request.db.revs_limit)

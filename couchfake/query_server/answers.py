@@ -123,7 +123,7 @@ def booleans(size: int) -> Any:
 
 
 def reductions(size: int) -> Any:
-    """Return a reader of so many reductions, each as its JSON in a list of one; it returns those texts and the values."""
+    """Return a reader of so many reductions, each the JSON of a list of one: it returns texts and values."""
 
     def read(value: Any) -> list[tuple[str, Any]]:
         items = a_list(value, size)

@@ -54,7 +54,7 @@ class LRUCache(Generic[_Kept]):
             old.close()
 
     def free(self, memory: int) -> int:
-        """Drop the least recently used things that hold memory, until ``memory`` bytes are free; return how many are."""
+        """Drop the least recently used things, until ``memory`` bytes are free. Return how many are."""
         freed = 0
         with self._lock:
             dropped = []

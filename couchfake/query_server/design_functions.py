@@ -114,9 +114,7 @@ class DesignFunctions:
             _check_rewrite(name, value)
         return answer[1]
 
-    def _call(
-        self, path: tuple[str, ...], command: str, arguments: Sequence[Any], read: Callable[[Any], _T]
-    ) -> _T:
+    def _call(self, path: tuple[str, ...], command: str, arguments: Sequence[Any], read: Callable[[Any], _T]) -> _T:
         return self._compiled(path).call("render", command, dumps(arguments), read=read)
 
     def _compiled(self, path: tuple[str, ...]) -> CompiledFunction:

@@ -176,7 +176,7 @@ class QueryServer:
         excess = self._engine.memory() - MEMORY_OF_ALL
         for cache in (self._ddocs, self._reducers, self._sessions):
             if excess > 0:
-                excess -= cache.free(excess)  # type: ignore[attr-defined]  # the common base of three kinds of cache
+                excess -= cache.free(excess)
 
     def _timeout(self) -> float:
         return _number(self._setting("couchdb", "os_process_timeout", "5000"), 5000) / 1000

@@ -54,9 +54,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
     return outcomes
 
 
-def _write(
-    database: Database, edits: Sequence[Edit], new_edits: bool, verdicts: Verdicts
-) -> list[Outcome] | None:
+def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts: Verdicts) -> list[Outcome] | None:
     """Write the edits. Return None, having written nothing, if verdicts of validation functions are missing."""
     tasks = [_Task(edit) for edit in edits]
     local: list[_Task] = []

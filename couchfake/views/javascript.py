@@ -111,7 +111,7 @@ class JavaScriptReducer:
 
     def reduce_all(self, calls: Sequence[Sequence[Row]]) -> Sequence[Any]:
         if calls and self._partitioned:
-            # The real server's keys carry their partition as a term that is not JSON: it fails before the function is called.
+            # The real server's keys carry their partition as a term that is not JSON: the call fails before it.
             raise Crash("error", "invalid_ejson")
         with _crashes():
             function = self._function()

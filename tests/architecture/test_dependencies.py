@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib  # pytest brings it
+    import tomli as tomllib  # pytest depends on it there
 
 ROOT = Path(__file__).parents[2]
 WHEELS: dict[str, Any] = json.loads((Path(__file__).parent / "wheels.json").read_text())
@@ -65,7 +65,7 @@ def chosen(python: str, platform: str, implementation: str, requirements: list[s
         "extra": "",
     }
     found = [Requirement(text) for text in requirements]
-    return {each.name for each in found if each.marker is None or each.marker.evaluate(environment)}  # type: ignore[arg-type]
+    return {each.name for each in found if each.marker is None or each.marker.evaluate(environment)}
 
 
 @pytest.mark.parametrize(("python", "platform", "implementation"), CASES)

@@ -1,4 +1,4 @@
-"""The engine in pure Python: js2py, in a process of its own (see ``process``), which is killed when a call's time is up.
+"""The engine in pure Python: js2py, in a process of its own, which is killed when a call's time is up.
 
 All scripts of an engine share the process. When it ends they are lost, and compiled again by whoever needs them. Each
 request has a number, which its answer repeats; a process that writes anything else is killed.

@@ -58,7 +58,7 @@ def _no_python(*values: Any) -> Any:
 def try_statement(type: str, block: Any, handler: Any, handlers: Any, guardedHandlers: Any, finalizer: Any) -> str:
     """Translate a try statement. js2py's own replaces words of a template, which a parameter may be named like."""
     indent, translated = translating_nodes.indent, translating_nodes.trans
-    text = "try:\n" + indent(translated(block))
+    text: str = "try:\n" + indent(translated(block))
     if handler:
         name = handler["param"]["name"]
         holder = f"PyJsHolder_{name.encode('utf-8', 'surrogatepass').hex()}_{next(_holders)}"

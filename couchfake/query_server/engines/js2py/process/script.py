@@ -134,7 +134,7 @@ class Script:
         )
 
     def _define_builtins(self) -> None:
-        """Define ``eval`` and ``Function`` so that they return any program's value; js2py's own do in simple cases only."""
+        """Define ``eval`` and ``Function`` so that they return any program's value, as js2py's own do not."""
 
         def evaluate(code: Any) -> Any:
             return self.evaluate(code.value, _calling_scope()) if code.TYPE == "String" else code
