@@ -12,7 +12,7 @@ from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import CouchError
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one
-from couchfake.transports.http1.head import ClientDisconnected
+from couchfake.transports.client import ClientDisconnected
 
 _ERRORS = {
     400: ("bad_request", "invalid UTF-8 JSON"),

@@ -41,9 +41,10 @@ class InnerRequests:
                 "wsgi.input": io.BytesIO(data),
                 "wsgi.input_terminated": True,
                 TRUSTED_KEY: SERVER,
-            }
+            },
+            self._node,
+            self._answer,
         )
-        request.node, request.answer = self._node, self._answer
         response = self._answer(request)
         text = response.body if isinstance(response.body, bytes) else b"".join(response.body)
         value: Any = json.loads(text) if text else None
