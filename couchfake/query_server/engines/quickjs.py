@@ -132,12 +132,8 @@ class QuickJSScript:
 
         def result() -> str:
             try:
-                return task.wait(timeout)
+                return task.wait(timeout, self._give_up)
             except Overdue:
-                context = self._context
-                self._drop()
-                if context is not None:
-                    starve(context)
                 raise ScriptTimeout(command) from None
             except PoolClosed:
                 raise ScriptLost(command) from None
@@ -149,6 +145,12 @@ class QuickJSScript:
         self._drop()
         if unused and dispatch is not None:
             self._engine.spares.put(context, dispatch)
+
+    def _give_up(self) -> None:
+        context = self._context
+        self._drop()
+        if context is not None:
+            starve(context)
 
     def _drop(self) -> None:
         self._closed = True

@@ -88,16 +88,17 @@ class Task(Generic[_T]):
         self._work = None
         self._done.release()
 
-    def wait(self, limit: float) -> _T:
+    def wait(self, limit: float, give_up: Callable[[], None] | None = None) -> _T:
         """Return the result. Raise Overdue once the task has used ``limit`` seconds of its thread's processor time.
 
         The time that it waits for a thread, or its thread for a processor, does not count. An overdue task is
-        abandoned: its thread serves nobody else any more and ends with it.
+        abandoned: its thread serves nobody else any more and ends with it. ``give_up`` is called before the next task
+        of the strand starts on another thread.
         """
         timeout = limit
         while not self._done.acquire(timeout=timeout):
             left = limit - self._used()
-            if left <= 0 and self._strand.abandon(self):  # type: ignore[arg-type]  # nobody there looks at results
+            if left <= 0 and self._strand.abandon(self, give_up):  # type: ignore[arg-type]  # nobody there looks at results
                 raise Overdue
             timeout = max(left, 0.002)
         self._done.release()
@@ -162,12 +163,14 @@ class Strand:
         for task in tasks:
             task.cancel()
 
-    def abandon(self, task: Task[object]) -> bool:
+    def abandon(self, task: Task[object], give_up: Callable[[], None] | None) -> bool:
         """Go on without a task that does not end; False if it has ended after all."""
         with self._lock:
             if task.finished:
                 return False
             task.abandoned = True
+            if give_up is not None:
+                give_up()
             self._running = bool(self._tasks)
         task.yield_processor()
         self._pool.replace_thread()
