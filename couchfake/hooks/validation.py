@@ -82,7 +82,12 @@ def _new_stubs(edit: Edit) -> dict[str, Any]:
     for each in edit.inputs:
         if not each.is_stub and each.name in stubs:
             stub = stubs[each.name]
-            stubs[each.name] = {"content_type": stub["content_type"], "revpos": 0, "length": stub["length"], "stub": True}
+            stubs[each.name] = {
+                "content_type": stub["content_type"],
+                "revpos": 0,
+                "length": stub["length"],
+                "stub": True,
+            }
     return stubs
 
 
