@@ -190,6 +190,7 @@ class CouchFake:
         """Stop serving, and end all running replications."""
         self.stop()
         self._end_replications()
+        self.node.query_server.close()
 
     def reset(self) -> None:
         """Return to the state of the start: only the system databases, settings as passed."""
@@ -305,6 +306,7 @@ class CouchFake:
 
     def _end(self) -> None:
         self._end_replications()
+        self.node.query_server.close()
         for name in list(self.node.databases):
             self.node.delete_database(name)
 

@@ -46,6 +46,14 @@ class Hooks:
     def has_validators(self, database: Database) -> bool:
         return validation.has_validators(database)
 
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        """Return whether ``validate`` may run JavaScript for an edit."""
+        return edit.id.startswith("_design/") or validation.has_validators(database)
+
+    def validators(self, database: Database) -> Any:
+        """Return the validation functions of a database: another object after each change of a design document."""
+        return validation.validators(database, self._node.query_server)
+
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         if edit.id.startswith("_design/"):
             require_database_admin(user, database.security)
