@@ -14,7 +14,8 @@ from couchfake.node.node import Node
 from couchfake.replicator.service import Replicator
 from couchfake.storage import journal
 from couchfake.storage.journal import Journal
-from couchfake.views.index import Index, resume_indexes, save_indexes
+from couchfake.views.index import Index
+from couchfake.views.restoring import resume_indexes, save_indexes
 
 
 def _nothing() -> None:
@@ -76,8 +77,9 @@ def _save_databases(node: Node) -> Saved:
                     del node.databases[name]
                     present.close()
             for name, kept in journals.items():
-                database = journal.restore(kept)
-                resume_indexes(database, kept.indexes)
+                indexes_now = dict(kept.database.indexes)
+                database, changed = journal.restore(kept)
+                resume_indexes(database, kept.indexes, indexes_now, changed, kept)
                 node.databases[name] = database
 
     def discard() -> None:

@@ -65,15 +65,20 @@ def begin(database: Database, indexes: dict[Hashable, Any]) -> Journal:
         return journal
 
 
-def restore(journal: Journal) -> Database:
-    """Return the database as it was at ``begin``, without indexes. The journals that began later are over."""
+def restore(journal: Journal) -> tuple[Database, set[str]]:
+    """Return the database as it was at ``begin``, without indexes, and the ids of the documents that were restored.
+
+    The journals that began later are over.
+    """
     database = journal.database
     with database.lock:
         database.closed = True
         database.changed.notify_all()
+        changed = set(database.journals[-1].entries)
         _undo(database, database.journals[-1])
         while database.journals[-1] is not journal:
             database.journals.pop()
+            changed.update(database.journals[-1].entries)
             _undo(database, database.journals[-1])
         restored = copy(database)
         restored.closed = False
@@ -84,7 +89,7 @@ def restore(journal: Journal) -> Database:
             setattr(restored, name, value)
         for each in restored.journals:
             each.database = restored
-        return restored
+        return restored, changed
 
 
 def drop(journal: Journal) -> None:
