@@ -148,10 +148,14 @@ def test_indexes_that_were_built_since_are_right_after_a_restore(
     play(couch, [("PUT", "a", None), *first])
     snapshot = fake.snapshot()
     for writes in (second, third, []):
-        play(couch, writes)
-        couch.state()  # builds all views
+        play(couch, writes[:6])
+        inner = fake.snapshot()
+        play(couch, writes[6:])
+        between = couch.state()  # builds all views
         snapshot.restore()
         play(couch, writes)
+        assert couch.state() == between
         snapshot.restore()
+    inner.discard()
     assert couch.state() == expected
     fake.close()

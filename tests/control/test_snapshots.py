@@ -213,6 +213,36 @@ def test_indexes_that_were_built_since_map_only_what_had_changed(filled: Asked, 
         filled.ask("PUT", "db/doc-0", {"_rev": filled.ask("GET", "db/doc-0")["_rev"], "n": 4})
 
 
+def put(couch: Asked, docid: str, n: int) -> None:
+    rev = couch.ask("GET", f"db/{docid}").get("_rev")
+    couch.ask("PUT", f"db/{docid}", {"n": n, "_rev": rev} if rev else {"n": n})
+
+
+def test_an_index_that_was_built_since_follows_other_writes_than_the_first_ones(filled: Asked) -> None:
+    filled.ask("PUT", "db/_design/sum", {"views": {"v": {"map": "function (doc) { emit(1, doc.n); }"}}})
+    snapshot = filled.fake.snapshot()
+    for n in range(4):
+        put(filled, f"first-{n}", n)
+    filled.ask("GET", "db/_design/sum/_view/v")
+    snapshot.restore()
+    put(filled, "second", 7)
+    rows = filled.ask("GET", "db/_design/sum/_view/v")["rows"]
+    assert {row["id"] for row in rows} == {"doc-0", "doc-1", "doc-2", "doc-3", "second", "with"}
+
+
+def test_an_index_that_was_built_after_an_inner_snapshot_is_right_after_an_outer_restore(filled: Asked) -> None:
+    filled.ask("PUT", "db/_design/sum", {"views": {"v": {"map": "function (doc) { emit(1, doc.n); }"}}})
+    outer = filled.fake.snapshot()
+    put(filled, "doc-0", 100)
+    inner = filled.fake.snapshot()
+    put(filled, "doc-2", 200)
+    filled.ask("GET", "db/_design/sum/_view/v")
+    outer.restore()
+    rows = filled.ask("GET", "db/_design/sum/_view/v")["rows"]
+    assert {row["id"]: row["value"] for row in rows if row["id"] in ("doc-0", "doc-2")} == {"doc-0": 0, "doc-2": 2}
+    inner.discard()
+
+
 def test_indexes_of_design_documents_that_do_not_come_again_are_dropped(filled: Asked) -> None:
     snapshot = filled.fake.snapshot()
     for n in range(40):
