@@ -68,18 +68,14 @@ def begin(database: Database, indexes: dict[Hashable, Any]) -> Journal:
 def restore(journal: Journal) -> tuple[Database, set[str]]:
     """Return the database as it was at ``begin``, without indexes, and the ids of the documents that were restored.
 
-    The journals that began later are over.
+    Those that began later must have been dropped, so that all they kept is in this one.
     """
     database = journal.database
     with database.lock:
         database.closed = True
         database.changed.notify_all()
-        changed = set(database.journals[-1].entries)
-        _undo(database, database.journals[-1])
-        while database.journals[-1] is not journal:
-            database.journals.pop()
-            changed.update(database.journals[-1].entries)
-            _undo(database, database.journals[-1])
+        changed = set(journal.entries)
+        _undo(database, journal)
         restored = copy(database)
         restored.closed = False
         restored.indexes = {}
