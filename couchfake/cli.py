@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import logging
 import re
 import signal
@@ -24,7 +25,7 @@ _SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:password|secret|token|auth)[^=&
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Gives the exit status: 0 after a clean end, 1 where serving failed, 2 for a wrong command."""
+    """Run the command line. Return the exit status: 0 after a clean end, 1 after a failure, 2 for a wrong command."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     return command(options)
@@ -73,7 +74,7 @@ def _add_seed_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
     return int(text)
 
 
@@ -85,7 +86,7 @@ def _admin(text: str) -> tuple[str, str]:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until a signal ends it. Standard output gets one line, the URL, as soon as the server answers there."""
+    """Serve until a signal. Print the URL, one line on standard output, as soon as the server answers there."""
     try:
         choose_engine(options.js_engine)
     except EngineUnavailable as error:
@@ -100,6 +101,13 @@ def serve(options: argparse.Namespace) -> int:
             server.start()
         except OSError as error:
             return _failed(error.strerror or str(error))
+        if not _is_loopback(options.host):
+            print(
+                f"couchfake: warning: listening on {options.host}, where other machines can connect;"
+                " couchfake is for tests and does not withstand attacks",
+                file=sys.stderr,
+                flush=True,
+            )
         print(server.url + "/", flush=True)
         while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
             pass
@@ -140,9 +148,16 @@ def dump_seed(options: argparse.Namespace) -> int:
     return 0
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
 def replay_files(options: argparse.Namespace) -> int:
-    """Play recordings; 0 where every answer agrees, 1 where one does not or it cannot be done."""
-    from couchfake.recordings.replay import ReplayFailed, replay  # serving does without
+    """Play recordings. Return 0 if every answer agrees, 1 if one differs or the recordings cannot be played."""
+    from couchfake.recordings.replay import ReplayFailed, replay  # not needed for serving
 
     try:
         with _logging(logging.CRITICAL):  # errors of design functions are what many recordings are about
@@ -153,7 +168,7 @@ def replay_files(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _logging(level: int) -> Iterator[None]:
-    """The fake's log (what design functions say, what went wrong) on standard error, from this level on."""
+    """Write the fake's log (messages of design functions, errors) to standard error, from this level on."""
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -175,7 +190,7 @@ def _failed(message: str) -> int:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; the handlers of before stand again afterwards."""
+    """Give an event that Ctrl-C and SIGTERM set; restore the previous handlers afterwards."""
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -190,7 +205,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 
 
 def log_access(access: Access) -> None:
-    """One line for each answer: no header, no body, and no login that stands in the target."""
+    """Print one line for each answer: no header, no body, and no credentials of the target."""
     print(
         f"{access.client} {access.method} {without_secrets(access.target)} {access.status} {access.size}"
         f" {access.seconds * 1000:.1f}ms",
@@ -200,5 +215,5 @@ def log_access(access: Access) -> None:
 
 
 def without_secrets(target: str) -> str:
-    """A request target with logins in URLs, and values of parameters that sound secret, taken out."""
+    """Return a request target without credentials in URLs and without values of parameters that sound secret."""
     return _SECRET_PARAMETER.sub(r"\1***", _LOGIN_IN_URL.sub(r"\1***@", target))

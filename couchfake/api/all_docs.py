@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from couchfake.api.all_docs_rows import Listing, Namespace
 from couchfake.chttpd.request import Request
-from couchfake.chttpd.responses import Response, json_stream
-from couchfake.chttpd.streaming import PrimedStream
+from couchfake.chttpd.responses import Response
+from couchfake.chttpd.streaming import in_chunks, json_body
 from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.views.options import (
     MAX_LIMIT,
@@ -19,9 +20,6 @@ from couchfake.views.options import (
     of_one_query,
     of_query,
 )
-
-CHUNK = 1 << 16
-"""Bytes that are put together before they are sent."""
 
 
 def all_docs(request: Request) -> Response:
@@ -135,19 +133,4 @@ def _texts(listings: Iterable[Listing]) -> Iterator[bytes]:
 
 
 def _respond(pieces: Iterator[bytes]) -> Response:
-    """An answer that is whole where it is short."""
-    text = PrimedStream(_chunks(pieces))
-    whole = text.whole()
-    return json_stream(text if whole is None else whole)
-
-
-def _chunks(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
-    held: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= CHUNK:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join([*held, b"\n"])
+    return json_body(in_chunks(chain(pieces, [b"\n"])))

@@ -25,8 +25,7 @@ from couchfake.errors import (
     BadContentType,
     BadRequest,
     CouchError,
-    MethodNotAllowed,
-    NotAcceptable,
+    Crash,
     NotFound,
     ServerError,
 )
@@ -38,36 +37,20 @@ from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 
-METHODS = "DELETE,GET,HEAD,PUT"
 
-
-def of_document(request: Request, docid: str, name: list[str]) -> Response:
-    """``/{db}/{docid}/{name}``: slashes in the name may be escaped or not."""
-    whole_name = "/".join(name)
-    if request.verb == "GET":
-        if docid.startswith("_design/") and request.segments[1] != "_design":
-            return documents.redirect_to_design_document(request)
-        return get(request, docid, whole_name)
-    if request.verb == "PUT":
-        return put(request, docid, whole_name)
-    if request.verb == "DELETE":
-        return delete(request, docid, whole_name)
-    raise MethodNotAllowed(METHODS)
-
-
-def of_design_document(request: Request, ddoc: str, name: list[str]) -> Response:
-    """``/{db}/_design/{ddoc}/{name}``"""
-    docid = "_design/" + ddoc
-    if name[:1] and name[0].startswith("_"):  # looks like a function of the design document, which is looked up first
-        documents.find(request, docid, DocumentQuery())
-    return of_document(request, docid, name)
+def require_ddoc(request: Request, ddoc: str, name: list[str]) -> None:
+    """Look up the design document first if the name looks like one of its functions; then comes the method."""
+    if name[:1] and name[0].startswith("_"):
+        documents.find(request, "_design/" + ddoc, DocumentQuery())
 
 
 # ---- reading
 
 
 def get(request: Request, docid: str, name: str) -> Response:
-    """An attachment: gzipped where it is stored so and the client takes it, in ranges where it is not."""
+    """Return an attachment: gzipped if it is stored so and the client accepts it, in ranges if it is not."""
+    if docid.startswith("_design/") and request.segments[1] != "_design":
+        return documents.redirect_to_design_document(request)
     query = read_query(request.parameters)
     require_read_quorum(request)
     attachment = _existing(_opened(request, docid, query), name)
@@ -114,7 +97,7 @@ def _accepted(request: Request) -> set[str]:
     except ValueError:
         raise BadRequest("") from None
     if not encodings:
-        raise NotAcceptable("unsupported encoding")
+        raise Crash("unacceptable_encoding", None)
     return encodings
 
 
@@ -174,7 +157,7 @@ def put(request: Request, docid: str, name: str) -> Response:
     edit = _edit(request, docid, None)
     require_write_quorum(request)
     settings = request.node.attachment_settings()
-    data = request.received
+    data = request.upload
     attachment_inputs.validate_size(name, len(data), settings)
     attachment = stored_attachments.store(
         name, _content_type(request), data, settings, encoding=encoding, revpos=edit.start + 1

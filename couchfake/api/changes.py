@@ -15,7 +15,7 @@ from couchfake.changes.filters import Style
 from couchfake.changes.query import NO_LIMIT, ChangesQuery
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, json_stream, make_etag, not_modified, stream_response
-from couchfake.chttpd.streaming import PrimedStream
+from couchfake.chttpd.streaming import PrimedStream, json_body
 from couchfake.config import Config
 from couchfake.errors import BadRequest, ServerError
 from couchfake.node.stats import Stats
@@ -34,7 +34,7 @@ def changes(request: Request, rest: list[str]) -> Response:
     body: dict[str, Any] | None = None
     if request.verb == "POST":
         request.require_json_type()
-        if request.body:
+        if request.content_length != 0:
             body = request.json_object()
     asked = _read(request)
     chosen = read_filter(request, asked.filter, body)
@@ -71,10 +71,11 @@ def _answer(request: Request, query: ChangesQuery, headers: dict[str, str]) -> R
     form = FORMATS[query.feed]
     events = read_changes(request.db, query, Client.of(request.environ))
     text = form(request.db, query).chunks(events)
-    chunks = PrimedStream(text if query.feed == "normal" else _counted(request.node.stats, text))
-    body = chunks.whole() if query.feed == "normal" else None
+    if query.feed == "normal":
+        return json_body(text, headers)
+    chunks = PrimedStream(_counted(request.node.stats, text))
     if form.is_json:
-        return json_stream(chunks if body is None else body, headers)
+        return json_stream(chunks, headers)
     return stream_response(chunks, "text/event-stream", headers={**headers, "Cache-Control": "no-cache"})
 
 

@@ -13,7 +13,7 @@ from couchfake.auth.permissions import require_server_admin
 from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
-from couchfake.errors import CouchError, Crash, MethodNotAllowed, NotFound, ServerError
+from couchfake.errors import CouchError, Crash, NotFound, ServerError
 from couchfake.node.node import Node
 from couchfake.query_server import DesignFunctions, FunctionResponse, ListResponse, parse_response, set_header
 from couchfake.storage.database import Database, Visible
@@ -90,8 +90,6 @@ def update(request: Request, ddoc: str, rest: list[str]) -> Response:
 def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
     """``/{db}/_design/{ddoc}/_list/{function}/{view}``, or ``/{function}/{other ddoc}/{view}``."""
     entry = find_ddoc(request.db, ddoc)
-    if request.verb not in ("GET", "OPTIONS", "POST"):
-        raise MethodNotAllowed(LIST_METHODS)
     if len(rest) not in (2, 3):
         raise CouchError(404, "list_error", "Invalid path.")
     base, body = ViewOptions(), None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.chttpd.parameters import Parameters
+from couchfake.chttpd.parameters import Parameters, read_json
 from couchfake.chttpd.request import Request
 from couchfake.errors import BadRequest
 from couchfake.storage.documents import DocOptions
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import RevisionId, parse_rev
-from couchfake.values import json
 
 
 @dataclass
@@ -43,19 +42,12 @@ def read_query(parameters: Parameters) -> DocumentQuery:
         elif name == "rev":
             query.rev = parse_rev(value)
         elif name == "open_revs":
-            query.open_revs = "all" if value == "all" else read_revs(_json(value))
+            query.open_revs = "all" if value == "all" else read_revs(read_json(value))
         elif name == "atts_since":
-            shown.atts_since = tuple(read_revs(_json(value)))
+            shown.atts_since = tuple(read_revs(read_json(value)))
         elif name == "new_edits" and value in ("true", "false"):
             query.new_edits = value == "true"
     return query
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def read_revs(value: Any) -> list[RevisionId]:

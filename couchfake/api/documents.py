@@ -17,7 +17,7 @@ from couchfake.api.document_queries import (
 )
 from couchfake.api.quorums import require_read_quorum, write_copies
 from couchfake.chttpd import multipart
-from couchfake.chttpd.parameters import Parameters, quote, unquote
+from couchfake.chttpd.parameters import quote, read_json, unquote_leniently
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import (
     Response,
@@ -26,7 +26,7 @@ from couchfake.chttpd.responses import (
     not_modified,
     raw_json_response,
 )
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
+from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
 from couchfake.storage import documents as stored
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit, read_edit
@@ -35,39 +35,19 @@ from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
 
-METHODS = "DELETE,GET,HEAD,POST,PUT,COPY"
 
-
-def document(request: Request, docid: str) -> Response:
-    """``/{db}/{docid}``"""
-    verb = request.verb
+def require_id(request: Request, docid: str) -> None:
+    """Refuse the id ``_local/``. The real server does so before it looks at the method."""
     if docid == "_local/":
         raise BadRequest("Invalid _local document id.")
-    if verb == "GET":
-        return get(request, docid)
-    if verb == "PUT":
-        return put(request, docid)
-    if verb == "DELETE":
-        return delete(request, docid)
-    if verb == "COPY":
-        return copy(request, docid)
-    if verb == "POST":
-        return multipart_documents.post_form(request, docid)
-    raise MethodNotAllowed(METHODS)
 
 
-def design_document(request: Request, ddoc: str) -> Response:
-    """``/{db}/_design/{ddoc}``"""
-    return document(request, "_design/" + ddoc)
-
-
-def local_document(request: Request, rest: list[str]) -> Response:
-    """``/{db}/_local/{name}``"""
+def require_local_name(request: Request, rest: list[str]) -> None:
+    """Refuse a ``/{db}/_local/…`` that does not name one document. The method is looked at afterwards."""
     if not rest:
         raise BadRequest("Invalid _local document id.")
     if len(rest) > 1:
         raise BadRequest("_local documents do not accept attachments.")
-    return document(request, "_local/" + rest[0])
 
 
 # ---- reading
@@ -101,7 +81,7 @@ def get(request: Request, docid: str) -> Response:
 
 
 def redirect_to_design_document(request: Request) -> Response:
-    """A design document's id with its slash escaped is sent to the plain path."""
+    """Redirect from a design document's id with an escaped slash to the plain path."""
     path, query = request.target
     first, *rest = re.split("_design%2f", f"{path}?{query}" if query else path, flags=re.IGNORECASE)
     return Response(b"", 301, {"Location": f"{request.base_uri}{first}_design/{''.join(rest)}"})
@@ -192,8 +172,8 @@ def put(request: Request, docid: str) -> Response:
     require_writable(request, docid)
     content_type = request.environ.get("CONTENT_TYPE", "")
     if content_type.startswith("multipart/related;"):
-        text, parts = multipart.read_related(content_type, request.received)
-        edit = edit_of(request, docid, multipart_documents.first_part(text), parts)
+        text, parts = multipart.read_related(content_type, request.upload)
+        edit = edit_of(request, docid, read_json(text), parts)
     else:
         edit = edit_of(request, docid, request.json())
     require_revision(edit, query.new_edits)
@@ -242,6 +222,7 @@ def copy(request: Request, docid: str) -> Response:
     text = request.parameters.get("rev")
     rev = named_rev(request, None if text is None else parse_rev(text))
     target, target_rev = copy_destination(request.environ.get("HTTP_DESTINATION"))
+    require_writable(request, target)
     edit = Edit(target, {}, rev=target_rev)
     if docid.startswith("_local/"):
         if rev is not None:
@@ -250,18 +231,21 @@ def copy(request: Request, docid: str) -> Response:
     else:
         _, leaf = find(request, docid, DocumentQuery(rev=rev))
         edit.body, edit.deleted, edit.attachments = stored.body_of(leaf), leaf.deleted, leaf.attachments
-    require_writable(request, target)
     new_rev = format_rev(write_one(request.db, edit, request.user))
     headers = {"Location": location(request, target), "ETag": f'"{new_rev}"'}
     return json_response({"ok": True, "id": target, "rev": new_rev}, 201, headers)
 
 
 def copy_destination(header: str | None) -> tuple[str, RevisionId | None]:
-    """``id`` or ``id?rev=1-…``, the id escaped."""
+    """Parse ``id`` or ``id?rev=1-…``, the id escaped. The name of the parameter does not matter."""
     if header is None:
         raise BadRequest("Destination header is mandatory for COPY.")
     if re.match(r"^[^:/?]+://", header):
         raise BadRequest("Destination URL must be relative.")
-    docid, question, query = header.partition("?")
-    rev = Parameters(query).get("rev") if question else None
-    return unquote(docid), None if rev is None else parse_rev(rev)
+    docid, *query = header.split("?")
+    if not query:
+        return unquote_leniently(docid), None
+    parameter = query[0].split("=")
+    if len(query) > 1 or len(parameter) != 2:
+        raise ServerError("badmatch")
+    return unquote_leniently(docid), parse_rev(parameter[1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response, raw_json_response
-from couchfake.errors import Conflict, CouchError, Crash, MethodNotAllowed, NotFound, QueryParseError
+from couchfake.errors import Conflict, CouchError, Crash, NotFound, QueryParseError
 from couchfake.mango import cursor, definition
 from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.errors import unknown_error
@@ -169,29 +168,6 @@ def _delete(request: Request, indexes: list[IndexDefinition]) -> bool:
     return True
 
 
-# ---- paths
-
-
-_Handler = Callable[..., Response]
-
-
-def index_path(request: Request, rest: list[str]) -> Response:
-    """Whatever stands behind ``/{db}/_index``."""
-    if not rest:
-        return _by_method(request, "GET,POST", GET=list_indexes, POST=create_index)
-    if rest == ["_bulk_delete"]:
-        return _by_method(request, "POST", POST=bulk_delete)
-    if rest[0] == "_design" and len(rest) == 4:
-        rest = rest[1:]
-    if len(rest) != 3:
-        raise NotFound("missing")
-    if request.verb != "DELETE":
-        raise MethodNotAllowed("DELETE")
-    return delete_index(request, *rest)
-
-
-def _by_method(request: Request, allow: str, **handlers: _Handler) -> Response:
-    handler = handlers.get(request.verb)
-    if handler is None:
-        raise MethodNotAllowed(allow)
-    return handler(request)
+def no_index(request: Request, rest: list[str]) -> Response:
+    """Other paths below ``/{db}/_index``."""
+    raise NotFound("missing")

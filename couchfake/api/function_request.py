@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from couchfake.api.databases import database_info
-from couchfake.chttpd.parameters import Parameters, unquote
+from couchfake.chttpd.parameters import Parameters, read_json, unquote
 from couchfake.chttpd.request import Request
-from couchfake.errors import BadRequest
-from couchfake.values import json
 
 _JSON_PARAMETERS = ("startkey", "endkey", "key", "descending")
 _HIDDEN_HEADERS = ("Authorization", "Cookie")
@@ -53,13 +51,7 @@ def query_members(parameters: Parameters) -> dict[str, Any]:
     """Parameters by name, the last of each name; those that views take as JSON are values. Errors: BadRequest."""
     members: dict[str, Any] = {}
     for name, text in parameters.pairs:
-        value: Any = _text(text)
-        if name in _JSON_PARAMETERS:
-            try:
-                value = json.loads(text)
-            except ValueError:
-                raise BadRequest("invalid UTF-8 JSON") from None
-        members[_text(name)] = value
+        members[_text(name)] = read_json(text) if name in _JSON_PARAMETERS else _text(text)
     return members
 
 
@@ -95,8 +87,7 @@ def _header_name(name: str) -> str:
 
 
 def _text_of_body(request: Request) -> str:
-    environ = request.environ
-    if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
+    if not request.has_body:
         return "undefined"
     return request.received.decode("utf-8", "replace")
 

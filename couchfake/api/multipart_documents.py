@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from couchfake.api.document_ids import require_writable
 from couchfake.api.document_queries import edit_of
 from couchfake.api.quorums import write_copies
 from couchfake.chttpd import multipart
+from couchfake.chttpd.parameters import read_json
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response, stream_response
 from couchfake.errors import BadRequest, Crash, ServerError
@@ -23,14 +23,6 @@ from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.values import json
-
-
-def first_part(text: bytes) -> Any:
-    """The document of a multipart body."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def attachment_parts(leaf: Revision, shown: DocOptions) -> list[multipart.AttachmentPart]:
@@ -85,10 +77,10 @@ def post_form(request: Request, docid: str) -> Response:
     _require_own_page(request)
     require_writable(request, docid)
     request.require_type("multipart/form-data")
-    fields = multipart.form_fields(request.environ["CONTENT_TYPE"], request.received)
+    fields = multipart.form_fields(request.environ["CONTENT_TYPE"], request.upload)
     texts = {field.name: field.data for field in reversed(fields) if field.filename is None}
     if "_doc" in texts:
-        edit = edit_of(request, docid, first_part(texts["_doc"]))
+        edit = edit_of(request, docid, read_json(texts["_doc"]))
     else:
         edit = _edit_of_revision(request, docid, texts.get("_rev"))
     settings = request.node.attachment_settings()

@@ -8,96 +8,92 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from couchfake.auth.passwords import HASHES
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, json_response
-from couchfake.errors import BadRequest, CouchError, MethodNotAllowed, NotFound
+from couchfake.errors import BadRequest, CouchError, NotFound
 from couchfake.node.node import NODE_NAME
 
 
-def node(request: Request, rest: list[str]) -> Response:
-    """Everything below ``/_node``. ``_local`` is the node itself."""
-    if not rest:
-        raise BadRequest("Incomplete path to _node request")
-    name, *below = rest
-    if name not in ("_local", NODE_NAME):
-        raise NotFound(f"no such node: {name}")
-    if not below:
-        return json_response({"name": NODE_NAME})
-    handler = _HANDLERS.get(below[0])
-    if handler is None or not _is_complete(request.verb, below):
-        # What the node does not know it takes for the name of a database of its own, and it has none.
-        if re.fullmatch(r"[a-z][a-z0-9_$()+/-]*", below[0]):
-            raise NotFound("no_db_file")
-        raise CouchError(
-            400,
-            "illegal_database_name",
-            f"Name: '{below[0]}'. Only lowercase characters (a-z), digits (0-9), and any of the characters"
-            " _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
-        )
-    return handler(request, below[1:])
+def require_node(request: Request, node: str, **_: Any) -> None:
+    """Refuse the name of another node; ``_local`` is the node itself. The real server does so first."""
+    if node not in ("_local", NODE_NAME):
+        raise NotFound(f"no such node: {node}")
 
 
-def _is_complete(verb: str, below: list[str]) -> bool:
-    """Whether the handler of the first part knows what follows it."""
-    name, *rest = below
-    match name:
-        case "_config":
-            return True
-        case "_stats":
-            return not rest or verb == "GET"
-        case "_smoosh":
-            return rest == ["status"]
-    return not rest
+def incomplete(request: Request) -> Response:
+    """``/_node``"""
+    raise BadRequest("Incomplete path to _node request")
 
 
-def _only_get(request: Request) -> None:
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET")
+def name(request: Request, node: str) -> Response:
+    """``/_node/{node}``, with any method."""
+    return json_response({"name": NODE_NAME})
+
+
+def unknown(request: Request, node: str, rest: list[str]) -> Response:
+    """What the node does not know is taken for the name of a database of its own, of which it has none."""
+    if re.fullmatch(r"[a-z][a-z0-9_$()+/-]*", rest[0]):
+        raise NotFound("no_db_file")
+    raise CouchError(
+        400,
+        "illegal_database_name",
+        f"Name: '{rest[0]}'. Only lowercase characters (a-z), digits (0-9), and any of the characters"
+        " _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
+    )
 
 
 # Configuration
 
 
-def _config(request: Request, rest: list[str]) -> Response:
-    config = request.node.config
-    match rest:
-        case []:
-            _only_get(request)
-            return json_response(config.as_dict())
-        case ["_reload"]:
-            if request.verb != "POST":
-                raise MethodNotAllowed("POST")
-            config.reload()
-            return json_response({"ok": True})
-        case [section]:
-            _only_get(request)
-            return json_response(config.section(section))
-        case [section, key]:
-            return _config_value(request, section, key)
+def config(request: Request, node: str) -> Response:
+    """``GET /_node/{node}/_config``"""
+    return json_response(request.node.config.as_dict())
+
+
+def reload_config(request: Request, node: str) -> Response:
+    """``POST /_node/{node}/_config/_reload``: forget what was set for this run only."""
+    request.node.config.reload()
+    return json_response({"ok": True})
+
+
+def config_section(request: Request, node: str, section: str) -> Response:
+    """``GET /_node/{node}/_config/{section}``"""
+    return json_response(request.node.config.section(section))
+
+
+def config_value(request: Request, node: str, section: str, key: str) -> Response:
+    """``GET /_node/{node}/_config/{section}/{key}``"""
+    value = request.node.config.shown(section, key)
+    if value is None:
+        raise NotFound("unknown_config_value")
+    return json_response(value)
+
+
+def set_config_value(request: Request, node: str, section: str, key: str) -> Response:
+    """``PUT /_node/{node}/_config/{section}/{key}``: a JSON string; the response is the old value."""
+    request.node.config.refuse_locked(section)
+    value = request.json()
+    if not isinstance(value, str):
+        raise BadRequest("a JSON string expected")
+    return json_response(request.node.config.set(section, key, value, persist=_persists(request)))
+
+
+def delete_config_value(request: Request, node: str, section: str, key: str) -> Response:
+    """``DELETE /_node/{node}/_config/{section}/{key}``: the response is the old value."""
+    request.node.config.refuse_locked(section)
+    return json_response(request.node.config.delete(section, key, persist=_persists(request)))
+
+
+def no_config(request: Request, node: str, rest: list[str]) -> Response:
+    """Longer paths below ``_config``."""
     raise NotFound()
 
 
-def _config_value(request: Request, section: str, key: str) -> Response:
-    config, persist = request.node.config, request.environ.get("HTTP_X_COUCH_PERSIST") != "false"
-    if request.verb == "GET":
-        value = config.shown(section, key)
-        if value is None:
-            raise NotFound("unknown_config_value")
-        return json_response(value)
-    if request.verb == "PUT":
-        config.refuse_locked(section)
-        value = request.json()
-        if not isinstance(value, str):
-            raise BadRequest("a JSON string expected")
-        return json_response(config.set(section, key, value, persist=persist))
-    if request.verb == "DELETE":
-        config.refuse_locked(section)
-        return json_response(config.delete(section, key, persist=persist))
-    raise MethodNotAllowed("GET,PUT,DELETE")
+def _persists(request: Request) -> bool:
+    return request.header("X-Couch-Persist") != "false"
 
 
 # Statistics
@@ -108,26 +104,33 @@ def _counted_elsewhere(request: Request) -> dict[str, int]:
     return {"open_databases": len(node.databases), **node.activity().counters()}
 
 
-def _stats(request: Request, rest: list[str]) -> Response:
-    """A branch of the tree, ``null`` where there is none."""
-    _only_get(request)
+def stats(request: Request, node: str, rest: list[str]) -> Response:
+    """``GET /_node/{node}/_stats/{…}``: a branch of the tree, ``null`` if it does not exist."""
     value: Any = request.node.stats.tree(**_counted_elsewhere(request))
     for name in rest:
         value = value.get(name) if isinstance(value, dict) else None
     return json_response(value)
 
 
-def _prometheus(request: Request, rest: list[str]) -> Response:
-    _only_get(request)
+def all_stats(request: Request, node: str) -> Response:
+    """``GET /_node/{node}/_stats``"""
+    return stats(request, node, [])
+
+
+def unknown_stats(request: Request, node: str, rest: list[str]) -> Response:
+    """A branch of the statistics with another method than GET."""
+    return unknown(request, node, ["_stats", *rest])
+
+
+def prometheus(request: Request, node: str) -> Response:
     text = request.node.stats.prometheus(**_counted_elsewhere(request))
     uptime = int(request.node.clock() - request.node.started)
     text += f"# TYPE couchdb_uptime_seconds counter\ncouchdb_uptime_seconds {uptime}\n"
     return body_response(text.encode("utf-8"), "text/plain; version=2.0")
 
 
-def _system(request: Request, rest: list[str]) -> Response:
+def system(request: Request, node: str) -> Response:
     """The node's runtime, as far as Python's is like Erlang's."""
-    _only_get(request)
     memory = sum(stat["collected"] for stat in gc.get_stats())
     counts = dict.fromkeys(("run_queue", "run_queue_dirty_cpu", "ets_table_count", "context_switches"), 0)
     return json_response(
@@ -154,8 +157,7 @@ def _system(request: Request, rest: list[str]) -> Response:
     )
 
 
-def _versions(request: Request, rest: list[str]) -> Response:
-    _only_get(request)
+def versions(request: Request, node: str) -> Response:
     collator = request.node.collator
     driver = "libicu" if collator.name == "icu" else collator.name
     return json_response(
@@ -172,25 +174,11 @@ def _hashes() -> list[str]:
     return list(HASHES)
 
 
-def _smoosh(request: Request, rest: list[str]) -> Response:
+def smoosh(request: Request, node: str) -> Response:
     """The compaction daemon: there is nothing on a disk to compact."""
-    _only_get(request)
     return json_response({"channels": {}})
 
 
-def _restart(request: Request, rest: list[str]) -> Response:
-    """Accepted, and nothing happens: a server in a test that lost its databases would be of no use."""
-    if request.verb != "POST":
-        raise MethodNotAllowed("POST")
+def restart(request: Request, node: str) -> Response:
+    """Accept, and do nothing: a server in a test that lost its databases would be of no use."""
     return json_response({"ok": True})
-
-
-_HANDLERS: dict[str, Callable[[Request, list[str]], Response]] = {
-    "_config": _config,
-    "_stats": _stats,
-    "_prometheus": _prometheus,
-    "_system": _system,
-    "_versions": _versions,
-    "_smoosh": _smoosh,
-    "_restart": _restart,
-}

@@ -6,36 +6,50 @@ CouchDB documentation, "Partitioned Databases".
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadRequest, MethodNotAllowed, NotFound
+from couchfake.errors import BadRequest, NotFound
 from couchfake.storage.database import Database
 from couchfake.storage.full_partitions import partition_entries
 from couchfake.storage.partitions import check_partition
 from couchfake.storage.sizes import external_size
 
+Result = TypeVar("Result")
 
-def partition(request: Request, rest: list[str]) -> Response:
-    """``GET /{db}/_partition/{partition}``: its counts and sizes. Nothing else stands right behind ``_partition``."""
-    if not rest:
-        raise BadRequest("invalid_partition_req")
-    if len(rest) > 1:
-        _enter(request, rest[0])
-        raise NotFound("missing")
-    check_partition(rest[0])
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET")
+
+def incomplete(request: Request) -> Response:
+    """``/{db}/_partition``"""
+    raise BadRequest("invalid_partition_req")
+
+
+def check_name(request: Request, partition: str) -> None:
+    """Refuse a name that no partition can have. The real server does so before it looks at the method."""
+    check_partition(partition)
+
+
+def info(request: Request, partition: str) -> Response:
+    """``GET /{db}/_partition/{partition}``: its counts and sizes."""
     _require_partitioned(request.db)
-    return json_response(partition_info(request.db, rest[0]))
+    return json_response(partition_info(request.db, partition))
 
 
-def within(endpoint: Callable[..., Response]) -> Callable[..., Response]:
-    """The endpoint inside a partition, which it finds in the parameter ``partition``."""
+def no_check(request: Request, **_: Any) -> None:
+    """Check nothing; ``within(no_check)`` checks the partition before the method is looked at."""
 
-    def inside(request: Request, partition: str, **captured: Any) -> Response:
+
+def unknown(request: Request, partition: str, rest: list[str]) -> Response:
+    """Other paths inside a partition."""
+    _enter(request, partition)
+    raise NotFound("missing")
+
+
+def within(endpoint: Callable[..., Result]) -> Callable[..., Result]:
+    """Return the endpoint inside a partition, which it finds in the parameter ``partition``."""
+
+    def inside(request: Request, partition: str, **captured: Any) -> Result:
         _enter(request, partition)
         return endpoint(request, **captured)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from couchfake.auth.permissions import require_authenticated, require_server_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadRequest, MethodNotAllowed, NotFound
+from couchfake.errors import MethodNotAllowed, NotFound
 from couchfake.replicator.jobs import Job
 from couchfake.replicator.refusals import Refused
 from couchfake.replicator.request import job_to_cancel, read_request
@@ -20,9 +20,7 @@ def _replicator(request: Request) -> Replicator:
 
 def replicate(request: Request) -> Response:
     """``POST /_replicate``: run a replication to its end, start a continuous one, or cancel one."""
-    if request.verb != "POST" and not request.body:
-        raise BadRequest("Missing request body")
-    body = request.json_object()  # the real server reads it before it looks at the method
+    body = request.json_object()  # the real server reads the body before it looks at the method: hence ANY in the table
     if request.verb != "POST":
         raise MethodNotAllowed("POST")
     request.require_json_type()

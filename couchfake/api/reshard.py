@@ -11,41 +11,39 @@ from typing import Any
 from couchfake.api.shards import ranges
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, NotSupported
+from couchfake.errors import BadRequest, NotFound, NotSupported
 from couchfake.node.node import NODE_NAME
 
 _RANGE = re.compile(r"([0-9a-fA-F]{8})-([0-9a-fA-F]{8})")
 _SHARD = re.compile(r"shards/([0-9a-fA-F]{8}-[0-9a-fA-F]{8})/(.+)\.[0-9]+")
 
 
-def reshard(request: Request, rest: list[str]) -> Response:
-    """Everything below ``/_reshard``."""
-    match request.verb, rest:
-        case "GET", []:
-            state, reason = request.node.reshard_state
-            counts = dict.fromkeys(("completed", "failed", "running", "stopped", "total"), 0)
-            return json_response({"state": state, "state_reason": reason, **counts})
-        case _, []:
-            raise MethodNotAllowed("GET,HEAD")
-        case "GET", ["state"]:
-            state, reason = request.node.reshard_state
-            return json_response({"state": state, "reason": reason})
-        case "PUT", ["state"]:
-            return _put_state(request)
-        case _, ["state"]:
-            raise MethodNotAllowed("GET,HEAD,PUT")
-        case "GET", ["jobs"]:
-            return json_response({"total_rows": 0, "offset": 0, "jobs": []})
-        case "POST", ["jobs"]:
-            return _post_job(request)
-        case _, ["jobs"]:
-            raise MethodNotAllowed("GET,HEAD,POST")
-        case verb, ["jobs", _] if verb not in ("GET", "DELETE"):
-            raise MethodNotAllowed("GET,HEAD,DELETE")
-        case "PUT", ["jobs", _, "state"]:
-            _wanted_state(request)
-        case verb, ["jobs", _, "state"] if verb != "GET":
-            raise MethodNotAllowed("GET,HEAD,PUT")
+def summary(request: Request) -> Response:
+    """``GET /_reshard``"""
+    state, reason = request.node.reshard_state
+    counts = dict.fromkeys(("completed", "failed", "running", "stopped", "total"), 0)
+    return json_response({"state": state, "state_reason": reason, **counts})
+
+
+def get_state(request: Request) -> Response:
+    """``GET /_reshard/state``"""
+    state, reason = request.node.reshard_state
+    return json_response({"state": state, "reason": reason})
+
+
+def jobs(request: Request) -> Response:
+    """``GET /_reshard/jobs``: there are never any."""
+    return json_response({"total_rows": 0, "offset": 0, "jobs": []})
+
+
+def no_job(request: Request, **_: Any) -> Response:
+    """What names a job, or nothing at all."""
+    raise NotFound()
+
+
+def put_job_state(request: Request, job_id: str) -> Response:
+    """``PUT /_reshard/jobs/{id}/state``: the state is checked before the job is looked up."""
+    _wanted_state(request)
     raise NotFound()
 
 
@@ -60,14 +58,15 @@ def _wanted_state(request: Request) -> tuple[str, Any]:
     return members["state"], members.get("reason", "Cluster-wide resharding stopped by the user")
 
 
-def _put_state(request: Request) -> Response:
+def put_state(request: Request) -> Response:
+    """``PUT /_reshard/state``"""
     state, reason = _wanted_state(request)
     request.node.reshard_state = ("running", None) if state == "running" else ("stopped", reason)
     return json_response({"ok": True})
 
 
-def _post_job(request: Request) -> Response:
-    """Each member is checked by itself, those that are missing and the type of the job last."""
+def post_job(request: Request) -> Response:
+    """``POST /_reshard/jobs``: each member is checked by itself, missing ones and the type of the job last."""
     request.require_json_type()
     job = request.json_object()
     _check_node(job)

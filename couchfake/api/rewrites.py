@@ -15,12 +15,12 @@ from couchfake.api.design_functions import functions_of, plain_headers
 from couchfake.api.function_request import rewrite_request
 from couchfake.api.rewrite_rules import JSON_NAMES, apply_rules, normalized
 from couchfake.api.views import find_ddoc
-from couchfake.chttpd.parameters import quote
+from couchfake.chttpd.parameters import quote, read_json
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import BadRequest, CouchError, NotFound
 from couchfake.storage.documents import DocumentEntry
-from couchfake.values import json
+from couchfake.transports.wsgi import header_items, make_environ
 
 _COUNT = "couchfake.rewrites"
 
@@ -42,19 +42,12 @@ def rewrite(request: Request, ddoc: str, rest: list[str]) -> Response:
 
 
 def _by_rules(request: Request, rules: list[Any], rest: list[str]) -> str:
-    arguments = [(name, _decoded(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs]
+    arguments = [(name, read_json(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs]
     secure = request.node.config.get("httpd", "secure_rewrites", "true") != "false"
     found = apply_rules(rules, request.verb, rest, arguments, secure)
     if found is None:
         raise NotFound()
     return found
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def _by_function(request: Request, count: int, entry: DocumentEntry, ddoc: str) -> Response:
@@ -81,26 +74,14 @@ def _prefix(request: Request, ddoc: str) -> str:
 def _rewritten(
     request: Request, count: int, method: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> Request:
-    """The request for ``target`` (path and query, escaped), otherwise like the one that it comes of."""
-    path, _, query = target.partition("?")
-    environ = {
-        **request.environ,
-        _COUNT: count,
-        "REQUEST_METHOD": "HEAD" if method == "GET" and request.environ["REQUEST_METHOD"] == "HEAD" else method,
-        "REQUEST_URI": target,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "wsgi.input": io.BytesIO(body),
-    }
+    """Return the request for ``target`` (path and query, escaped), otherwise like the original one."""
+    fields = header_items(plain_headers(list(headers.items())))
+    if request.environ["REQUEST_METHOD"] == "HEAD" and method == "GET":
+        method = "HEAD"
+    environ = make_environ(request.environ, method, target, fields, io.BytesIO(body))
+    environ.update({_COUNT: count, "SCRIPT_NAME": ""})
     environ.pop("RAW_URI", None)
-    environ.pop("werkzeug.request", None)
     if body or "CONTENT_LENGTH" in environ:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["CONTENT_LENGTH"] = str(len(body))
-    for name, value in plain_headers(list(headers.items())):
-        key = name.upper().replace("-", "_")
-        environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
-    rewritten = Request(environ)
-    rewritten.node, rewritten.answer = request.node, request.answer
-    return rewritten
+    return Request(environ, request.node, request.answer)

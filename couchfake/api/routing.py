@@ -1,8 +1,11 @@
 """The URL table.
 
-A line is a path, the methods as the ``Allow`` header lists them, and who answers. ``{name}`` captures one part of the
-path, ``{name...}`` all that is left (perhaps nothing). Literal parts count more than captured ones. HEAD is answered
-as GET; a method that nobody answers is a 405 with the list.
+A line is a path, the methods as the ``Allow`` header lists them, and the endpoint of each method. ``{name}`` captures
+one part of the path, ``{name...}`` all the rest, which may be empty. Literal parts win over captured ones. HEAD is
+handled as GET; a method without an endpoint gets a 405 with the list.
+
+Two things are there for the order in which the real server checks a request: ``before`` is called with what the path
+captured before the method is looked at, and an endpoint for ``ANY`` method answers those that have none of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from couchfake.api import (
     design_functions,
     documents,
     find,
+    multipart_documents,
     node,
     partitions,
     replication,
@@ -42,22 +46,23 @@ Endpoint = Callable[..., Response]
 
 @dataclass(frozen=True)
 class Route:
-    """``handlers`` by method; ``any`` answers every method itself (it looks at other things first)."""
+    """One line of the table; ``handlers`` by method, or ``"ANY"``."""
 
     path: str
     allow: str
     handlers: dict[str, Endpoint]
+    before: Callable[..., object] | None = None
 
     def handler(self, verb: str) -> Endpoint | None:
         return self.handlers.get(verb) or self.handlers.get("ANY")
 
 
-def route(path: str, allow: str, **handlers: Endpoint) -> Route:
-    return Route(path, allow, handlers)
+def route(path: str, allow: str, before: Callable[..., object] | None = None, **handlers: Endpoint) -> Route:
+    return Route(path, allow, handlers, before)
 
 
 def below(endpoint: Endpoint) -> Endpoint:
-    """An endpoint that does not look at what follows its name in the path."""
+    """Return the endpoint for a path whose further parts are ignored."""
 
     def answer(request: Request, rest: list[str], **captured: str) -> Response:
         return endpoint(request, **captured)
@@ -65,10 +70,53 @@ def below(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
+def of_design_document(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint of documents for a path that captures a design document's ``ddoc``."""
+
+    def answer(request: Request, ddoc: str, **captured: Any) -> Response:
+        return endpoint(request, "_design/" + ddoc, **captured)
+
+    return answer
+
+
+def of_local_document(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint of documents for a path that captures a local document's name in ``rest``."""
+
+    def answer(request: Request, rest: list[str]) -> Response:
+        return endpoint(request, "_local/" + rest[0])
+
+    return answer
+
+
+def of_attachment(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint of attachments with the name in one piece: its slashes may be escaped or not."""
+
+    def answer(request: Request, docid: str, name: list[str]) -> Response:
+        return endpoint(request, docid, "/".join(name))
+
+    return answer
+
+
+DOCUMENT = "DELETE,GET,HEAD,POST,PUT,COPY"
+ATTACHMENT = "DELETE,GET,HEAD,PUT"
+ON_DOCUMENT: dict[str, Endpoint] = {
+    "GET": documents.get,
+    "PUT": documents.put,
+    "DELETE": documents.delete,
+    "COPY": documents.copy,
+    "POST": multipart_documents.post_form,
+}
+ON_ATTACHMENT: dict[str, Endpoint] = {
+    "GET": of_attachment(attachments.get),
+    "PUT": of_attachment(attachments.put),
+    "DELETE": of_attachment(attachments.delete),
+}
+within = partitions.within
+
 ROUTES = [
     # server
     route("/", "GET,HEAD", GET=server.welcome),
-    route("/favicon.ico/{rest...}", "GET,HEAD", ANY=server.favicon),
+    route("/favicon.ico/{rest...}", "GET,HEAD", GET=server.favicon),
     route("/_active_tasks/{rest...}", "GET,HEAD", GET=below(server.active_tasks)),
     route("/_all_dbs", "GET,HEAD", GET=server.all_dbs),
     route(
@@ -80,16 +128,51 @@ ROUTES = [
     route("/_db_updates/{rest...}", "GET", GET=below(db_updates.db_updates)),
     route("/_dbs_info", "GET,HEAD,POST", GET=server.dbs_info, POST=server.dbs_info_by_keys),
     route("/_membership", "GET", GET=server.membership),
-    route("/_node/{rest...}", "GET", ANY=node.node),
+    route("/_node", "GET", ANY=node.incomplete),
+    route("/_node/{node}", "GET", node.require_node, ANY=node.name),
+    route("/_node/{node}/_config", "GET", node.require_node, GET=node.config),
+    route("/_node/{node}/_config/_reload", "POST", node.require_node, POST=node.reload_config),
+    route("/_node/{node}/_config/{section}", "GET", node.require_node, GET=node.config_section),
+    route(
+        "/_node/{node}/_config/{section}/{key}",
+        "GET,PUT,DELETE",
+        node.require_node,
+        GET=node.config_value,
+        PUT=node.set_config_value,
+        DELETE=node.delete_config_value,
+    ),
+    route("/_node/{node}/_config/{rest...}", "GET", node.require_node, ANY=node.no_config),
+    route("/_node/{node}/_prometheus", "GET", node.require_node, GET=node.prometheus),
+    route("/_node/{node}/_restart", "POST", node.require_node, POST=node.restart),
+    route("/_node/{node}/_smoosh/status", "GET", node.require_node, GET=node.smoosh),
+    route("/_node/{node}/_stats", "GET", node.require_node, GET=node.all_stats),
+    route("/_node/{node}/_stats/{rest...}", "GET", node.require_node, GET=node.stats, ANY=node.unknown_stats),
+    route("/_node/{node}/_system", "GET", node.require_node, GET=node.system),
+    route("/_node/{node}/_versions", "GET", node.require_node, GET=node.versions),
+    route("/_node/{node}/{rest...}", "GET", node.require_node, ANY=node.unknown),
     route("/_nouveau_analyze/{rest...}", "POST", POST=below(server.nouveau_analyze)),
     route("/_reload_query_servers/{rest...}", "POST", POST=below(server.reload_query_servers)),
-    route("/_reshard/{rest...}", "GET,HEAD", ANY=reshard.reshard),
+    route("/_reshard", "GET,HEAD", GET=reshard.summary),
+    route("/_reshard/state", "GET,HEAD,PUT", GET=reshard.get_state, PUT=reshard.put_state),
+    route("/_reshard/jobs", "GET,HEAD,POST", GET=reshard.jobs, POST=reshard.post_job),
+    route("/_reshard/jobs/{job_id}", "GET,HEAD,DELETE", GET=reshard.no_job, DELETE=reshard.no_job),
+    route("/_reshard/jobs/{job_id}/state", "GET,HEAD,PUT", GET=reshard.no_job, PUT=reshard.put_job_state),
+    route("/_reshard/{rest...}", "GET,HEAD", ANY=reshard.no_job),
     route("/_replicate", "POST", ANY=replication.replicate),
-    route("/_scheduler/{rest...}", "GET,HEAD", ANY=scheduler.scheduler),
+    route("/_scheduler/jobs", "GET,HEAD", GET=scheduler.jobs),
+    route("/_scheduler/jobs/{job_id}", "GET,HEAD", GET=scheduler.job),
+    route("/_scheduler/docs/{path...}", "GET,HEAD", GET=scheduler.docs),
+    route("/_scheduler/{rest...}", "GET,HEAD", GET=scheduler.unknown),
     route("/_search_analyze/{rest...}", "GET,POST", ANY=server.search_is_absent),
-    route("/_session/{rest...}", "GET,HEAD,POST,DELETE", ANY=session.session),
+    route(
+        "/_session/{rest...}",
+        "GET,HEAD,POST,DELETE",
+        GET=below(session.who),
+        POST=below(session.login),
+        DELETE=below(session.logout),
+    ),
     route("/_up/{rest...}", "GET,HEAD", GET=below(server.up)),
-    route("/_utils/{rest...}", "GET,HEAD", ANY=server.utils),
+    route("/_utils/{rest...}", "GET,HEAD", GET=server.utils),
     route("/_uuids/{rest...}", "GET", GET=below(server.uuids)),
     # databases
     route(
@@ -123,7 +206,9 @@ ROUTES = [
         PUT=revisions.put_purged_infos_limit,
     ),
     route("/{db}/_security", "PUT,GET", GET=security.get_security, PUT=security.put_security),
-    route("/{db}/_shards/{rest...}", "GET", ANY=shards.shards),
+    route("/{db}/_shards", "GET", GET=shards.shards),
+    route("/{db}/_shards/{docid}", "GET", GET=shards.shard_of),
+    route("/{db}/_shards/{rest...}", "GET", ANY=shards.longer_path),
     route("/{db}/_sync_shards/{rest...}", "POST", POST=shards.sync_shards),
     route("/{db}/_compact/{ddoc}/{rest...}", "POST", POST=below(views.compact)),
     route("/{db}/_view_cleanup/{rest...}", "POST", POST=below(views.cleanup)),
@@ -131,27 +216,78 @@ ROUTES = [
     # queries
     route("/{db}/_find/{rest...}", "POST", POST=find.find),
     route("/{db}/_explain/{rest...}", "POST", POST=find.explain),
-    route("/{db}/_index/{rest...}", "GET,POST", ANY=find.index_path),
+    route("/{db}/_index", "GET,POST", GET=find.list_indexes, POST=find.create_index),
+    route("/{db}/_index/_bulk_delete", "POST", POST=find.bulk_delete),
+    route("/{db}/_index/{ddoc}/{type}/{name}", "DELETE", DELETE=find.delete_index),
+    route("/{db}/_index/_design/{ddoc}/{type}/{name}", "DELETE", DELETE=find.delete_index),
+    route("/{db}/_index/{rest...}", "GET,POST", ANY=find.no_index),
     # views
-    route("/{db}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=views.view),
-    route("/{db}/_design/{ddoc}/_info", "GET", ANY=views.info),
+    route("/{db}/_design/{ddoc}/_view/{name}", views.METHODS, views.require_ddoc, GET=views.view, POST=views.view),
+    route("/{db}/_design/{ddoc}/_view/{name}/queries", "POST", views.require_ddoc, POST=views.queries),
+    route("/{db}/_design/{ddoc}/_view/{rest...}", views.METHODS, views.require_ddoc),
+    route("/{db}/_design/{ddoc}/_info", "GET", views.require_ddoc, GET=views.info),
     # inside a partition
-    route("/{db}/_partition/{rest...}", "GET,HEAD", ANY=partitions.partition),
+    route("/{db}/_partition", "GET", ANY=partitions.incomplete),
+    route("/{db}/_partition/{partition}", "GET", partitions.check_name, GET=partitions.info),
+    route("/{db}/_partition/{partition}/{rest...}", "GET", ANY=partitions.unknown),
     route(
         "/{db}/_partition/{partition}/_all_docs",
         "GET,HEAD,POST",
-        GET=partitions.within(all_docs.all_docs),
-        POST=partitions.within(all_docs.all_docs),
+        GET=within(all_docs.all_docs),
+        POST=within(all_docs.all_docs),
     ),
-    route("/{db}/_partition/{partition}/_all_docs/queries", "POST", POST=partitions.within(all_docs.all_docs_queries)),
-    route("/{db}/_partition/{partition}/_find/{rest...}", "POST", POST=partitions.within(find.find)),
-    route("/{db}/_partition/{partition}/_explain/{rest...}", "POST", POST=partitions.within(find.explain)),
-    route("/{db}/_partition/{partition}/_index/{rest...}", "GET,POST", ANY=partitions.within(find.index_path)),
+    route("/{db}/_partition/{partition}/_all_docs/queries", "POST", POST=within(all_docs.all_docs_queries)),
+    route("/{db}/_partition/{partition}/_find/{rest...}", "POST", POST=within(find.find)),
+    route("/{db}/_partition/{partition}/_explain/{rest...}", "POST", POST=within(find.explain)),
     route(
-        "/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, ANY=partitions.within(views.view)
+        "/{db}/_partition/{partition}/_index",
+        "GET,POST",
+        within(partitions.no_check),
+        GET=within(find.list_indexes),
+        POST=within(find.create_index),
     ),
+    route(
+        "/{db}/_partition/{partition}/_index/_bulk_delete",
+        "POST",
+        within(partitions.no_check),
+        POST=within(find.bulk_delete),
+    ),
+    route(
+        "/{db}/_partition/{partition}/_index/{ddoc}/{type}/{name}",
+        "DELETE",
+        within(partitions.no_check),
+        DELETE=within(find.delete_index),
+    ),
+    route(
+        "/{db}/_partition/{partition}/_index/_design/{ddoc}/{type}/{name}",
+        "DELETE",
+        within(partitions.no_check),
+        DELETE=within(find.delete_index),
+    ),
+    route("/{db}/_partition/{partition}/_index/{rest...}", "GET,POST", ANY=within(find.no_index)),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_view/{name}",
+        views.METHODS,
+        within(views.require_ddoc),
+        GET=within(views.view),
+        POST=within(views.view),
+    ),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_view/{name}/queries",
+        "POST",
+        within(views.require_ddoc),
+        POST=within(views.queries),
+    ),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, within(views.require_ddoc)),
     # other functions of design documents
-    route("/{db}/_design/{ddoc}/_list/{rest...}", design_functions.LIST_METHODS, ANY=design_functions.list_view),
+    route(
+        "/{db}/_design/{ddoc}/_list/{rest...}",
+        design_functions.LIST_METHODS,
+        views.require_ddoc,
+        GET=design_functions.list_view,
+        OPTIONS=design_functions.list_view,
+        POST=design_functions.list_view,
+    ),
     route("/{db}/_design/{ddoc}/_rewrite/{rest...}", "", ANY=rewrites.rewrite),
     route("/{db}/_design/{ddoc}/_show/{rest...}", "", ANY=design_functions.show),
     route("/{db}/_design/{ddoc}/_update/{rest...}", "", ANY=design_functions.update),
@@ -163,11 +299,25 @@ ROUTES = [
     route("/{db}/_search_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
     route("/{db}/_nouveau_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
     # documents
-    route("/{db}/_local/{rest...}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.local_document),
-    route("/{db}/_design/{ddoc}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.design_document),
-    route("/{db}/_design/{ddoc}/{name...}", "DELETE,GET,HEAD,PUT", ANY=attachments.of_design_document),
-    route("/{db}/{docid}", "DELETE,GET,HEAD,POST,PUT,COPY", ANY=documents.document),
-    route("/{db}/{docid}/{name...}", "DELETE,GET,HEAD,PUT", ANY=attachments.of_document),
+    route(
+        "/{db}/_local/{rest...}",
+        DOCUMENT,
+        documents.require_local_name,
+        **{method: of_local_document(endpoint) for method, endpoint in ON_DOCUMENT.items()},
+    ),
+    route(
+        "/{db}/_design/{ddoc}",
+        DOCUMENT,
+        **{method: of_design_document(endpoint) for method, endpoint in ON_DOCUMENT.items()},
+    ),
+    route(
+        "/{db}/_design/{ddoc}/{name...}",
+        ATTACHMENT,
+        attachments.require_ddoc,
+        **{method: of_design_document(endpoint) for method, endpoint in ON_ATTACHMENT.items()},
+    ),
+    route("/{db}/{docid}", DOCUMENT, documents.require_id, **ON_DOCUMENT),
+    route("/{db}/{docid}/{name...}", ATTACHMENT, **ON_ATTACHMENT),
 ]
 
 
@@ -180,7 +330,7 @@ class _Node:
 
 
 class Table:
-    """Routes, ready to be looked up: ``match(segments)`` gives the route and what its path captured, or None."""
+    """A tree of routes. ``match(segments)`` returns the route and what its path captured, or None."""
 
     def __init__(self, routes: list[Route]) -> None:
         self._root = _Node()
@@ -228,3 +378,16 @@ def _match(node: _Node, segments: list[str], place: int, captured: dict[str, Any
         captured[node.rest[0]] = segments[place:]
         return node.rest[1]
     return None
+
+
+def is_endpoint(segments: list[str]) -> bool:
+    """Return whether a path names something that the table knows: a misspelt ``_name`` is taken for a document's id."""
+    found = Table(ROUTES).match(segments)
+    if found is None:
+        return False
+    captured = found[1]
+    names = (captured.get("db"), captured.get("docid"))
+    return not any(name is not None and name.startswith("_") and name not in _SYSTEM for name in names)
+
+
+_SYSTEM = ("_users", "_replicator", "_global_changes", "_dbs", "_nodes")

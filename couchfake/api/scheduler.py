@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, QueryParseError
+from couchfake.errors import BadRequest, NotFound, QueryParseError
 from couchfake.replicator.documents import is_replicator_database
 from couchfake.values.integers import read_integer
 from couchfake.views.options import of_query
@@ -34,17 +34,8 @@ class Replications(Protocol):
         """The entry of one document, also of one that asks for nothing any more."""
 
 
-def scheduler(request: Request, rest: list[str]) -> Response:
-    """Everything below ``/_scheduler``."""
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET,HEAD")
-    match rest:
-        case ["jobs"]:
-            return _jobs(request)
-        case ["jobs", job_id]:
-            return json_response(_only(job for job in _all_jobs(request) if job["id"] == job_id))
-        case ["docs", *path]:
-            return _docs(request, path)
+def unknown(request: Request, rest: list[str]) -> Response:
+    """Everything else below ``/_scheduler``."""
     return json_response({"error": "not found"}, 404)
 
 
@@ -52,14 +43,21 @@ def _all_jobs(request: Request) -> list[dict[str, Any]]:
     return [job for each in request.node.replications for job in each.jobs()]
 
 
-def _jobs(request: Request) -> Response:
-    jobs = _all_jobs(request)
+def jobs(request: Request) -> Response:
+    """``GET /_scheduler/jobs``"""
+    found = _all_jobs(request)
     limit, skip = _natural(request, "limit", 100), _natural(request, "skip", 0)
-    return json_response({"total_rows": len(jobs), "offset": min(skip, len(jobs)), "jobs": jobs[skip : skip + limit]})
+    members = {"total_rows": len(found), "offset": min(skip, len(found)), "jobs": found[skip : skip + limit]}
+    return json_response(members)
 
 
-def _docs(request: Request, path: list[str]) -> Response:
-    """All documents; those of one database; one of them. A database's name may have a slash, escaped or not."""
+def job(request: Request, job_id: str) -> Response:
+    """``GET /_scheduler/jobs/{id}``"""
+    return json_response(_only(each for each in _all_jobs(request) if each["id"] == job_id))
+
+
+def docs(request: Request, path: list[str]) -> Response:
+    """``GET /_scheduler/docs``: all documents, those of a database, or one. Names may have slashes, escaped or not."""
     if not path:
         return _list_docs(request, None)
     if is_replicator_database(path[-1]):

@@ -10,7 +10,7 @@ from couchfake.api.databases import database_info
 from couchfake.auth.permissions import require_server_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
-from couchfake.errors import BadRequest, CouchError, Crash, MethodNotAllowed, NotFound, ServerError
+from couchfake.errors import BadRequest, CouchError, Crash, NotFound, ServerError
 from couchfake.node.node import NODE_NAME
 from couchfake.values.collation import raw_sort_key
 from couchfake.views.keys import MISSING
@@ -231,8 +231,6 @@ _UTILS = b"""<!DOCTYPE html>
 
 def utils(request: Request, rest: list[str]) -> Response:
     """``/_utils``: where CouchDB has its web interface."""
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET,HEAD")
     if not request.target[0].endswith("/") and not rest:
         return Response(b"", 301, {"Location": f"{request.base_uri}/_utils/"})
     if rest and rest != ["index.html"]:
@@ -242,6 +240,4 @@ def utils(request: Request, rest: list[str]) -> Response:
 
 def favicon(request: Request, rest: list[str]) -> Response:
     """``/favicon.ico``: none, and browsers may remember that."""
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET,HEAD")
     return Response(b"", 204, {"Cache-Control": "public, max-age=31536000"})

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
+from couchfake.chttpd.parameters import unquote_leniently
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadContentType, BadRequest, CouchError, MethodNotAllowed, ServerError, Unauthorized
+from couchfake.errors import BadContentType, BadRequest, CouchError, ServerError, Unauthorized
 
 _TYPES = "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'"
-
-
-def session(request: Request, rest: list[str]) -> Response:
-    """Whatever stands behind ``/_session/`` does not matter."""
-    handlers = {"GET": who, "POST": login, "DELETE": logout}
-    handler = handlers.get(request.verb)
-    if handler is None:
-        raise MethodNotAllowed("GET,HEAD,POST,DELETE")
-    return handler(request)
 
 
 def who(request: Request) -> Response:
@@ -75,7 +66,7 @@ def _form(request: Request) -> dict[str, str]:
     if content_type.startswith("application/x-www-form-urlencoded"):
         for part in re.split("[&;]", request.received.decode("latin-1")):
             name, _, value = part.partition("=")
-            form.setdefault(_unquoted(name), _unquoted(value))
+            form.setdefault(unquote_leniently(name), unquote_leniently(value))
         return form
     if not content_type.startswith("application/json"):
         raise BadContentType(_TYPES)
@@ -87,10 +78,6 @@ def _form(request: Request) -> dict[str, str]:
             raise CouchError(500, "unknown_error", "badarg")
         form[name] = value
     return form
-
-
-def _unquoted(text: str) -> str:
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
 
 
 def _username(form: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import MethodNotAllowed, ServerError
+from couchfake.errors import ServerError
 from couchfake.node.node import NODE_NAME
 from couchfake.storage.database import Database
 
@@ -29,19 +29,22 @@ def _named(first: int, last: int) -> str:
     return f"{first:08x}-{last:08x}"
 
 
-def shards(request: Request, rest: list[str]) -> Response:
-    """``GET /{db}/_shards`` and ``/{db}/_shards/{docid}``"""
-    if len(rest) > 1:
-        # A design document's id has a slash, and the real server does not expect one here.
-        raise ServerError("function_clause")
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET")
-    if not rest:
-        return json_response({"shards": {_named(*each): [NODE_NAME] for each in ranges(request.db)}})
-    docid = rest[0].partition(":")[0] if request.db.partitioned else rest[0]
-    hashed = zlib.crc32(docid.encode("utf-8", "surrogateescape"))
+def shards(request: Request) -> Response:
+    """``GET /{db}/_shards``"""
+    return json_response({"shards": {_named(*each): [NODE_NAME] for each in ranges(request.db)}})
+
+
+def shard_of(request: Request, docid: str) -> Response:
+    """``GET /{db}/_shards/{docid}``"""
+    hashed_part = docid.partition(":")[0] if request.db.partitioned else docid
+    hashed = zlib.crc32(hashed_part.encode("utf-8", "surrogateescape"))
     [found] = [each for each in ranges(request.db) if each[0] <= hashed <= each[1]]
     return json_response({"range": _named(*found), "nodes": [NODE_NAME]})
+
+
+def longer_path(request: Request, rest: list[str]) -> Response:
+    """A design document's id has a slash, and the real server breaks on it here, with any method."""
+    raise ServerError("function_clause")
 
 
 def sync_shards(request: Request, rest: list[str]) -> Response:

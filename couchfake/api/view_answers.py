@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-from couchfake.chttpd.responses import Response, json_stream, raw_json_response
+from couchfake.chttpd.responses import Response
+from couchfake.chttpd.streaming import in_chunks, json_body
 from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.values import json
@@ -15,7 +16,7 @@ from couchfake.views.rows import map_texts
 from couchfake.views.view import View
 
 _AT_ONCE = 1000
-"""Rows that are sent together. An answer with fewer is sent whole, with its length."""
+"""Rows whose texts are joined at once."""
 
 
 def answer(db: Database, view: View, options: ViewOptions, visible: Visible | None = None) -> Iterator[str]:
@@ -52,13 +53,8 @@ def results_text(answers: Iterable[Iterable[str]]) -> Iterator[str]:
 
 
 def respond(pieces: Iterator[str]) -> Response:
-    """An answer that is whole where it is short."""
-    first = list(islice(pieces, 2))
-    following = next(pieces, None)
-    if following is None:
-        return raw_json_response("".join(first).encode("utf-8"))
-    rest = (piece.encode("utf-8") for piece in chain(first, [following], pieces, ["\n"]))
-    return json_stream(rest)
+    """Return the pieces as a response, which is whole if it is short."""
+    return json_body(in_chunks(piece.encode("utf-8") for piece in chain(pieces, ["\n"])))
 
 
 def reduced_text(key: Any, value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from couchfake.api.view_answers import answer, respond, results_text
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, ServerError
+from couchfake.errors import BadRequest, NotFound, ServerError
 from couchfake.mango.definition import indexes_in
 from couchfake.mango.index import index_rows
 from couchfake.node.node import Node
@@ -27,20 +27,19 @@ from couchfake.views.view import View
 METHODS = "GET,POST,HEAD"
 
 
-def view(request: Request, ddoc: str, rest: list[str]) -> Response:
-    """``/{db}/_design/{ddoc}/_view/{view}``: a query, or with ``/queries`` behind it several."""
+def require_ddoc(request: Request, ddoc: str, **_: Any) -> None:
+    """Refuse a design document that is missing or deleted. The real server does so before it looks at the method."""
+    find_ddoc(request.db, ddoc)
+
+
+def view(request: Request, ddoc: str, name: str) -> Response:
+    """``GET`` and ``POST /{db}/_design/{ddoc}/_view/{view}``"""
     entry = find_ddoc(request.db, ddoc)
-    if len(rest) == 2 and rest[1] == "queries":
-        if request.verb != "POST":
-            raise MethodNotAllowed("POST")
-        return _several(request, entry, rest[0])
-    if len(rest) != 1 or request.verb not in ("GET", "POST"):
-        raise MethodNotAllowed(METHODS)
     options = _read_options(request)
     request.node.stats.add("couchdb.httpd.view_reads")
-    asked = open_view(request, entry, rest[0])
-    options = asked.check(options, request.node.config)
-    return respond(answer(request.db, asked, options, request.node.rules.reader(request.db, request.user)))
+    found = open_view(request, entry, name)
+    options = found.check(options, request.node.config)
+    return respond(answer(request.db, found, options, request.node.rules.reader(request.db, request.user)))
 
 
 def _read_options(request: Request) -> ViewOptions:
@@ -58,7 +57,9 @@ def _read_options(request: Request) -> ViewOptions:
     return of_query(request.parameters.pairs, base)
 
 
-def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
+def queries(request: Request, ddoc: str, name: str) -> Response:
+    """``POST /{db}/_design/{ddoc}/_view/{view}/queries``: several queries."""
+    entry = find_ddoc(request.db, ddoc)
     request.require_json_type()
     body = request.json_object()
     if "queries" not in body:
@@ -66,14 +67,14 @@ def _several(request: Request, entry: DocumentEntry, name: str) -> Response:
     _require_array("queries", body)
     base = of_query(request.parameters.pairs)
     request.node.stats.add("couchdb.httpd.view_reads")
-    asked = open_view(request, entry, name)
-    queries = []
+    found = open_view(request, entry, name)
+    checked = []
     for members in body["queries"]:
         if not isinstance(members, dict):
             raise ServerError("function_clause")
-        queries.append(asked.check(of_one_query(members, base), request.node.config))
+        checked.append(found.check(of_one_query(members, base), request.node.config))
     visible = request.node.rules.reader(request.db, request.user)
-    return respond(results_text([answer(request.db, asked, options, visible) for options in queries]))
+    return respond(results_text([answer(request.db, found, options, visible) for options in checked]))
 
 
 def _require_array(name: str, body: Mapping[str, Any]) -> None:
@@ -136,8 +137,6 @@ def info(request: Request, ddoc: str) -> Response:
     """``GET /{db}/_design/{ddoc}/_info``: the state of the index."""
     db = request.db
     entry = find_ddoc(db, ddoc)
-    if request.verb != "GET":
-        raise MethodNotAllowed("GET")
     group = group_of(db, entry)
     index = index_of(request.node, db, replace(group, trees=()) if group.language == "query" else group, entry.id)
     snapshot, pending = index.snapshot, index.pending()

@@ -1,6 +1,6 @@
 """Cross-origin resource sharing, as ``[chttpd] enable_cors`` and ``[cors]`` say.
 
-A section ``[cors:HOST]`` counts more than ``[cors]`` for requests to that host. Source: CouchDB documentation,
+For requests to a host, a section ``[cors:HOST]`` overrides ``[cors]``. Source: CouchDB documentation,
 "Configuration: Cross-Origin Resource Sharing"; the Fetch standard.
 """
 
@@ -37,12 +37,12 @@ SIMPLE = ("cache-control", "content-language", "expires", "last-modified", "prag
 
 
 class Cors:
-    """The rules of one request from another origin. ``allowed`` tells whether there are any."""
+    """The rules for a request from another origin. ``allowed`` is False if the origin is not allowed."""
 
     def __init__(self, request: Request, config: Config) -> None:
         self._request = request
         self._config = config
-        self._host_section = "cors:" + request.host.rpartition("]")[2].partition(":")[0]
+        self._host_section = "cors:" + (request.header("Host") or "").rpartition("]")[2].partition(":")[0]
         self.origin = request.environ.get("HTTP_ORIGIN")
         origins = self._parts("origins")
         self.allowed = self.origin is not None and ("*" in origins or self.origin in origins)
@@ -60,13 +60,13 @@ class Cors:
         return headers
 
     def preflight(self) -> Response | None:
-        """The answer to an OPTIONS request that asks for leave; None where it is not given."""
+        """Return the answer to a preflight request, or None if the request that it announces is not allowed."""
         method = self._request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
         methods = self._parts("methods") or METHODS
-        asked = self._request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+        requested = self._request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
         headers = [header.lower() for header in self._parts("headers")] or HEADERS
-        # As the real server does, white space before a comma is not forgiven.
-        wanted = [header.lstrip().lower() for header in asked.split(",")] if asked else []
+        # White space before a comma is not stripped: the real server does the same.
+        wanted = [header.lstrip().lower() for header in requested.split(",")] if requested else []
         if method not in methods or any(header not in headers for header in wanted):
             return None
         return Response(
@@ -76,12 +76,12 @@ class Cors:
                 **self._common(),
                 "Access-Control-Max-Age": self._setting("max_age"),
                 "Access-Control-Allow-Methods": ", ".join(methods),
-                "Access-Control-Allow-Headers": asked,
+                "Access-Control-Allow-Headers": requested,
             },
         )
 
     def add_headers(self, response: Response) -> None:
-        """Let the page that asked read an answer and its headers."""
+        """Let the page that made the request read an answer and its headers."""
         exposed = [header.lower() for header in self._parts("exposed_headers")] or EXPOSED
         simple = [name.lower() for name, _ in response.headers if name.lower() in SIMPLE]
         response.headers.update(self._common())
@@ -89,7 +89,7 @@ class Cors:
 
 
 def cors_of(request: Request, config: Config) -> Cors | None:
-    """The rules for a request from another origin; None where there are none for it."""
+    """Return the rules for a request from another origin, or None if CORS is off or the origin is not allowed."""
     if "HTTP_ORIGIN" not in request.environ or not config.boolean("chttpd", "enable_cors"):
         return None
     cors = Cors(request, config)

@@ -1,7 +1,7 @@
-"""What is added to every answer, whoever made it: request id, cookies, challenges, CORS, frame options.
+"""The headers that every response gets: request id, cookies, challenges, CORS, frame options.
 
-The order is the real server's: CORS headers first, then ``Prefer: return=minimal`` takes out what is not wanted, and
-only X-Frame-Options come after it.
+The order is the real server's: CORS headers first, then ``Prefer: return=minimal`` removes headers, and only
+X-Frame-Options come after it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from couchfake.errors import CouchError
 SERVER_NAME = "CouchDB/3.5.0 (couchfake)"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
-# What a body cannot be sent or understood without stays even where it is not wanted.
+# Headers without which a body cannot be sent; ``Prefer: return=minimal`` does not remove them.
 _FRAMING = ("content-length", "transfer-encoding")
 
 
 def request_id(request: Request) -> str:
-    """The id that the client gave its request, or a new one."""
+    """Return the id that the client gave its request, or a new one."""
     given: str = request.environ.get("HTTP_X_COUCH_REQUEST_ID", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(5)
 
 
 def refusal(request: Request, error: CouchError) -> Response:
-    """The answer to an error. One who should log in is told how: by a challenge, or by a redirect for a browser."""
+    """Return the response to an error. A 401 has a challenge if one is configured, or redirects a browser."""
     if error.status != 401:
         return error_response(error)
     config = request.node.config
@@ -49,12 +49,12 @@ def refusal(request: Request, error: CouchError) -> Response:
 
 
 def finish(request: Request, response: Response, started: float) -> None:
-    """Add to an answer what it needs for the way. ``started``: ``perf_counter()`` of its beginning."""
+    """Add the headers of every response. ``started`` is the ``perf_counter()`` at which its request came in."""
     environ, headers, config = request.environ, response.headers, request.node.config
     headers.add("Server", SERVER_NAME)
     headers.add("X-Couch-Request-ID", request_id(request))
     headers.add("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
-    user = getattr(request, "user", None)
+    user = vars(request).get("user")
     if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in headers:
         headers["Set-Cookie"] = user.renewed_cookie
     if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in headers:
@@ -62,20 +62,20 @@ def finish(request: Request, response: Response, started: float) -> None:
         if cors is not None:
             cors.add_headers(response)
     if environ.get("HTTP_PREFER") == "return=minimal":
-        _leave_out(response, [name.lower() for name in config.items("chttpd", "prefer_minimal")])
+        _keep_only(response, [name.lower() for name in config.items("chttpd", "prefer_minimal")])
     if config.boolean("chttpd", "enable_xframe_options"):
         headers["X-Frame-Options"] = _frame_options(request)
 
 
 def preflight(request: Request) -> Response | None:
-    """The answer to a page of another origin that asks what it may do; None for every other request."""
-    if request.environ["REQUEST_METHOD"] != "OPTIONS" or "HTTP_ORIGIN" not in request.environ:
+    """Return the response to a preflight request of a page of another origin; None for every other request."""
+    if request.method != "OPTIONS" or "HTTP_ORIGIN" not in request.environ:
         return None
     cors = cors_of(request, request.node.config)
     return None if cors is None else cors.preflight()
 
 
-def _leave_out(response: Response, wanted: list[str]) -> None:
+def _keep_only(response: Response, wanted: list[str]) -> None:
     for name, _ in list(response.headers):
         if name.lower() not in wanted and name.lower() not in _FRAMING:
             del response.headers[name]

@@ -1,13 +1,14 @@
-"""The query string, as the real server reads it, and the texts of paths.
+"""The query string, as the real server reads it, and the escaping of paths.
 
-Parameters are separated by ``&`` and by ``;``; a plus sign is a space; of a repeated parameter the first counts,
-except where an endpoint goes through all of them in order (then the last one wins).
+Parameters are separated by ``&`` and by ``;``; a plus sign is a space. Of a repeated parameter the first wins,
+except in endpoints that go through all of them in order, where the last wins.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from couchfake.errors import BadRequest
 from couchfake.values import json
@@ -16,7 +17,7 @@ _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})?")
 
 
 def unquote(text: str) -> str:
-    """Undo ``%XX`` and ``+``. Bytes that are no UTF-8 become lone surrogates; a broken escape is a BadRequest."""
+    """Decode ``%XX`` and ``+``. Invalid UTF-8 becomes lone surrogates. Raise BadRequest for a broken escape."""
     if "+" in text:
         text = text.replace("+", " ")
     if "%" not in text and text.isascii():
@@ -36,12 +37,25 @@ def _bytes_of(text: str) -> bytes:
     return bytes(raw + text[place:].encode("latin-1", "replace"))
 
 
+def unquote_leniently(text: str) -> str:
+    """Decode ``%XX`` and ``+`` of text in Latin-1, as forms and headers have it. A broken escape stays as it is."""
+    return unquote_to_bytes(text.replace("+", " ").encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
+
+
 def quote(text: str) -> str:
-    """Escape all but letters, digits and ``-._:`` (what ``couch_util:url_encode`` leaves alone)."""
+    """Escape everything but letters, digits and ``-._:``, as ``couch_util:url_encode`` does."""
     return "".join(
         chr(byte) if byte < 128 and (chr(byte).isalnum() or chr(byte) in "-._:") else f"%{byte:02X}"
         for byte in text.encode("utf-8", "surrogateescape")
     )
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return text of a client parsed as JSON. Raise BadRequest if it is not valid JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 class Parameters:
@@ -53,7 +67,7 @@ class Parameters:
         self.pairs: list[tuple[str, str]] = pairs if pairs is not None else list(_parse(query)) if query else []
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """The first value of that name."""
+        """Return the first value of that name."""
         for each, value in self.pairs:
             if each == name:
                 return value
@@ -63,21 +77,16 @@ class Parameters:
         return any(each == name for each, _ in self.pairs)
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        """``true`` and ``false``; anything else counts as not there."""
+        """Return a ``true`` or ``false`` parameter; ``default`` for anything else."""
         return {"true": True, "false": False}.get(self.get(name, "") or "", default)
 
     def json(self, name: str, default: Any = None) -> Any:
-        """The value as JSON; BadRequest where it is none."""
+        """Return the value parsed as JSON. Raise BadRequest if it is not valid JSON."""
         text = self.get(name)
-        if text is None:
-            return default
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise BadRequest("invalid UTF-8 JSON") from None
+        return default if text is None else read_json(text)
 
     def as_dict(self) -> dict[str, str]:
-        """By name; of a repeated one the first value, at its first place."""
+        """Return the parameters by name; of a repeated one the first value."""
         first: dict[str, str] = {}
         for name, value in self.pairs:
             first.setdefault(name, value)

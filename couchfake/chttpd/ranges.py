@@ -1,7 +1,8 @@
 """Byte ranges of a response, as the real server reads and answers them.
 
-Not quite RFC 9110: a header that cannot be read counts as none, but a range that lies outside is refused even where
-the body will be sent whole; ten ranges or more are ignored; a suffix longer than the body loses its first byte.
+This is not quite RFC 9110, which is why werkzeug's parser does not fit: an unreadable header is ignored, but a range
+outside the body is refused even if the body will be sent whole; ten ranges or more are ignored; a suffix longer than
+the body loses its first byte.
 Source: CouchDB documentation, "Document API: Attachments, HTTP Range Requests".
 """
 
@@ -22,24 +23,24 @@ _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
 def ranges_of(header: str | None, length: int) -> list[Range] | None:
-    """The ranges that a ``Range`` header asks for, in a body of ``length`` bytes; None: send it whole.
+    """Return the ranges of a ``Range`` header in a body of ``length`` bytes, or None to send it whole.
 
-    ``RangeNotSatisfiable`` for one that is empty. An empty list is an answer too (the header said ``bytes=``): a
+    Raise RangeNotSatisfiable for an empty range. The list is empty for the header ``bytes=``, whose answer is a
     multipart body without parts.
     """
-    asked = _parse(header)
-    if asked is None or (0, None) in asked:
+    requested = _parse(header)
+    if requested is None or (0, None) in requested:
         return None
-    ranges = [_within(first, last, length) for first, last in asked]
+    ranges = [_within(first, last, length) for first, last in requested]
     return ranges if len(ranges) <= MOST_RANGES else None
 
 
 def _within(first: int | None, last: int | None, length: int) -> Range:
-    """One range as bytes that exist: ``first-last``, ``first-`` or, without ``first``, the body's ``last`` bytes."""
+    """Return a range within the body: ``first-last``, ``first-`` or, without ``first``, the ``last`` bytes."""
     if first is not None and last is not None and last < first:
         raise RangeNotSatisfiable
     if last is None or last >= length:
-        last = length - 1  # of a suffix too: where the server counts one byte too few
+        last = length - 1  # for a suffix too, where the real server is one byte short
     start, end = (length - last, length - 1) if first is None else (first, last)
     if end < start:
         raise RangeNotSatisfiable
@@ -47,11 +48,11 @@ def _within(first: int | None, last: int | None, length: int) -> Range:
 
 
 def _parse(header: str | None) -> list[tuple[int | None, int | None]] | None:
-    """``(first, last)`` as written, None for what is left out; None where there is no header that can be read."""
+    """Return each ``(first, last)``, None for an omitted one; None if the header is missing or unreadable."""
     if header is None or not header.startswith("bytes="):
         return None
     try:
-        return [_parse_one(text) for text in header[6:].split(",") if text]
+        return [_parse_one(text) for part in header[6:].split(",") if (text := part.strip(" "))]
     except ValueError:
         return None
 
@@ -72,12 +73,12 @@ def _integer(text: str) -> int:
 
 
 def content_range(one: Range, length: int) -> str:
-    """The ``Content-Range`` of one range."""
+    """Return the ``Content-Range`` of one range."""
     return f"bytes {one[0]}-{one[1]}/{length}"
 
 
 def byteranges(data: bytes, content_type: str, ranges: Sequence[Range], boundary: str) -> Iterator[bytes]:
-    """A ``multipart/byteranges`` body, piece by piece."""
+    """Yield a ``multipart/byteranges`` body in pieces."""
     delimiter = b"--" + boundary.encode("ascii")
     yield delimiter
     for one in ranges:

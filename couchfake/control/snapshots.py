@@ -15,7 +15,7 @@ from couchfake.control.parts import Part, Saved
 
 
 class SnapshotEnded(RuntimeError):
-    """A snapshot is over: it was discarded, an earlier one was restored, or the server was reset."""
+    """A snapshot cannot be restored: it was discarded, an earlier one was restored, or the server was reset."""
 
 
 class Snapshot:

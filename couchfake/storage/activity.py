@@ -14,6 +14,7 @@ class Activity:
     __slots__ = (
         "document_inserts",
         "document_writes",
+        "indexed",
         "local_document_writes",
         "purges",
         "reads",
@@ -26,6 +27,7 @@ class Activity:
         self.writes = 0
         self.document_writes = 0
         self.document_inserts = 0
+        self.indexed = 0
         self.local_document_writes = 0
         self.purges = 0
         self.vdu_rejects = 0

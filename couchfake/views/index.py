@@ -174,6 +174,7 @@ class Index:
             before = self.snapshot if draft is None else draft.rows
             changes = _Changes(before, frozenset() if draft is None else draft.stale)
             self._follow(changes)
+            self._db.activity.indexed += len(changes.placed)
             trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(before.trees))
             if draft is None:
                 seqs = tuple(

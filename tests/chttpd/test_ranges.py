@@ -20,6 +20,8 @@ from couchfake.errors import RangeNotSatisfiable
         ("bytes=0-1000", [(0, 299)]),
         ("bytes=0-3,5-6,-1", [(0, 3), (5, 6), (299, 299)]),
         ("bytes=0-3,,5-6", [(0, 3), (5, 6)]),
+        ("bytes= 0-1", [(0, 1)]),
+        ("bytes=0-1, 10-11 , ", [(0, 1), (10, 11)]),
         ("bytes=", []),
     ],
 )
@@ -33,7 +35,7 @@ def test_a_suffix_longer_than_the_body_loses_its_first_byte() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "bytes=0-", "bytes=abc", "items=0-5", "0-5", "bytes=1-2-3", "bytes=-", "bytes= 1-2", "bytes=0-3,x"],
+    [None, "", "bytes=0-", "bytes=abc", "items=0-5", "0-5", "bytes=1-2-3", "bytes=-", "bytes=1 -2", "bytes=0-3,x"],
 )
 def test_a_header_that_asks_for_nothing_readable_means_the_whole_body(header: str | None) -> None:
     assert ranges_of(header, 300) is None

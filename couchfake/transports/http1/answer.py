@@ -1,13 +1,14 @@
-"""Runs a WSGI application for one request and writes its answer as HTTP/1.1, head and body in one piece if it can."""
+"""Writes an application's answer as HTTP/1.1: head and body in one segment where possible."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from couchfake.transports.http1.head import ClientDisconnected, Head, MalformedRequest
+from couchfake.transports.client import ClientDisconnected
+from couchfake.transports.http1.head import Head, MalformedRequest
+from couchfake.transports.wsgi import Answer, has_no_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ONE_SEGMENT = 1 << 16  # bodies up to this size are copied behind their head; larger ones follow it
-SERVER_ERROR = b"Content-Length: 0\r\nConnection: close\r\n\r\n"
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+SERVER_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class AnswerWriter:
-    """One answer. After :meth:`run`, ``status`` and ``body_size`` say what was sent and ``keep_alive`` what follows."""
+    """Writes one answer. After :meth:`run`, ``status`` and ``body_size`` say what was sent.
+
+    ``keep_alive`` says whether another request may follow. ``never_came`` is True if the request announced a body
+    that had not begun to arrive when the answer was sent: the beginning of the next request is then unknown.
+    """
 
     def __init__(
         self, send: Callable[[bytes], None], head: Head, date: Callable[[], str], never_came: Callable[[], bool]
@@ -30,117 +33,76 @@ class AnswerWriter:
         self._head = head
         self._date = date
         self._never_came = never_came
-        self._status_line = ""
-        self._headers: list[tuple[str, str]] = []
         self._length: int | None = None  # as the head says
         self._chunked = False
-        self._without_body = False
         self.status = 0
         self.body_size = 0
         self.head_sent = False
         self.keep_alive = head.keep_alive
-        self.never_came = False  # the request's body, as the answer began: nobody knows where the next one begins
+        self.never_came = False
 
     def run(self, application: WSGIApplication, environ: dict[str, Any]) -> None:
-        """Have the application answer. Raises ClientDisconnected, MalformedRequest; other errors become a 500."""
+        """Have the application answer. Raise ClientDisconnected or MalformedRequest; other errors become a 500."""
         try:
-            iterable = application(environ, self._start_response)
+            answer = Answer(application, environ)
             try:
-                self._write_all(iterable)
+                self._write(answer)
             finally:
-                close = getattr(iterable, "close", None)
-                if close is not None:
-                    close()
+                answer.close()
         except (ClientDisconnected, MalformedRequest):
             self.keep_alive = False
             raise
         except Exception:  # the boundary of the application: whatever it is, the next request must be answered
-            logger.exception("the application failed at %s %s", self._head.method, self._head.path)
+            logger.exception("the application failed at %s %s", self._head.method, self._head.target)
             self.keep_alive = False
             if not self.head_sent:
                 self.status = 500
-                self._send(b"HTTP/1.1 500 Internal Server Error\r\n" + SERVER_ERROR)
+                self._send(SERVER_ERROR)
 
-    def _start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
-    ) -> Callable[[bytes], object]:
-        if exc_info is not None and self.head_sent and exc_info[1] is not None:
-            raise exc_info[1].with_traceback(exc_info[2])
-        if self._status_line and exc_info is None:
-            raise RuntimeError("start_response was called twice")
-        self._status_line = status
-        self.status = int(status[:3])
-        self._headers = headers
-        return self._write_chunk
-
-    def _write_all(self, iterable: Iterable[bytes]) -> None:
-        if isinstance(iterable, (list, tuple)):
-            self._write_whole(b"".join(iterable))
+    def _write(self, answer: Answer) -> None:
+        self.status = answer.status
+        if answer.whole is not None or answer.bodiless:
+            self._write_whole(answer, answer.whole or b"")
             return
-        if self._status_line and (self._head.method == "HEAD" or self._bodiless_status()):
-            self._write_whole(b"")  # its chunks are not even made
-            return
-        for chunk in iterable:
-            self._write_chunk(chunk)
-            if self._without_body:  # the head is all there is to say, and a feed would go on for ever
-                return
-        if not self.head_sent:
-            self._write_whole(b"")
-        else:
-            self._end()
-
-    def _end(self) -> None:
+        while (chunk := answer.next_chunk()) is not None:
+            self._write_chunk(answer, chunk)
         if self._chunked:
             self._send(b"0\r\n\r\n")
         elif self._length is not None and self._length != self.body_size:
             self.keep_alive = False  # the client cannot know where the next answer begins
 
-    def _write_whole(self, body: bytes) -> None:
-        """Head and body at once, with a Content-Length."""
-        if self.head_sent:  # something was written through start_response's callable
-            self._write_chunk(body)
-            self._end()
-            return
-        head = self._make_head(len(body))
-        if self._without_body:
-            body = b""
+    def _write_whole(self, answer: Answer, body: bytes) -> None:
+        """Write head and body at once, with a Content-Length."""
+        head = self._make_head(answer, len(body))
         self.head_sent = True
-        self.body_size = len(body)
-        if not self._without_body and self._length not in (None, len(body)):
+        if answer.bodiless:
+            body = b""
+        elif self._length not in (None, len(body)):
             self.keep_alive = False
+        self.body_size = len(body)
         if len(body) <= ONE_SEGMENT:
             self._send(head + body)
         else:
             self._send(head)
             self._send(body)
 
-    def _write_chunk(self, chunk: bytes) -> None:
-        """One piece of a body whose end is not known, sent at once; the first with the head, even if it is empty."""
-        prefix = b""
+    def _write_chunk(self, answer: Answer, chunk: bytes) -> None:
+        """Write one piece of a body of unknown length at once; the first with the head, even if it is empty."""
+        head = b""
         if not self.head_sent:
-            prefix = self._make_head(None)
+            head = self._make_head(answer, None)
             self.head_sent = True
-        if self._without_body or not chunk:
-            if prefix:
-                self._send(prefix)
-            return
         self.body_size += len(chunk)
-        if self._chunked:
-            self._send(b"%b%x\r\n%b\r\n" % (prefix, len(chunk), chunk))
-        else:
-            self._send(prefix + chunk if prefix else chunk)
+        if chunk and self._chunked:
+            self._send(b"%b%x\r\n%b\r\n" % (head, len(chunk), chunk))
+        elif chunk or head:
+            self._send(head + chunk)
 
-    def _bodiless_status(self) -> bool:
-        return self.status in (204, 304) or self.status < 200
-
-    def _make_head(self, length: int | None) -> bytes:
-        """The head's bytes; decides on the framing. ``length`` is the body's where it is known."""
-        if not self._status_line:
-            raise RuntimeError("the application did not call start_response")
-        self._without_body = self._head.method == "HEAD" or self._bodiless_status()
-        lines = [f"HTTP/1.{min(self._head.minor, 1)} {self._status_line}"]
+    def _make_head(self, answer: Answer, length: int | None) -> bytes:
+        """Return the head's bytes, and decide on the framing. ``length`` is the body's, if known."""
+        lines = [f"HTTP/1.{min(self._head.minor, 1)} {answer.status} {answer.reason}"]
         dated = False
-        for name, value in self._headers:
+        for name, value in answer.headers:
             lower = name.lower()
             dated = dated or lower == "date"
             if lower == "connection" and "close" in value.lower():
@@ -153,7 +115,7 @@ class AnswerWriter:
             lines.append(f"{name}: {value}")
         if not dated:
             lines.append("Date: " + self._date())
-        if self._length is None and not self._bodiless_status():
+        if self._length is None and not has_no_body(answer.status):
             self._frame(lines, length)
         self.never_came = self._never_came()
         self.keep_alive = self.keep_alive and not self.never_came
@@ -167,10 +129,11 @@ class AnswerWriter:
         return head.encode("latin-1") + b"\r\n\r\n"
 
     def _frame(self, lines: list[str], length: int | None) -> None:
-        if length is not None and not (self._head.method == "HEAD" and length == 0):
+        head_only = self._head.method == "HEAD"
+        if length is not None and not (head_only and length == 0):
             lines.append(f"Content-Length: {length}")
         elif self._head.minor > 0:
             lines.append("Transfer-Encoding: chunked")
-            self._chunked = not self._without_body
-        elif self._head.method != "HEAD":
-            self.keep_alive = False  # HTTP/1.0 knows no other end
+            self._chunked = not head_only
+        elif not head_only:
+            self.keep_alive = False  # HTTP/1.0 has no other way to end a body

@@ -1,4 +1,4 @@
-"""One client's connection: requests read one after the other, answered by the application, written."""
+"""One client's connection: reads requests one after the other and writes the application's answers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import selectors
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from couchfake.transports.client import ENVIRON_KEY, Client
+from couchfake.transports.client import ENVIRON_KEY, Client, ClientDisconnected
 from couchfake.transports.http1.answer import AnswerWriter
 from couchfake.transports.http1.body import RequestBody
-from couchfake.transports.http1.head import ClientDisconnected, Head, MalformedRequest, Source, gateway
+from couchfake.transports.http1.head import Head, MalformedRequest, Source, parse_head
+from couchfake.transports.wsgi import DateHeader, base_environ, make_environ
 
 if TYPE_CHECKING:
-    from couchfake.transports.http1.server import Server
+    from _typeshed.wsgi import WSGIApplication
 
 IDLE_SECONDS = 300.0  # mochiweb's time-out for the next request, and for a client that takes or sends nothing
-DRAIN_LIMIT = 1 << 28  # what is read and thrown away of a body that the application did not want
+DRAIN_LIMIT = 1 << 28  # bytes of an unwanted body that are read and discarded
 LINGER_SECONDS = 1.0
 RECEIVE_SIZE = 1 << 16
 
@@ -34,31 +36,47 @@ class Access(NamedTuple):
     seconds: float
 
 
-class Connection:
-    """Serves one socket in a thread of its own, from :attr:`thread`'s start until either side ends it."""
+class ConnectionOwner(Protocol):
+    """What a connection needs of its server."""
 
-    def __init__(self, server: Server, sock: socket.socket, address: tuple[Any, ...]) -> None:
+    application: WSGIApplication
+    host: str
+    port: int
+    body_limit: int
+    stopping: bool
+    log: Callable[[Access], None] | None
+    date: DateHeader
+
+    def order(self, work: Callable[[selectors.BaseSelector], None]) -> bool:
+        """Call ``work`` in the thread that owns the selector. Return False if that thread has ended."""
+
+    def forget(self, connection: Connection) -> None:
+        """Remove a connection that has ended."""
+
+
+class Connection:
+    """Serves one socket in a thread of its own, from the start of :attr:`thread` until either side ends it.
+
+    ``idle_since`` is the :func:`time.monotonic` time since which it waits for a request, None while it answers one.
+    """
+
+    def __init__(self, server: ConnectionOwner, sock: socket.socket, address: tuple[Any, ...]) -> None:
         self._server = server
         self._socket = sock
-        self._peer = Client()
+        self._client = Client()
         self._watched = False
         self._source = Source(self._receive)
-        self._client = str(address[0]) if address else ""
-        self._environ = {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": server.host or "127.0.0.1",
-            "SERVER_PORT": str(server.port),
-            "REMOTE_ADDR": self._client,
-            "REMOTE_PORT": str(address[1]) if len(address) > 1 else "",
-            **gateway(),
-        }
+        self._client_host = str(address[0]) if address else ""
+        client_port = address[1] if len(address) > 1 else ""
+        self._environ = base_environ(server.host or "127.0.0.1", server.port, self._client_host, client_port)
+        self.idle_since: float | None = time.monotonic()
         self.thread = threading.Thread(target=self._serve, name=f"couchfake:{server.port}:client", daemon=True)
 
     # --- called by other threads ------------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """End it from outside: the feed that it may carry is told, and reads and writes fail."""
-        self._peer.leave()
+        """End the connection from outside: a feed on it ends, and its reads and writes fail."""
+        self._client.leave()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -86,12 +104,14 @@ class Connection:
             raise ClientDisconnected("the client left within its answer") from error
 
     def _answer_next(self) -> bool:
-        """Take one request and answer it; False where the connection is to end."""
+        """Read one request and answer it. Return False if the connection is to end."""
+        self.idle_since = time.monotonic()
         try:
             raw = self._source.head()
             if raw is None:
                 return False
-            head = Head.parse(raw)
+            self.idle_since = None
+            head = parse_head(raw)
             if head.length is not None and head.length > self._server.body_limit:
                 raise MalformedRequest("request body too large", 413)
         except MalformedRequest as error:
@@ -102,12 +122,12 @@ class Connection:
         if head.minor and head.has_body and head.headers.get("HTTP_EXPECT", "").lower() == "100-continue":
             body.on_first_read = self._continue
         answer = AnswerWriter(self._send, head, self._server.date, lambda: self._never_came(body))
-        self._peer = Client(self._watch)
-        if self._server.stopping:  # stop() may have told the request before this one
+        self._client = Client(self._watch)
+        if self._server.stopping:  # stop() may have cut the request before this one
             return False
         try:
             answer.run(self._server.application, self._environment(head, body))
-        except MalformedRequest as error:  # of the body's chunks, let pass by the application
+        except MalformedRequest as error:  # in the body's chunks; the application did not catch it
             if not answer.head_sent:
                 self._refuse(error)
             return False
@@ -117,7 +137,7 @@ class Connection:
             if self._server.log is not None and answer.status:
                 seconds = time.perf_counter() - started
                 self._server.log(
-                    Access(self._client, head.method, head.target, answer.status, answer.body_size, seconds)
+                    Access(self._client_host, head.method, head.target, answer.status, answer.body_size, seconds)
                 )
         if answer.never_came:
             self._linger()
@@ -129,32 +149,28 @@ class Connection:
         return False
 
     def _environment(self, head: Head, body: RequestBody) -> dict[str, Any]:
-        environ: dict[str, Any] = dict(self._environ)
-        environ.update(head.headers)
-        environ["REQUEST_METHOD"] = head.method
-        environ["REQUEST_URI"] = head.target
-        environ["PATH_INFO"] = head.path
-        environ["QUERY_STRING"] = head.query
-        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor else "HTTP/1.0"
-        environ["wsgi.input"] = body
-        environ[ENVIRON_KEY] = self._peer
+        environ = make_environ(self._environ, head.method, head.target, head.headers, body)
+        if not head.minor:
+            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
+        environ[ENVIRON_KEY] = self._client
         return environ
 
     def _continue(self) -> None:
         self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, error: MalformedRequest) -> None:
-        """The real server's word to what it cannot parse: a status, no body, and the end of the connection."""
+        """Answer what cannot be parsed as the real server does: a status without a body, and the connection ends."""
         phrase = {400: "Bad Request", 413: "Request Entity Too Large", 501: "Not Implemented"}[error.status]
         head = f"HTTP/1.1 {error.status} {phrase}\r\nDate: {self._server.date()}\r\nContent-Length: 0\r\n"
         self._send(head.encode("ascii") + b"Connection: close\r\n\r\n")
         self._linger()
 
     def _never_came(self, body: RequestBody) -> bool:
-        """Whether a body was announced that nobody wanted and of which nothing is here yet.
+        """Return whether a body was announced, was not read by the application, and has not begun to arrive.
 
-        Some clients use headers again and announce a body that they do not send: then their next request cannot be
-        told from it. The real server's HTTP layer ends the connection after any body left unread.
+        Some clients reuse headers and announce a body that they do not send; it could not be distinguished from
+        their next request. The real server's HTTP layer ends the connection after any unread body.
+        Raise ClientDisconnected if the client has reset the connection.
         """
         if body.ended or self._source.buffer:
             return False
@@ -163,6 +179,8 @@ class Connection:
             return not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return True
+        except OSError as error:
+            raise ClientDisconnected("the client reset the connection") from error
         finally:
             self._socket.settimeout(IDLE_SECONDS)
 
@@ -170,20 +188,20 @@ class Connection:
         """Let the client read its answer before the connection is reset for what it still sends."""
         self._socket.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + LINGER_SECONDS
-        while (left := deadline - time.monotonic()) > 0:
-            self._socket.settimeout(left)
+        while (remaining := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(remaining)
             if not self._socket.recv(RECEIVE_SIZE):
                 return
 
-    # --- looking out for the client's end while a feed waits ----------------------------------------------------------
+    # --- watching for the client's end while a feed waits ----------------------------------------------------------
 
     def _watch(self, client: Client) -> None:
         self._watched = True
         self._server.order(lambda selector: self._begin_watch(selector, client))
 
     def _begin_watch(self, selector: selectors.BaseSelector, client: Client) -> None:
-        """In the accepting thread: have it call when the client's side becomes readable (sent more, or closed)."""
-        if self._server.stopping or self._socket.fileno() < 0 or client is not self._peer:
+        """In the accepting thread: watch for the socket to become readable (the client sent more, or closed)."""
+        if self._server.stopping or self._socket.fileno() < 0 or client is not self._client:
             return
         with contextlib.suppress(KeyError):
             selector.unregister(self._socket)
@@ -195,14 +213,14 @@ class Connection:
                 return
             except OSError:
                 ended = True
-            selector.unregister(self._socket)  # more requests may lie there: no longer a sign
+            selector.unregister(self._socket)  # the next request may lie there: watching on would spin
             if ended:
                 client.leave()
 
         selector.register(self._socket, selectors.EVENT_READ, readable)
 
     def _close(self) -> None:
-        """Close the socket; a watched one in the thread that watches it, before its number is used again."""
+        """Close the socket; a watched one in the thread that watches it, before its descriptor is reused."""
 
         def end_watch(selector: selectors.BaseSelector) -> None:
             with contextlib.suppress(KeyError, ValueError):  # not watched any more; closed already

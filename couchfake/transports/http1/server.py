@@ -4,13 +4,15 @@
     server.url                              # http://127.0.0.1:40713
     server.stop()
 
-A thread for each connection, keep-alive, pipelining, chunked bodies both ways. It differs from an ordinary WSGI
-server in these points:
+It has a thread for each connection, keep-alive, pipelining, and chunked bodies both ways. It differs from an ordinary
+WSGI server in these points:
 
-- ``REQUEST_URI`` is the path and query as they were sent, escapes included, since CouchDB tells ``%2F`` from ``/``;
+- ``REQUEST_URI`` is the path and query as sent, escapes included, because CouchDB distinguishes ``%2F`` from ``/``;
 - methods may have any name, and malformed requests get what the real server's HTTP layer answers: an empty 400;
 - each chunk of a streaming answer is sent at once, and **an empty chunk sends the head**: a feed with nothing to send
   yet yields ``b""`` first;
+- when ``max_connections`` are open, or the process runs out of file descriptors, the connection that has been idle
+  longest is closed to admit the next client;
 - ``wsgi.input`` raises ``ClientDisconnected`` if the client disconnects within the body;
 - ``environ["couchfake.transports.client"]`` is a :class:`~couchfake.transports.client.Client`: a feed waits through
   it and ends as soon as the client disconnects or the server stops.
@@ -24,15 +26,16 @@ import logging
 import os
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from email.utils import formatdate
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from couchfake.transports.http1.connection import Access, Connection
+from couchfake.transports.wsgi import DateHeader
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -41,14 +44,15 @@ __all__ = ["Access", "Server", "listen"]
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = 1 << 32  # 4 GiB, CouchDB's default max_http_request_size; the application has its own, lower or not
+BODY_LIMIT = 1 << 32  # 4 GiB, CouchDB's default max_http_request_size; the application has a limit of its own
+MAX_CONNECTIONS = 2048  # mochiweb's default
 
 
 class Server:
     """Serves ``application`` on ``host:port`` (0: any free port) from :meth:`start` until :meth:`stop`.
 
-    ``log`` is called with an :class:`Access` after each answer. :meth:`start` raises OSError where the address cannot
-    be had, with a message that names it.
+    ``log`` is called with an :class:`Access` after each answer. :meth:`start` raises OSError, with a message that names
+    the address, if it cannot listen there.
     """
 
     def __init__(
@@ -59,12 +63,15 @@ class Server:
         *,
         log: Callable[[Access], None] | None = None,
         body_limit: int = BODY_LIMIT,
+        max_connections: int | None = None,
     ) -> None:
         self.application = application
         self.host = host
         self.port = port
         self.log = log
         self.body_limit = body_limit
+        self.max_connections = max_connections or _default_max_connections()
+        self.date = DateHeader()
         self.stopping = False
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
@@ -74,14 +81,13 @@ class Server:
         self._orders: deque[Callable[[selectors.BaseSelector], None]] = deque()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
-        self._date = (0, "")
 
     # --- life -------------------------------------------------------------------------------------------------------
 
     def start(self) -> Server:
-        """Bind, listen and serve in threads of our own. The server answers when this returns."""
+        """Bind, listen and serve in new threads. The server answers when this returns."""
         if self._listener is not None:
-            raise RuntimeError("the server runs already")
+            raise RuntimeError("the server is running already")
         self._listener = listen(self.host, self.port)
         self.port = self._listener.getsockname()[1]
         self.stopping = False
@@ -93,7 +99,7 @@ class Server:
         return self
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Stop listening, end every connection (feeds are told through their peers) and join the threads."""
+        """Stop listening, end every connection and the feeds on them, and join the threads."""
         if self._listener is None:
             return
         with self._lock:
@@ -106,7 +112,7 @@ class Server:
         for thread in (self._acceptor, *(connection.thread for connection in connections)):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        self._obey()  # what came too late for the accepting thread
+        self._obey()  # orders that came too late for the accepting thread
         for resource in (self._selector, self._listener, self._wake_sender, self._wake_receiver):
             if resource is not None:
                 resource.close()
@@ -122,7 +128,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """``http://host:port``, without a slash at its end; a wildcard address is named by its loopback."""
+        """``http://host:port`` without a trailing slash. A wildcard address is given as the loopback address."""
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
@@ -155,9 +161,12 @@ class Server:
             return
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                logger.error("no connection can be accepted: %s", error)
-                time.sleep(0.05)  # the condition lasts; the listener stays readable meanwhile
+                if not self._close_idle():
+                    logger.error("no connection can be accepted: %s", error)
+                time.sleep(0.05)  # the condition lasts for a moment, and the listener stays readable
             return
+        if len(self._connections) >= self.max_connections:
+            self._close_idle()
         connection = Connection(self, sock, address)
         with self._lock:  # stop() joins only threads that have started
             if self.stopping:
@@ -170,6 +179,15 @@ class Server:
                 sock.close()
                 return
             self._connections.add(connection)
+
+    def _close_idle(self) -> bool:
+        """Close the connection that has waited longest for a request. Return False if each has one to answer."""
+        with self._lock:
+            waiting = [(each.idle_since, each) for each in self._connections if each.idle_since is not None]
+        if not waiting:
+            return False
+        min(waiting, key=lambda pair: pair[0])[1].cut()
+        return True
 
     def _woken(self) -> None:
         assert self._wake_receiver is not None
@@ -184,7 +202,7 @@ class Server:
                 sender.send(b".")
 
     def order(self, work: Callable[[selectors.BaseSelector], None]) -> bool:
-        """Have the accepting thread do something with its selector; False where that thread has ended."""
+        """Call ``work`` with the selector in the accepting thread. Return False if that thread has ended."""
         self._orders.append(work)
         self._wake()
         return self._acceptor is not None and self._acceptor.is_alive()
@@ -195,16 +213,19 @@ class Server:
         with self._lock:
             self._connections.discard(connection)
 
-    def date(self) -> str:
-        """The Date header's value, made once a second."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True))
-        return self._date[1]
+
+def _default_max_connections() -> int:
+    """Return ``MAX_CONNECTIONS``, or three quarters of the files that the process may open if that is fewer."""
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
+    import resource  # not on Windows
+
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, files * 3 // 4))
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening, non-blocking socket. Raises OSError whose message names the address."""
+    """Return a listening, non-blocking socket. Raise OSError with a message that names the address."""
     try:
         if not 0 <= port <= 65535:  # some resolvers take it modulo 65536
             raise OverflowError("a port is a number from 0 to 65535")
@@ -213,7 +234,7 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         try:
-            if os.name == "posix":  # elsewhere it would let two servers share the port
+            if os.name == "posix":  # on Windows it would let two servers share the port
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(512)

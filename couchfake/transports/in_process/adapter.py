@@ -5,18 +5,16 @@
 
 :class:`ApplicationAdapter` is a ``requests`` transport adapter that calls a WSGI application in the caller's thread.
 The answer is that of the same request over a socket: paths keep their escapes, streaming answers stream, cookies and
-redirects work, and closing an answer ends the feed behind it. Differences: an exception in the application is raised
-as itself instead of as a broken connection, and a timeout interrupts an application that waits through its
-:class:`~couchfake.transports.client.Client`, but not one that computes: there it is raised afterwards.
+redirects work, and closing an answer ends the feed behind it. There are two differences: an exception in the
+application is raised unchanged instead of as a broken connection, and a timeout interrupts an application that waits
+through its :class:`~couchfake.transports.client.Client`, but is raised late if the application computes.
 """
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Iterator
-from email.utils import formatdate
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,29 +25,24 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 from urllib3.exceptions import ReadTimeoutError
 
-from couchfake.transports.client import ENVIRON_KEY, Client
-from couchfake.transports.http1.head import ClientDisconnected, environ_key, gateway, refuse, split_target, too_long
+from couchfake.transports.client import ENVIRON_KEY, Client, ClientDisconnected
 from couchfake.transports.in_process.response import RawAnswer, read_timed_out
 from couchfake.transports.in_process.session import InProcessSession
+from couchfake.transports.wsgi import Answer, DateHeader, base_environ, header_items, make_environ, within_limits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-HOST = "couchfake.invalid"  # a name that no resolver ever answers (RFC 2606)
+HOST = "couchfake.invalid"  # a name that never resolves (RFC 2606)
 BASE_URL = f"http://{HOST}"
 
 
-@lru_cache(maxsize=256)
-def _key(lower_name: str) -> str | None:
-    return environ_key(lower_name.encode("latin-1"))
-
-
 class Upload(io.RawIOBase):
-    """A request body that is made while it is read, from a file or an iterable; ``length`` is its bytes, if known."""
+    """A request body that is made while it is read, from a file or an iterable; ``length`` in bytes, if known."""
 
     def __init__(self, pieces: Iterator[bytes | str], length: int | None) -> None:
         self._pieces = pieces
-        self._left = length
+        self._remaining = length
         self._ahead = b""
         self.error: Exception | None = None
 
@@ -58,21 +51,21 @@ class Upload(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         while not self._ahead:
-            if self._left == 0:
+            if self._remaining == 0:
                 return 0
             try:
                 piece = next(self._pieces)
             except StopIteration:
-                if self._left is None:
+                if self._remaining is None:
                     return 0
                 raise ClientDisconnected("the body is shorter than its Content-Length") from None
-            except Exception as error:  # the caller's own: it gets it back once the application has let go
+            except Exception as error:  # the caller's own; send() raises it when the application has ended
                 self.error = error
                 raise ClientDisconnected("the body could not be made") from error
             self._ahead = piece.encode("utf-8") if isinstance(piece, str) else piece
-            if self._left is not None:
-                self._ahead = self._ahead[: self._left]
-                self._left -= len(self._ahead)
+            if self._remaining is not None:
+                self._ahead = self._ahead[: self._remaining]
+                self._remaining -= len(self._ahead)
         size = min(len(buffer), len(self._ahead))
         buffer[:size] = self._ahead[:size]
         self._ahead = self._ahead[size:]
@@ -85,7 +78,7 @@ def _file_pieces(file: Any) -> Iterator[bytes | str]:
 
 
 def _read_timeout(timeout: Any) -> float | None:
-    """The read time-out in what ``requests`` allows: None, seconds, (connect, read), or urllib3's Timeout."""
+    """Return the read time-out of what ``requests`` allows: None, seconds, (connect, read), or urllib3's Timeout."""
     if timeout is None or isinstance(timeout, (int, float)):
         return timeout
     if isinstance(timeout, tuple):
@@ -95,7 +88,7 @@ def _read_timeout(timeout: Any) -> float | None:
 
 
 class ApplicationAdapter(BaseAdapter):
-    """Answers requests for ``host`` by calling ``application``; hands others to ``elsewhere``."""
+    """Answers requests for ``host`` by calling ``application``; passes others to ``elsewhere``."""
 
     def __init__(self, application: WSGIApplication, host: str = HOST, elsewhere: BaseAdapter | None = None) -> None:
         super().__init__()
@@ -103,17 +96,8 @@ class ApplicationAdapter(BaseAdapter):
         self.host = host
         self._elsewhere = elsewhere or HTTPAdapter()
         self._prefix = f"http://{host}/"
-        self._date = (0, "")
-        self._environ: dict[str, Any] = {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": host,
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": "127.0.0.1",
-            "REMOTE_PORT": "0",
-            "HTTP_HOST": host,
-            **gateway(),
-        }
+        self._date = DateHeader()
+        self._environ: dict[str, Any] = {**base_environ(host, 80, client_port=0), "HTTP_HOST": host}
 
     def close(self) -> None:
         self._elsewhere.close()
@@ -127,7 +111,7 @@ class ApplicationAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """Answer a prepared request. Raises what ``requests.adapters.HTTPAdapter.send`` raises."""
+        """Answer a prepared request. Raise what ``requests.adapters.HTTPAdapter.send`` raises."""
         url = request.url or ""
         if url.startswith(self._prefix):
             netloc, target = self.host, url[len(self._prefix) - 1 :].partition("#")[0]
@@ -139,7 +123,7 @@ class ApplicationAdapter(BaseAdapter):
         if target.startswith("//"):  # as requests' own adapter does
             target = "/" + target.lstrip("/")
         fields: Any = request.headers  # which have the method that their annotation lacks
-        application = refuse if too_long(request.method or "", target, fields.lower_items()) else self.application
+        application = within_limits(self.application, request.method or "", target, fields.lower_items())
         environ, upload = self._environment(request, target)
         if netloc != self.host:
             environ["HTTP_HOST"] = environ.get("HTTP_HOST") or netloc
@@ -161,65 +145,32 @@ class ApplicationAdapter(BaseAdapter):
         return self._response(request, raw, stream)
 
     def _environment(self, request: requests.PreparedRequest, target: str) -> tuple[dict[str, Any], Upload | None]:
-        environ = self._environ.copy()
-        path, query = split_target(target)
-        environ["REQUEST_METHOD"] = request.method
-        environ["REQUEST_URI"] = target
-        environ["PATH_INFO"] = path
-        environ["QUERY_STRING"] = query
-        fields: Any = request.headers  # values may be bytes, whatever the annotations say
-        for name, value in fields.lower_items():
-            key = _key(name)
-            if key is not None:
-                environ[key] = value.decode("latin-1") if isinstance(value, bytes) else value
+        fields: Any = request.headers  # which have the method that their annotation lacks
+        headers = header_items(fields.lower_items())
         body: Any = request.body
         upload: Upload | None = None
-        if body is None:
-            environ["wsgi.input"] = io.BytesIO()
-            return environ, None
         if isinstance(body, str):
             body = body.encode("utf-8")
-        length = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
-        if isinstance(body, bytes) and (length is None or length <= len(body)):
-            environ["wsgi.input"] = io.BytesIO(body if length is None else body[:length])
+        length = int(headers["CONTENT_LENGTH"]) if headers.get("CONTENT_LENGTH") else None
+        stream: Any
+        if body is None or (isinstance(body, bytes) and (length is None or length <= len(body))):
+            stream = io.BytesIO((body or b"")[:length])
         else:
             if isinstance(body, (bytes, bytearray)):
                 body = iter([bytes(body)])
             upload = Upload(_file_pieces(body) if hasattr(body, "read") else iter(body), length)
-            environ["wsgi.input"] = io.BufferedReader(upload, 1 << 16)
-        return environ, upload
+            stream = io.BufferedReader(upload, 1 << 16)
+        return make_environ(self._environ, request.method or "", target, headers, stream), upload
 
     def _call(
         self, application: WSGIApplication, environ: dict[str, Any], client: Client, seconds: float | None, url: str
     ) -> RawAnswer:
-        """Have the application answer up to and with its head, as a server would that sends it."""
-        status_line = ""
-        headers: list[tuple[str, str]] = []
-        written: list[bytes] = []
-
-        def start_response(status: str, fields: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-            nonlocal status_line, headers
-            if status_line and exc_info is None:
-                raise RuntimeError("start_response was called twice")
-            status_line, headers = status, fields
-            return written.append
-
-        iterable: Iterable[bytes] = application(environ, start_response)
-        raw = RawAnswer(iterable, client, seconds, url)
-        try:
-            head_only = bool(status_line) and environ["REQUEST_METHOD"] == "HEAD"
-            if written or not status_line or not (head_only or isinstance(iterable, (list, tuple))):
-                raw.begin(written)
-            if not status_line:
-                raise RuntimeError("the application did not call start_response")
-            if seconds is not None and client.gone:
-                raise read_timed_out(url, seconds)
-            code, _, reason = status_line.partition(" ")
-            raw.set_head(int(code), reason, headers, environ["REQUEST_METHOD"] == "HEAD")
-        except BaseException:
-            raw.close()
-            raise
-        return raw
+        """Have the application answer up to its head, as a server does that sends it."""
+        answer = Answer(application, environ)
+        if seconds is not None and client.gone:
+            answer.close()
+            raise read_timed_out(url, seconds)
+        return RawAnswer(answer, client, seconds, url)
 
     def _response(self, request: requests.PreparedRequest, raw: RawAnswer, stream: bool) -> requests.Response:
         response = requests.Response()
@@ -237,7 +188,7 @@ class ApplicationAdapter(BaseAdapter):
             cookies = cookies or name.lower() == "set-cookie"
         headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(fields)
         if "Date" not in headers:
-            headers["Date"] = self._now()
+            headers["Date"] = self._date()
         response.headers = headers
         response.encoding = get_encoding_from_headers(headers)
         response.raw = raw
@@ -249,17 +200,11 @@ class ApplicationAdapter(BaseAdapter):
             response._content_consumed = True
         return response
 
-    def _now(self) -> str:
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True))
-        return self._date[1]
-
 
 def session(application: WSGIApplication, host: str = HOST) -> requests.Session:
-    """A ``requests.Session`` whose requests to ``http://host`` are answered by ``application``, in process.
+    """Return a ``requests.Session`` whose requests to ``http://host`` are answered by ``application``, in process.
 
-    Requests to other hosts go where they always go. Nothing is taken from the environment (``trust_env`` is False).
+    Requests to other hosts go over the network. Nothing is taken from the environment (``trust_env`` is False).
     """
     made = InProcessSession()
     made.mount("http://", ApplicationAdapter(application, host, made.get_adapter("http://")))

@@ -1,8 +1,8 @@
 """A ``requests.Session`` that prepares plain requests without detours.
 
 In process the application answers in a fraction of the time that ``requests`` takes to prepare a request, most of which
-goes into merging settings that nobody made. :class:`InProcessSession` takes the short way where it comes to the same
-(no cookies, hooks, proxies or odd headers; a URL that needs no quoting) and leaves everything else to its base class.
+goes into merging default settings. :class:`InProcessSession` takes a shortcut where the result is the same (no cookies,
+hooks, proxies or unusual headers; a URL that needs no quoting) and calls its base class everywhere else.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _PLAIN_URL = re.compile(
 
 
 class InProcessSession(requests.Session):
-    """What ``session()`` gives: in every respect a ``requests.Session``, and quick about plain requests."""
+    """A ``requests.Session`` that is quick with plain requests; ``adapter.session()`` makes one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """The settings of one request, its own before the session's."""
+        """Return the settings of one request; its own win over the session's."""
         if self.trust_env or proxies or self.proxies:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         return {
@@ -43,11 +43,11 @@ class InProcessSession(requests.Session):
         }
 
     def resolve_redirects(self, resp: Any, req: Any, *arguments: Any, **settings: Any) -> Any:
-        """The answers that a redirecting one leads to, one after the other."""
+        """Yield the responses of a chain of redirects."""
         return super().resolve_redirects(resp, req, *arguments, **settings) if resp.is_redirect else iter(())
 
     def prepare_request(self, request: Request) -> PreparedRequest:
-        """The request with the session's settings merged in."""
+        """Return the request with the session's settings merged in."""
         own: Any = self.headers
         if (
             request.cookies

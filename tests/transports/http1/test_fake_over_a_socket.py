@@ -78,3 +78,21 @@ def test_a_stopped_fake_keeps_its_data_and_starts_again(fake: CouchFake) -> None
         assert session.get(fake.url + "db/doc").json()["x"] == 1
     assert fake.start().startswith("http://127.0.0.1:")
     assert requests.get(fake.url + "db/doc", timeout=10).json()["x"] == 1
+
+
+@pytest.mark.parametrize("length", ["zz", "-1", "1", "99"])
+def test_a_length_that_a_function_sets_does_not_count(fake: CouchFake, length: str) -> None:
+    show = f"function() {{ return {{body: 'abc', headers: {{'Content-Length': '{length}'}}}}; }}"
+    requests.put(fake.url + "db/_design/d", json={"shows": {"s": show}}, timeout=10).raise_for_status()
+    for session in (requests.Session(), fake.session()):
+        with session:
+            answer = session.get((fake.url) + "db/_design/d/_show/s", timeout=10)
+            assert (answer.status_code, answer.content, answer.headers["Content-Length"]) == (200, b"abc", "3")
+
+
+def test_reason_phrases_are_those_of_the_real_server(fake: CouchFake) -> None:
+    inside = CouchFake()
+    for session, url in ((requests.Session(), fake.url), (inside.session(), inside.url)):
+        with session:
+            assert session.get(url + "missing", timeout=10).reason == "Object Not Found"
+            assert session.put(url + "other", timeout=10).reason == "Created"

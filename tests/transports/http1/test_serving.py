@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import io
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from couchfake.transports.client import Client
-from couchfake.transports.http1.head import ClientDisconnected
+from couchfake.transports.client import Client, ClientDisconnected
 from couchfake.transports.http1.server import Access, Server
 
 
@@ -567,6 +568,95 @@ def test_many_clients_at_once_get_their_own_answers(server: Server) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def reset(sock: socket.socket) -> None:
+    """Close a connection so that its other side gets a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def test_a_client_that_resets_before_its_body_was_read_is_not_an_error(
+    application: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone, entered = threading.Event(), threading.Event()
+
+    def late(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        entered.set()
+        assert gone.wait(5)
+        return application.unread(environ, start_response)
+
+    application.answers["/late"] = late
+    with caplog.at_level("DEBUG"), Server(application) as server:
+        for head in (b"POST /late HTTP/1.1\r\nContent-Length: 9\r\n\r\n", b"GET /late HTTP/1.1\r\n\r\n"):
+            gone.clear()
+            entered.clear()
+            wire = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+            wire.sendall(head)
+            assert entered.wait(5)
+            reset(wire)
+            gone.set()
+        assert requests.get(server.url, timeout=5).status_code == 200
+    assert [record for record in caplog.records if record.name.startswith("couchfake")] == []
+
+
+def test_the_oldest_idle_connection_makes_room_for_a_new_client(application: Application) -> None:
+    with Server(application, max_connections=2) as server, contextlib.ExitStack() as stack:
+
+        def connected() -> socket.socket:
+            wire = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+            stack.callback(wire.close)
+            wire.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert answers(wire, 1)[0][0] == 200
+            return wire
+
+        first, second = connected(), connected()
+        first.sendall(b"GET / HTTP/1.1\r\n\r\n")  # now the second one is idle for longer
+        assert answers(first, 1)[0][0] == 200
+        connected()
+        assert second.recv(1) == b""
+        first.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert answers(first, 1)[0][0] == 200
+
+
+def test_a_connection_that_carries_a_feed_is_not_idle(application: Application) -> None:
+    with (
+        Server(application, max_connections=1) as server,
+        requests.get(server.url + "/feed", stream=True, timeout=5) as feed,
+    ):
+        application.wait_for_feeds(1)
+        assert requests.get(server.url, timeout=5).status_code == 200
+        application.add(b"line\n")
+        assert next(feed.iter_lines()) == b"line"
+
+
+class Exhausted:
+    """A listener whose ``accept`` fails at first, as if no file could be opened."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self.failed = threading.Event()
+
+    def accept(self) -> Any:
+        if not self.failed.is_set():
+            self.failed.set()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._listener.accept()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_when_no_file_can_be_opened_the_oldest_idle_connection_is_closed(
+    application: Application, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Server(application) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert answers(idle, 1)[0][0] == 200
+        monkeypatch.setattr(server, "_listener", Exhausted(server._listener))  # type: ignore[arg-type]
+        assert requests.get(server.url, timeout=5).status_code == 200
+        assert idle.recv(1) == b""
+    assert caplog.records == []
 
 
 def test_connections_are_forgotten_when_they_end(server: Server) -> None:
