@@ -35,12 +35,24 @@ def resume_indexes(
     ``saved``: what ``save_indexes`` kept, and what else the database had in ``indexes``. ``before``: the indexes until
     now. ``changed``: the ids of the documents that were restored. ``origin``: the same for each restore of a snapshot.
     """
-    resumed = {name: each.resume(db) if isinstance(each, SavedIndex) else each for name, each in saved.items()}
-    unused = 0
+    resumed: dict[Hashable, Any] = {}
+    drafts: list[tuple[Hashable, Index]] = []
+    for name, kept in saved.items():
+        each = kept.resume(db) if isinstance(kept, SavedIndex) else kept
+        if isinstance(each, Index) and not each.used:
+            drafts.append((name, each))
+        else:
+            resumed[name] = each
     for name, index in before.items():
         if isinstance(index, Index) and index.built and name not in saved:
-            unused += not index.used
-            drafted = index.drafted(db, changed, origin) if unused <= _MOST_DRAFTS else None
+            drafted = index.drafted(db, changed, origin)
             if drafted is not None:
-                resumed[name] = drafted
+                drafts.append((name, drafted))
+    recent = [draft for draft in drafts if _was_used(before.get(draft[0]))]
+    others = [draft for draft in drafts if not _was_used(before.get(draft[0]))]
+    resumed.update(recent + others[:_MOST_DRAFTS])
     db.indexes = resumed
+
+
+def _was_used(index: Any) -> bool:
+    return isinstance(index, Index) and index.used
