@@ -30,7 +30,15 @@ from conftest_plugin.report import add_sections, explain_comparison
 from conftest_plugin.run import run_of
 from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
 from conftest_plugin.secrets import redact
-from conftest_plugin.settings import MARKER, MARKER_SETTINGS, add_options, marker_of, marker_settings, with_marker
+from conftest_plugin.settings import (
+    INSTALL_AS_COUCHDB,
+    MARKER,
+    MARKER_SETTINGS,
+    add_options,
+    marker_of,
+    marker_settings,
+    with_marker,
+)
 from conftest_plugin.trace import WORKER_OUTPUT, write_trace
 
 __all__ = [
@@ -47,9 +55,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Set the environment before a conftest.py imports an application that reads it."""
+    """Set the environment before a conftest.py imports an application that reads it, and the name that it imports."""
+    if early_config.getini(INSTALL_AS_COUCHDB):
+        _install_as_couchdb()
     if early_config.getini("couch_env") or early_config.getini("couch_intercept"):
         run_of(early_config).begin()
+
+
+def _install_as_couchdb() -> None:
+    from couchdb_client import install_as_couchdb
+
+    try:
+        install_as_couchdb()
+    except ImportError as error:
+        raise pytest.UsageError(f"{INSTALL_AS_COUCHDB}: {error}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:

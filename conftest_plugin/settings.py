@@ -47,6 +47,8 @@ LISTS = {
     "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
 }
 """Settings of the ini file only, one entry a line."""
+INSTALL_AS_COUCHDB = "couch_install_as_couchdb"
+"""The ini option that puts the client under the name ``couchdb``."""
 _SOURCES = ("marker", "command line", "environment", "ini", "default")
 
 
@@ -149,6 +151,7 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(name, text, type="bool", default=False)
     for name, text in LISTS.items():
         parser.addini(name, text, type="linelist", default=[])
+    parser.addini(INSTALL_AS_COUCHDB, "make 'import couchdb' import couchdb_client", type="bool", default=False)
 
 
 def option(name: str) -> str:
