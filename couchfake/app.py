@@ -24,7 +24,7 @@ from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
 from couchfake.control.observer import Observer
 from couchfake.control.open_feeds import OpenFeeds
-from couchfake.control.parts import parts_of
+from couchfake.control.parts import Saved, parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
 from couchfake.control.seeds.dumping import dump_from
@@ -97,8 +97,12 @@ class CouchFake:
         node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
         replicator = Replicator(node, self._open_session, f"http://{HOST}")
         rules.replicator_documents = replicator.followed
-        self._snapshots = SnapshotStack(parts_of(node, replicator))
+        self._snapshots = SnapshotStack([self._save_clock, *parts_of(node, replicator)])
         return node
+
+    def _save_clock(self) -> Saved:
+        state = self.clock.save()
+        return Saved(lambda: self.clock.load(state))
 
     def _open_session(self) -> requests.Session:
         """For replications: reaches other servers as usual, and this one, by whatever name, without a socket."""

@@ -1,8 +1,8 @@
 """What a snapshot saves, part by part.
 
 A part is a function that saves the state of something and returns a ``Saved``. ``parts_of`` lists the parts of a node
-in the order in which they are restored. Who adds a room with state of its own adds a part here, or appends one to
-``SnapshotStack.parts``.
+in the order in which they are restored. A room with state of its own adds its part here, or where the parts of the
+server are put together.
 """
 
 from __future__ import annotations

@@ -262,6 +262,15 @@ def test_indexes_of_design_documents_that_do_not_come_again_are_dropped(
     assert len(filled.fake.node.databases["db"].indexes) < 30
 
 
+def test_the_clock_goes_back(filled: Asked) -> None:
+    clock = filled.fake.clock
+    with filled.fake.rollback():
+        clock.advance(5)
+        clock.freeze()
+    assert not clock.is_frozen
+    assert clock() == 1_700_000_000.0
+
+
 def test_an_open_feed_ends(filled: Asked) -> None:
     snapshot = filled.fake.snapshot()
     feed = filled.request("GET", "db/_changes?feed=continuous&heartbeat=60000&since=0", stream=True)
