@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,15 +21,17 @@ from couchfake.config import Config
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
 from couchfake.control.function_log import FunctionLog
+from couchfake.control.http_api import ControlApi
 from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
-from couchfake.control.observer import Observer
+from couchfake.control.observer import CONTROL_PATH, Observer
 from couchfake.control.open_feeds import OpenFeeds
 from couchfake.control.parts import Saved, parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
+from couchfake.control.seeds.documents import document
 from couchfake.control.seeds.dumping import dump_from
-from couchfake.control.seeds.folders import read_seed
+from couchfake.control.seeds.folders import SeedDatabase, read_seed
 from couchfake.control.seeds.target import Couch, load_into
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
@@ -77,11 +80,14 @@ class CouchFake:
         self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
+        self._control: ControlApi | None = None
         self._begin()
 
     def _begin(self) -> None:
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
+        if self._control is not None:
+            self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
         if self._seed is not None:
             self.load(self._seed)
 
@@ -126,14 +132,31 @@ class CouchFake:
         """A session that reaches this server without a socket."""
         return session(self.wsgi)
 
-    def start(self, port: int = 0, host: str = "127.0.0.1", *, shared: SharedServer | None = None) -> str:
+    def start(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        shared: SharedServer | None = None,
+        control: bool = False,
+        control_hosts: Iterable[str] = (),
+    ) -> str:
         """Serve on a socket and return the URL. ``port`` 0 takes any free port. Raise OSError if it is taken.
 
-        With ``shared``, serve at that server's address, in place of the fake that was there.
+        With ``shared``, serve at that server's address, in place of the fake that was there. ``control`` serves the
+        test kit below ``/_couchfake/``; ``control_hosts``: names under which it is reached, besides localhost and IP
+        addresses.
         """
+        if control:
+            self.serve_control(control_hosts)
         if self._server is None:
             self._server = shared.attach(self.wsgi) if shared is not None else Server(self.wsgi, host, port).start()
         return self.url
+
+    def serve_control(self, hosts: Iterable[str] = ()) -> None:
+        """Serve the test kit below ``/_couchfake/``, to admins only where there are any."""
+        self._control = ControlApi(self, hosts)
+        self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
 
     @contextlib.contextmanager
     def intercept(self, url: str) -> Iterator[None]:
@@ -231,7 +254,9 @@ class CouchFake:
         ``db`` (by default a database with the path's name). What files may hold is in ``docs/howto/seeds.md``.
         Raise SeedError if the seed is wrong; nothing of it is there then.
         """
-        databases = read_seed(Path(path), db)
+        return self._load(read_seed(Path(path), db))
+
+    def _load(self, databases: Sequence[SeedDatabase]) -> int:
         snapshot = self.snapshot()
         try:
             return load_into(self._couch(), databases)
@@ -240,6 +265,20 @@ class CouchFake:
             raise
         finally:
             snapshot.discard()
+
+    def load_documents(self, databases: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
+        """Load documents into databases by their names, and return how many. Databases are created if missing.
+
+        Revisions in the documents are kept. Raise SeedError if the server refuses one; nothing is loaded then.
+        """
+        return self._load(
+            [
+                SeedDatabase(
+                    name, Path(name), [document(Path(name), None, json.dumps(each), each) for each in documents]
+                )
+                for name, documents in databases.items()
+            ]
+        )
 
     def dump(self, path: str | os.PathLike[str]) -> int:
         """Write all databases into a folder that ``load`` reads, and return how many documents they have.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 from couchfake.api.all_docs_rows import Listing, Namespace
+from couchfake.api.document_ids import require_readable
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.chttpd.streaming import in_chunks, json_body
@@ -56,6 +58,8 @@ def _list(request: Request, namespace: Namespace) -> Response:
     options = _read(request)
     options = _checked(request, options)
     check_all_docs(options)
+    if namespace == "_all_docs":
+        _require_partitions(request, options.all_keys)
     visible = request.node.rules.reader(request.db, request.user)
     return _respond(_text(Listing(request.db, namespace, options, options.all_keys, visible)))
 
@@ -63,7 +67,7 @@ def _list(request: Request, namespace: Namespace) -> Response:
 def _several(request: Request, namespace: Namespace) -> Response:
     """Several queries in one request; a single key of one of them is a key like any other, not a list.
 
-    Here alone the body need not be announced as JSON.
+    Only here the body need not have a JSON content type.
     """
     body = request.json_object()
     if "queries" not in body:
@@ -78,6 +82,8 @@ def _several(request: Request, namespace: Namespace) -> Response:
             raise ServerError("function_clause")
         options = _checked(request, of_one_query(members, base))
         check(options, reducing=False)
+        if namespace == "_all_docs":
+            _require_partitions(request, options.keys)
         listings.append(Listing(request.db, namespace, options, options.keys, visible))
     return _respond(_texts(listings))
 
@@ -107,6 +113,13 @@ def _checked(request: Request, options: ViewOptions) -> ViewOptions:
         raise QueryParseError("`partition` parameter is not supported on this db")
     bound = "query_limit" if options.partition is None else "partition_query_limit"
     return bounded(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
+
+
+def _require_partitions(request: Request, keys: list[Any] | None) -> None:
+    """Refuse keys that name no partition, if the database is partitioned."""
+    for key in keys or ():
+        if isinstance(key, str):
+            require_readable(request, key)
 
 
 # ---- the answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +21,10 @@ from couchfake.node.stats import Stats
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
 from couchfake.transports.client import Client
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 
 _FOR_EVER = 10**12  # milliseconds
 _CLIENTS = "couchdb.httpd.clients_requesting_changes"
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def changes(request: Request, rest: list[str]) -> Response:
@@ -141,13 +139,13 @@ def _read(request: Request) -> _Asked:
 
 def _integer(text: str) -> int:
     """A whole number; the real server crashes over what is none."""
-    if not _INTEGER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise ServerError("badarg")
     return read_integer(text)
 
 
 def _heartbeat(text: str) -> int:
-    if not _INTEGER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise BadRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
     if read_integer(text) <= 0:
         raise BadRequest("The heartbeat value should be a positive integer (in milliseconds).")
@@ -155,7 +153,7 @@ def _heartbeat(text: str) -> int:
 
 
 def _seq_interval(text: str) -> int:
-    if not _INTEGER.fullmatch(text) or read_integer(text) <= 0:
+    if not INTEGER.fullmatch(text) or read_integer(text) <= 0:
         raise BadRequest("invalid_seq_interval")
     return read_integer(text)
 

@@ -109,7 +109,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
         head, rows = _documents(request, options)
     else:
         view = open_view(request, entry, rest[-1])
-        options = view.check(options, request.node.config)
+        options = view.check(options, request.node.config, listed=True)
         head, rows = _rows(request.db, view, options, request.node.rules.reader(request.db, request.user))
     req = function_request(request, None, body)
     return _respond_to_list(request, functions.list(rest[0], head, req, rows))

@@ -55,6 +55,8 @@ class Dispatcher:
     def __init__(self, node: Node, observer: Observer | None = None) -> None:
         self.node = node
         self._observer = observer or Unobserved()
+        self.extensions: dict[str, Callable[[Request], Response]] = {}
+        """What answers below a first part of the path that CouchDB does not know."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
@@ -89,6 +91,8 @@ class Dispatcher:
         if preflight_response is not None:
             return preflight_response
         segments = request.segments
+        if self.extensions and segments and segments[0] in self.extensions:
+            return self.extensions[segments[0]](request)
         authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
         found = _TABLE.match(segments)
         if found is None:

@@ -60,6 +60,7 @@ def get(request: Request, docid: str) -> Response:
     query = read_query(request.parameters)
     require_read_quorum(request)
     if query.open_revs:
+        require_readable(request, docid)
         return open_revs(request, docid, query)
     if docid.startswith("_local/"):
         return local_documents.get(request, docid, query)

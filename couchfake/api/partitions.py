@@ -1,4 +1,4 @@
-"""Partitions of a database: ``_partition/{partition}`` and what can be asked inside one.
+"""Partitions of a database: ``_partition/{partition}`` and requests within one.
 
 CouchDB documentation, "Partitioned Databases".
 """

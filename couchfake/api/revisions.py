@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from couchfake.api.document_ids import require_readable
 from couchfake.api.document_queries import read_revs
 from couchfake.api.quorums import write_quorum
 from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, require_database_admin
@@ -14,9 +15,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, Crash, ServerError
 from couchfake.storage.database import Database
-from couchfake.storage.partitions import is_exempt, partition_of
 from couchfake.storage.revision_ids import RevisionId, format_rev
-from couchfake.values.erlang_dict import in_dict_order
 
 
 def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
@@ -41,10 +40,12 @@ def _missing(database: Database, docid: str, revs: list[RevisionId]) -> list[Rev
 
 
 def _all_missing(request: Request) -> list[tuple[str, list[RevisionId]]]:
-    """The documents of which some asked revision is missing, in the order in which the server's table has them."""
+    """Return the documents that lack some of the named revisions, with those revisions."""
     asked = dict(_asked_revisions(request))
+    for docid in asked:
+        require_readable(request, docid)
     missing = {docid: _missing(request.db, docid, revs) for docid, revs in asked.items()}
-    return [(docid, missing[docid]) for docid in in_dict_order(list(asked)) if missing[docid]]
+    return [(docid, revs) for docid, revs in missing.items() if revs]
 
 
 def missing_revs(request: Request) -> Response:
@@ -98,10 +99,8 @@ def purge(request: Request) -> Response:
         raise BadRequest("Exceeded maximum number of documents.")
     if sum(len(revs) for _, revs in named) > config.integer("purge", "max_revisions_number", 1000):
         raise BadRequest("Exceeded maximum number of revisions.")
-    if request.db.partitioned:
-        for docid, _ in named:
-            if not is_exempt(docid):
-                partition_of(docid)
+    for docid, _ in named:
+        require_readable(request, docid)
     purged = request.db.purge(named)
     answer = {docid: [format_rev(rev) for rev in revs] for docid, revs in purged.items()}
     quorum = write_quorum(request)

@@ -279,6 +279,21 @@ ROUTES = [
         POST=within(views.queries),
     ),
     route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, within(views.require_ddoc)),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_info",
+        "GET",
+        within(views.require_ddoc),
+        GET=within(views.info),
+    ),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_list/{rest...}",
+        design_functions.LIST_METHODS,
+        within(views.require_ddoc),
+        GET=within(design_functions.list_view),
+        OPTIONS=within(design_functions.list_view),
+        POST=within(design_functions.list_view),
+    ),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_show/{rest...}", "", ANY=within(design_functions.show)),
     # other functions of design documents
     route(
         "/{db}/_design/{ddoc}/_list/{rest...}",

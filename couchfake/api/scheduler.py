@@ -6,7 +6,6 @@ them, without their order being looked at again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -14,11 +13,10 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, QueryParseError
 from couchfake.replicator.documents import is_replicator_database
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 from couchfake.views.options import of_query
 
 STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class Replications(Protocol):
@@ -94,7 +92,7 @@ def _natural(request: Request, name: str, default: int) -> int:
     text = request.parameters.get(name)
     if text is None:
         return default
-    if not _INTEGER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise QueryParseError(f"{name} must be an integer")
     number = read_integer(text)
     if number < 0:

@@ -14,7 +14,7 @@ from couchfake.errors import BadRequest, CouchError, Crash, NotFound, ServerErro
 from couchfake.node.node import NODE_NAME
 from couchfake.values.collation import raw_sort_key
 from couchfake.views.keys import MISSING
-from couchfake.views.options import ViewOptions, of_query
+from couchfake.views.options import ViewOptions, bounded, check_all_docs, of_query
 
 VERSION = "3.5.0"
 GIT_SHA = "couchfake"
@@ -79,7 +79,16 @@ def _info(request: Request, name: Any) -> dict[str, Any]:
 
 
 def _range(request: Request) -> ViewOptions:
-    return of_query(request.parameters.pairs)
+    options = of_query(request.parameters.pairs)
+    if not isinstance(options.keys, list | None):
+        raise ServerError("function_clause")
+    options = bounded(options)
+    check_all_docs(options)
+    return options
+
+
+_MISSING = "error"
+"""What the server lists for a key that is not the name of a database."""
 
 
 def _names(request: Request, options: ViewOptions) -> Iterator[str]:
@@ -91,9 +100,8 @@ def _names(request: Request, options: ViewOptions) -> Iterator[str]:
     low = None if first is MISSING else raw_sort_key(first)
     high = None if last is MISSING else raw_sort_key(last)
     if options.keys is not None:
-        if not isinstance(options.keys, list):
-            raise ServerError("function_clause")
-        names = [key for key in options.keys if isinstance(key, str) and key in request.node.databases]
+        known = request.node.databases
+        names = [key if isinstance(key, str) and key in known else _MISSING for key in options.keys]
     skip, limit = options.skip, options.limit
     for name in names:
         key = raw_sort_key(name)

@@ -13,34 +13,35 @@ from couchfake.query_server import DesignFunctions, QueryServer, validate_ddoc
 from couchfake.storage import attachments, documents
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
+from couchfake.storage.places import Place
 from couchfake.storage.revision_ids import format_hash
 from couchfake.storage.revision_tree import Revision
 
-_KEY = "validate_doc_update functions"  # in ``database.indexes``, so that they die with their database
+_VALIDATORS: Place[None, list[DesignFunctions]] = Place("validation functions")
 
 
 def validators(database: Database, query_server: QueryServer) -> list[DesignFunctions]:
     """The design documents of a database that have a validation function, by id."""
-    found: list[DesignFunctions] | None = database.indexes.get(_KEY)
+    found = _VALIDATORS.get(database, None)
     if found is None:
         found = [
             query_server.design_functions(database.open_doc(entry))
             for entry in database.ddocs()
             if entry.winner.body is not None and "validate_doc_update" in entry.winner.body.value
         ]
-        database.indexes[_KEY] = found
+        _VALIDATORS.put(database, None, found)
     return found
 
 
 def has_validators(database: Database) -> bool:
     """Whether there are validation functions, or may be: they are looked for when the first edit needs them."""
-    found: list[DesignFunctions] | None = database.indexes.get(_KEY)
+    found = _VALIDATORS.get(database, None)
     return found is None or bool(found)
 
 
 def forget_validators(database: Database) -> None:
     """To be called when design documents have changed."""
-    database.indexes.pop(_KEY, None)
+    _VALIDATORS.drop(database, None)
 
 
 def validate_edit(

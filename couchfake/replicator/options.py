@@ -6,7 +6,6 @@ Source: CouchDB documentation, "Replication: Replication document fields" and ``
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -16,6 +15,7 @@ from couchfake.replicator import refusals
 from couchfake.replicator.endpoints import SourceFilter
 from couchfake.replicator.transfer import Options
 from couchfake.values.collation import Collator
+from couchfake.values.integers import INTEGER
 
 _BOOLEANS = ("cancel", "create_target", "winning_revs_only", "continuous", "use_bulk_get")
 _INTEGERS = (
@@ -24,7 +24,6 @@ _INTEGERS = (
 )  # fmt: skip
 _IDS = ("_local_id", "replication_id", "id")
 _OBJECTS = {"create_target_params": "a JSON object", "query_params": "an object", "selector": "a JSON object"}
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def read_members(body: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def _integer(value: Any) -> int:
         return value
     if not isinstance(value, str):
         raise refusals.crash("function_clause")
-    if not _INTEGER.fullmatch(value):
+    if not INTEGER.fullmatch(value):
         raise refusals.crash("badarg")
     return int(value)
 

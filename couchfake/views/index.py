@@ -8,13 +8,15 @@ fails (a map function with a fatal error, a reduce that refuses a value) leaves 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from couchfake.errors import CouchError
 from couchfake.values.collation import raw_sort_key, text_key
 from couchfake.views.keys import ONLY, Collate, ordinal
 from couchfake.views.nodes import Reducer, Row
@@ -39,7 +41,7 @@ Mapper: TypeAlias = "Callable[[Sequence[DocumentEntry]], Sequence[Sequence[Emitt
 class TreeDefinition:
     """How one tree is kept: the order of its keys and the reducers whose partial values it holds.
 
-    In a ``partitioned`` tree rows stand by partition first (the document id up to its colon).
+    In a ``partitioned`` tree rows are ordered by partition first (the document id up to its colon).
     """
 
     collate: Collate
@@ -56,7 +58,7 @@ class TreeDefinition:
 
 
 class Snapshot(NamedTuple):
-    """What an index held at one moment: its trees in the order of its definitions, and how far it had followed.
+    """The state of an index: its trees in the order of its definitions, and how far it has followed the database.
 
     ``tree_seqs`` has for each tree the update after which it last changed, which is the ``update_seq`` of views.
     """
@@ -120,7 +122,7 @@ class Index:
 
     @property
     def updating(self) -> bool:
-        """Whether some thread is bringing the index up to date at this moment."""
+        """Return whether some thread is bringing the index up to date at this moment."""
         return self._updating.locked()
 
     def pending(self) -> int:
@@ -188,6 +190,16 @@ class Index:
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
             self._draft = None
             return self.snapshot
+
+    def update_in_background(self) -> Snapshot:
+        """Return what the real server's background indexer leaves, as if it had run since the last request.
+
+        An update that fails, or that another thread is at, leaves the index as it is.
+        """
+        if not self.updating:
+            with suppress(CouchError):
+                self.update()
+        return self.snapshot
 
     def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:
         """Map the documents of one update, batch by batch in order; taking the next batch ahead is fine."""
@@ -257,6 +269,8 @@ class Index:
         for docid, placed in changes.items():
             before = self._positions.get(docid)
             if before is not None:
+                if placed is not None and placed[n][0] == before[n] and tree.holds(*placed[n]):
+                    continue  # a tree in which nothing changes keeps its sequence
                 removed += before[n]
             if placed is not None:
                 positions += placed[n][0]
@@ -265,7 +279,7 @@ class Index:
 
 
 _Placed: TypeAlias = tuple[list[bytes], list[Row]]
-"""The rows of one document in one tree, with where they stand."""
+"""The positions and rows of one document in one tree."""
 
 
 class _Changes:
@@ -326,15 +340,3 @@ def _in_erlang_order(group: list[Any]) -> tuple[list[Any], list[bytes]]:
         before = raw_key
         suffixes.append(ordinal(nth_key, nth_value))
     return [group[n] for _, _, n in entries], suffixes
-
-
-_Shared = TypeVar("_Shared")
-
-
-def shared_index(db: Database, name: Hashable, make: Callable[[], _Shared]) -> _Shared:
-    """The object that the database keeps under this name, made where it is the first to be asked for."""
-    with db.lock:
-        if name not in db.indexes:
-            db.indexes[name] = make()
-        found: _Shared = db.indexes[name]
-        return found

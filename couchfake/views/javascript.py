@@ -11,9 +11,10 @@ from couchfake.query_server import QueryServer
 from couchfake.query_server import Reducer as ReduceFunction
 from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.values.collation import Collator
-from couchfake.views.index import Emitted, Index, TreeDefinition, shared_index
+from couchfake.views.index import Emitted, Index, TreeDefinition
 from couchfake.views.nodes import Reducer, Row
 from couchfake.views.reduce import builtin_reducer
+from couchfake.views.shared import VIEW_INDEXES, shared_index, signatures
 from couchfake.views.signature import ViewGroup, ViewTree
 from couchfake.views.sums import SumOverflow
 
@@ -42,7 +43,11 @@ class ViewServices:
 
     def index(self, db: Database, group: ViewGroup, ddoc_id: str) -> Index:
         """The index of a group of views, shared with other design documents of the same signature."""
-        return shared_index(db, ("view", group.signature), lambda: ViewIndex(db, group, ddoc_id, self))
+
+        def make() -> Index:
+            return ViewIndex(db, group, ddoc_id, self)
+
+        return shared_index(db, VIEW_INDEXES, group.signature, make, lambda: signatures(db))
 
     def reducers(self, tree: ViewTree, group: ViewGroup, ddoc_id: str) -> list[Reducer]:
         overflow = SumOverflow(lambda: self.config.get("query_server_config", "reduce_limit", "true") == "true")

@@ -46,6 +46,24 @@ def test_databases_are_listed_by_range(admin: Any, query: str, names: list[str])
     assert admin.json("GET", f"/_all_dbs{query}") == names
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("limit=99999999999999999999", "Limit is too large, must not exceed 576460752303423487"),
+        ("reduce=true", "Reduce is invalid for map-only views."),
+        ("group=true", "Invalid use of grouping on a map view."),
+    ],
+)
+def test_parameters_that_no_view_without_reduce_takes_are_refused(admin: Any, query: str, reason: str) -> None:
+    for path in ("/_all_dbs", "/_dbs_info"):
+        assert admin.refusal("GET", f"{path}?{query}") == f"400 query_parse_error: {reason}"
+
+
+def test_a_key_that_is_no_database_is_listed_as_an_error(admin: Any) -> None:
+    admin.json("PUT", "/one", status=201)
+    assert admin.json("GET", '/_all_dbs?keys=["nope","one"]') == ["error", "one"]
+
+
 def test_an_unchanged_list_of_databases_need_not_be_sent_again(admin: Any) -> None:
     etag = admin("GET", "/_all_dbs").headers["ETag"]
     assert admin("GET", "/_all_dbs", headers={"If-None-Match": etag}).status_code == 304

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchfake.app import CouchFake
+from couchfake.storage.places import Place
 from couchfake.values.collation import Collator
 from couchfake.views import index as index_module
-from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition, shared_index
+from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition
 from couchfake.views.reduce import Count
+from couchfake.views.shared import shared_index
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -179,6 +181,14 @@ def test_a_view_tells_the_update_after_which_its_own_rows_last_changed(followed:
     assert (snapshot.update_seq, snapshot.tree_seqs) == (3, (2, 3))
 
 
+def test_a_document_saved_again_with_the_same_rows_is_no_change_of_a_view(followed: Followed) -> None:
+    followed.save("a", 1)
+    assert followed.index.update().tree_seqs == (1, 1)
+    followed.save("a", 1)
+    snapshot = followed.index.update()
+    assert (snapshot.update_seq, snapshot.tree_seqs) == (2, (1, 2))  # the second tree's key is the revision
+
+
 def test_pending_counts_changed_documents(followed: Followed) -> None:
     followed.save("a", 1)
     followed.save("a", 2)
@@ -212,12 +222,17 @@ def test_documents_come_to_the_mapper_in_batches(followed: Followed, monkeypatch
 
 
 def test_one_object_is_made_for_each_name_and_goes_with_its_database(followed: Followed) -> None:
-    first = shared_index(followed.db, ("x", 1), object)
-    assert shared_index(followed.db, ("x", 1), object) is first
-    assert shared_index(followed.db, ("x", 2), object) is not first
+    place: Place[int, Index] = Place("of a test")
+
+    def shared(key: int) -> Index:
+        return shared_index(followed.db, place, key, lambda: Index(followed.db, [], followed.map), lambda: {1, 2})
+
+    first = shared(1)
+    assert shared(1) is first
+    assert shared(2) is not first
     followed.session.delete(followed.url)
     followed.put("")
-    assert shared_index(followed.db, ("x", 1), object) is not first
+    assert shared(1) is not first
 
 
 def test_readers_and_writers_at_once_see_whole_updates(followed: Followed) -> None:
