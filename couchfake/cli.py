@@ -150,6 +150,13 @@ def _announce(url: str, options: argparse.Namespace) -> None:
     print(url, flush=True)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
 def load_seed(options: argparse.Namespace) -> int:
     """Load a seed into a server; 1 if the seed is wrong or the server refuses it."""
     import requests
@@ -181,13 +188,6 @@ def dump_seed(options: argparse.Namespace) -> int:
         return _failed(str(error))
     print(f"{count} documents written")
     return 0
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
 
 
 def replay_files(options: argparse.Namespace) -> int:

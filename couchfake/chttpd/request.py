@@ -110,6 +110,12 @@ class Request:
         )
 
     @cached_property
+    def user(self) -> UserContext:
+        """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
+        trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
+        return trusted or self.node.authenticator.user_context(self.presented)
+
+    @cached_property
     def base_uri(self) -> str:
         """``http://host:port`` as the client wrote it, for Location headers."""
         config, environ = self.node.config, self.environ
@@ -119,12 +125,6 @@ class Request:
             scheme = "https"
         host = host or environ.get("HTTP_HOST") or "127.0.0.1:5984"
         return f"{scheme or environ.get('wsgi.url_scheme', 'http')}://{host}"
-
-    @cached_property
-    def user(self) -> UserContext:
-        """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
-        trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
-        return trusted or self.node.authenticator.user_context(self.presented)
 
     def accepts(self, mimetype: str) -> bool:
         """Return whether the Accept header allows a type. No header allows any, an unreadable one allows none."""
@@ -178,8 +178,10 @@ class Request:
         return min(self.node.config.integer("chttpd", "max_http_request_size", 4294967296), sys.maxsize - 1)
 
     def _read(self, size: int) -> bytes:
+        environ = self.environ
+        ends = environ.get("wsgi.input_terminated")  # the stream ends with the body, so there is no need to count
         try:
-            return get_input_stream(self.environ).read(size)
+            return (environ["wsgi.input"] if ends else get_input_stream(environ)).read(size)
         except (ClientDisconnected, ConnectionError):  # of werkzeug's stream, or of couchfake's own
             raise BadRequest("the request body ended early") from None
 

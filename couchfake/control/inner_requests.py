@@ -12,7 +12,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import CouchError
 from couchfake.node.node import Node
-from couchfake.transports.wsgi import base_environ, make_environ
+from couchfake.transports.wsgi import base_environ, header_items, make_environ
 
 
 class InnerRequests:
@@ -25,12 +25,12 @@ class InnerRequests:
     def __call__(self, method: str, target: str, body: Any = None) -> Any:
         """Return the JSON of an answer. Raise CouchError for an error answer."""
         data = b"" if body is None else json.dumps(body).encode()
-        headers = {
-            "CONTENT_TYPE": "application/json",
-            "CONTENT_LENGTH": str(len(data)),
-            "HTTP_ACCEPT": "application/json",
-        }
-        environ = make_environ(base_environ("couchfake", 80), method, target, headers, io.BytesIO(data))
+        fields = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(data))),
+            ("Accept", "application/json"),
+        ]
+        environ = make_environ(base_environ("couchfake", 80), method, target, header_items(fields), io.BytesIO(data))
         environ[TRUSTED_KEY] = SERVER
         request = Request(environ, self._node, self._answer)
         response = self._answer(request)
