@@ -26,7 +26,7 @@ from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
 from couchfake.control.observer import CONTROL_PATH, Observer
 from couchfake.control.open_feeds import OpenFeeds
-from couchfake.control.parts import parts_of
+from couchfake.control.parts import Saved, parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
 from couchfake.control.seeds.documents import document
@@ -96,8 +96,12 @@ class CouchFake:
         node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), query_server, self._make_services)
         node.create_system_databases()
         users.add_auth_ddoc(node.database(users.DB_NAME))
-        self._snapshots = SnapshotStack(parts_of(node))
+        self._snapshots = SnapshotStack([self._save_clock, *parts_of(node)])
         return node
+
+    def _save_clock(self) -> Saved:
+        state = self.clock.save()
+        return Saved(lambda: self.clock.load(state))
 
     def _make_services(self, node: Node) -> tuple[Hooks, Replicator]:
         replicator = Replicator(node, self._open_session)
