@@ -1,4 +1,4 @@
-"""Ad-hoc queries: servers since 2.0 have no temporary views, so each has a design document for as long as it lasts."""
+"""Ad-hoc queries: servers since 2.0 have no temporary views, so each query makes a design document for its duration."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from couchdb_client.document import doc_resource
 from couchdb_client.errors import HTTPError, ResourceConflict
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
-from couchdb_client.views import View, Wrapper, call_viewlike
+from couchdb_client.views import R, View, Wrapper, call_viewlike
 
 __all__ = ["TemporaryView"]
 
 
-class TemporaryView(View):
+class TemporaryView(View[R]):
     """A query by functions that are in no design document of the database.
 
     Each time the results are fetched a design document with a random name is made, queried and removed, also if the
@@ -40,7 +40,7 @@ class TemporaryView(View):
         map_fun: str | Callable[..., Any],
         reduce_fun: str | Callable[..., Any] | None = None,
         language: str = "javascript",
-        wrapper: Wrapper | None = None,
+        wrapper: Wrapper[R] | None = None,
         session: SessionLike | requests.Session | None = None,
     ) -> None:
         super().__init__(uri, wrapper=wrapper, session=session)
@@ -67,7 +67,7 @@ class TemporaryView(View):
             rev = _create(design, content)
             yield design
         except BaseException:
-            with suppress(HTTPError, OSError):  # the first failure is the one to tell
+            with suppress(HTTPError, OSError):  # the first failure is the one to raise
                 _remove(design)
             raise
         design.delete_json(rev=rev)
@@ -90,7 +90,7 @@ def _rev(resource: Resource) -> str:
 
 
 def _source(function: str | Callable[..., Any]) -> str:
-    """The source text of a function, which may be a Python function (for a query server that runs Python)."""
+    """Return the source text of a function, which may be a Python function (for a query server that runs Python)."""
     text = getsource(function).rstrip("\r\n") if isinstance(function, FunctionType) else function
     if not isinstance(text, str):
         raise TypeError(f"expected a function or its source text, got {type(function)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, overload
 from urllib.parse import quote as _quote
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.parse import urlencode as _urlencode
@@ -62,11 +62,23 @@ def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
 
 
-def basic_auth(credentials: tuple[str, str]) -> str:
-    """The value of an Authorization header for ``(name, password)``. CouchDB reads both as UTF-8.
+@overload
+def basic_auth(credentials: tuple[str, str]) -> str: ...
+
+
+@overload
+def basic_auth(credentials: tuple[()] | None) -> None: ...
+
+
+def basic_auth(credentials: tuple[str, str] | tuple[()] | None) -> str | None:
+    """Return the value of an Authorization header for ``(name, password)``, None for no credentials.
+
+    CouchDB reads both as UTF-8.
 
     >>> basic_auth(('root', 'relax'))
     'Basic cm9vdDpyZWxheA=='
     """
+    if not credentials:
+        return None
     name, password = credentials
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")

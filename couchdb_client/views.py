@@ -4,25 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
-from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import requests
 
 from couchdb_client import json
+from couchdb_client.conditions import BUILDS
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
 
-__all__ = ["PermanentView", "Row", "View", "ViewResults", "call_viewlike", "iterate", "path_from_name"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar, Unpack
 
-Wrapper = Callable[[Any], Any]
+    from couchdb_client.options import ViewOptions
 
-_KEYS = ("key", "startkey", "endkey")
+    K = TypeVar("K", default=Any)
+    V = TypeVar("V", default=Any)
+    R = TypeVar("R", default="Row[Any, Any]")
+else:
+    from typing import TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
+    R = TypeVar("R")
+
+__all__ = ["PermanentView", "Row", "View", "ViewResults", "Wrapper", "call_viewlike", "path_from_name"]
+
+#: What makes a row from the dictionary that the server sent.
+Wrapper: TypeAlias = "Callable[[Any], R]"
+
+_KEYS = ("key", "startkey", "endkey", "start_key", "end_key")
 
 
-class Row(dict[str, Any]):
-    """A row of a view's results, the dictionary that the server sent, with a property for each member."""
+class Row(dict[str, Any], Generic[K, V]):
+    """A row of a view's results, the dictionary that the server sent, with a property for each member.
+
+    ``Row[K, V]`` has keys of the type K and values of the type V.
+    """
 
     def __repr__(self) -> str:
         members = [f"{name}={self[name]!r}" for name in ("id", "key", "doc", "error", "value") if name in self]
@@ -34,16 +53,18 @@ class Row(dict[str, Any]):
         return self.get("id")
 
     @property
-    def key(self) -> Any:
-        return self["key"]
+    def key(self) -> K:
+        """The key, as the map function emitted it."""
+        return cast(K, self["key"])
 
     @property
-    def value(self) -> Any:
-        return self.get("value")
+    def value(self) -> V:
+        """The value, as the map function emitted it or the reduce function returned it."""
+        return cast(V, self.get("value"))
 
     @property
     def error(self) -> str | None:
-        """Why there is no row for a key that was asked for (``not_found``), else None."""
+        """Why there is no row for a key of the query (``not_found``), else None."""
         return self.get("error")
 
     @property
@@ -53,7 +74,7 @@ class Row(dict[str, Any]):
         return Document(doc) if doc else None
 
 
-class View:
+class View(Generic[R]):
     """A view or query. Calling it with query options gives its `ViewResults`; iterating over it, all of its rows.
 
     ``url`` is its URL or its `Resource`; ``wrapper`` is called with each row's dictionary, and what it returns is the
@@ -61,30 +82,37 @@ class View:
     """
 
     def __init__(
-        self, url: str | Resource, wrapper: Wrapper | None = None, session: SessionLike | requests.Session | None = None
+        self,
+        url: str | Resource,
+        wrapper: Wrapper[R] | None = None,
+        session: SessionLike | requests.Session | None = None,
     ) -> None:
         self.resource = Resource(url, session) if isinstance(url, str) else url
         self.wrapper = wrapper
 
-    def __call__(self, **options: Any) -> ViewResults:
+    def __call__(self, **options: Unpack[ViewOptions]) -> ViewResults[R]:
         return ViewResults(self, options)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[R]:
         return iter(self())
 
+    def wrap(self, row: dict[str, Any]) -> R:
+        """Return a row from the dictionary that the server sent."""
+        return (self.wrapper or cast("Wrapper[R]", Row))(row)
+
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Query the view now: the server's answer."""
+        """Query the view now and return the server's answer."""
         raise NotImplementedError
 
 
-class PermanentView(View):
+class PermanentView(View[R]):
     """A view of a design document, or one of the views that each database has, like ``_all_docs``."""
 
     def __init__(
         self,
         uri: str | Resource,
         name: str,
-        wrapper: Wrapper | None = None,
+        wrapper: Wrapper[R] | None = None,
         session: SessionLike | requests.Session | None = None,
     ) -> None:
         super().__init__(uri, wrapper=wrapper, session=session)
@@ -98,7 +126,7 @@ class PermanentView(View):
         return data
 
 
-class ViewResults:
+class ViewResults(Generic[R]):
     """A view with options, and the results it produces. The view is queried once, when something of them is first
     needed.
 
@@ -106,15 +134,15 @@ class ViewResults:
     ``results[k]`` the key ``k``. (A key is not unique in a view: that may still be many rows.)
     """
 
-    def __init__(self, view: View, options: Mapping[str, Any]) -> None:
+    def __init__(self, view: View[R], options: Mapping[str, Any]) -> None:
         self.view = view
         self.options = dict(options)
-        self._fetched: tuple[list[Any], dict[str, Any]] | None = None
+        self._fetched: tuple[list[R], dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.view!r} {self.options!r}>"
 
-    def __getitem__(self, key: Any) -> ViewResults:
+    def __getitem__(self, key: Any) -> ViewResults[R]:
         options = dict(self.options)
         if not isinstance(key, slice):
             options["key"] = key
@@ -123,20 +151,21 @@ class ViewResults:
             options |= {"endkey": key.stop} if key.stop is not None else {}
         return type(self)(self.view, options)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[R]:
         return iter(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _results(self) -> tuple[list[Any], dict[str, Any]]:
+    def _results(self) -> tuple[list[R], dict[str, Any]]:
         if self._fetched is None:
             data = self.view._exec(self.options)
-            self._fetched = [(self.view.wrapper or Row)(row) for row in data["rows"]], data
+            wrapper = self.view.wrapper or cast("Wrapper[R]", Row)
+            self._fetched = [wrapper(row) for row in data["rows"]], data
         return self._fetched
 
     @property
-    def rows(self) -> list[Any]:
+    def rows(self) -> list[R]:
         """The rows: each a `Row`, or what the view's wrapper made of it."""
         return self._results()[0]
 
@@ -153,13 +182,15 @@ class ViewResults:
 
     @property
     def update_seq(self) -> Any:
-        """The database's sequence that the view reflects, if the option ``update_seq=True`` asked for it, else None."""
+        """The database's sequence that the view reflects, if the option ``update_seq=True`` requested it, else None."""
         return self._results()[1].get("update_seq")
 
 
 def path_from_name(name: str, kind: str) -> list[str]:
-    """The path of ``design/function`` below its database, ``kind`` being ``_view``, ``_list`` and so on; a name that
-    starts with an underscore is a path already. Raises `ValueError` for a name of another form."""
+    """Return the path of ``design/function`` below its database, ``kind`` being ``_view``, ``_list`` and so on.
+
+    A name that starts with an underscore is a path already. Raise `ValueError` for a name of another form.
+    """
     if name.startswith("_"):
         return name.split("/")
     design, slash, function = name.partition("/")
@@ -169,7 +200,7 @@ def path_from_name(name: str, kind: str) -> list[str]:
 
 
 def encode_view_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Query options as the parameters of a view: keys always as JSON, everything else unless it is text already."""
+    """Return query options as the parameters of a view: keys always as JSON, everything else unless it is text."""
     return {
         name: value if isinstance(value, str) and name not in _KEYS else json.encode(value)
         for name, value in options.items()
@@ -178,49 +209,15 @@ def encode_view_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def call_viewlike(resource: Resource, options: Mapping[str, Any], *, decoded: bool = True) -> tuple[int, Message, Any]:
-    """Request something that takes a view's options. The option ``keys`` travels in a POST's body."""
+    """Request something that takes a view's options. The option ``keys`` travels in a POST's body.
+
+    A string as ``keys`` is not taken apart: the server refuses it.
+    """
     options = dict(options)
     keys = options.pop("keys", None)
     parameters = encode_view_options(options)
+    resource = resource.under(BUILDS)
     if keys is None:
         return (resource.get_json if decoded else resource.get)(**parameters)
-    return (resource.post_json if decoded else resource.post)(body={"keys": list(keys)}, **parameters)
-
-
-def iterate(view: View, batch: int, wrapper: Wrapper | None, options: dict[str, Any]) -> Iterator[Any]:
-    """The rows of ``view``, fetched ``batch`` at a time. Raises `ValueError` for a batch or limit below 1.
-
-    Each request asks for one row more than it needs: the next batch starts there, by its key and document ID. A
-    document may emit a key many times over, so the rows alike before it are skipped. Rows that have no document
-    (reduced ones), and rows asked for by ``keys``, can only be found by counting.
-    """
-    if batch <= 0:
-        raise ValueError("batch must be 1 or more")
-    left = options.get("limit")
-    if left is not None and left <= 0:
-        raise ValueError("limit must be 1 or more")
-    while True:
-        size = batch if left is None else min(left, batch)
-        rows = view._exec({**options, "limit": size + 1})["rows"]
-        yield from map(wrapper or Row, rows[:size])
-        left = None if left is None else left - size
-        if len(rows) <= size or left == 0:
-            return
-        options = {**options, **_where_next(rows, options)}
-
-
-def _where_next(rows: list[dict[str, Any]], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that make the last of ``rows`` the first of the next request."""
-    *done, following = rows
-    skipped = options.get("skip", 0)
-    if "id" not in following or options.get("keys") is not None:
-        return {"skip": skipped + len(done)}
-    position = _position(following)
-    alike = sum(1 for _ in takewhile(lambda row: _position(row) == position, reversed(done)))
-    if alike == len(done):
-        return {"skip": skipped + alike}
-    return {"startkey": following["key"], "startkey_docid": following["id"], "skip": alike}
-
-
-def _position(row: Mapping[str, Any]) -> tuple[str, Any]:
-    return json.encode(row["key"]), row["id"]
+    body = {"keys": keys if isinstance(keys, (str, bytes, Mapping)) else list(keys)}
+    return (resource.post_json if decoded else resource.post)(body=body, **parameters)
