@@ -79,12 +79,12 @@ def put_attachment(
         filename = os.fsdecode(os.path.basename(content.name))
     headers = {"Content-Type": content_type or _guess_type(filename)}
     resource = _attachment(database, doc["_id"], filename)
-    data = resource.put_json(body=content, headers=headers, rev=doc["_rev"])[2]
+    data = resource.fetch("PUT", body=content, headers=headers, rev=doc["_rev"])
     stamp(doc, doc["_id"], data["rev"])
 
 
 def delete_attachment(database: Resource, doc: Saveable, filename: str) -> None:
-    data = _attachment(database, doc["_id"], filename).delete_json(rev=doc["_rev"])[2]
+    data = _attachment(database, doc["_id"], filename).fetch("DELETE", rev=doc["_rev"])
     stamp(doc, doc["_id"], data["rev"])
 
 
@@ -100,7 +100,7 @@ def save_with_attachments(database: Resource, doc: Saveable, files: Mapping[str,
     head = json.encode({**as_dict(doc), "_attachments": stubs}).encode("utf-8")
     # The parts follow in the order of their stubs; a new version of a stub that was there already keeps its place.
     body = RelatedUpload(head, [parts[name][1] for name in stubs if name in parts])
-    data = doc_resource(database, doc["_id"]).put_json(body=body, headers={"Content-Type": body.content_type})[2]
+    data = doc_resource(database, doc["_id"]).fetch("PUT", body=body, headers={"Content-Type": body.content_type})
     stamp(doc, data["id"], data["rev"])
     return data["id"], data["rev"]
 

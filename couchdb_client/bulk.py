@@ -19,7 +19,7 @@ UpdateResult: TypeAlias = "tuple[bool, str, str | HTTPError | None]"
 def update(database: Resource, documents: Iterable[Any], options: Mapping[str, Any]) -> list[UpdateResult]:
     documents = list(documents)
     docs = [as_dict(doc) for doc in documents]
-    rows = database.post_json("_bulk_docs", body={**options, "docs": docs})[2]
+    rows = database.fetch("POST", "_bulk_docs", body={**options, "docs": docs})
     # With new_edits=False the answer has rows for the refused documents alone: a row's place says nothing then.
     saved = documents if len(rows) == len(documents) else [None] * len(rows)
     url = database.url + "/_bulk_docs"
@@ -67,7 +67,7 @@ def bulk_get(
     wanted = [_wanted(doc) for doc in documents]
     if not wanted:
         return []
-    results = database.post_json("_bulk_get", body={"docs": wanted}, **options)[2]["results"]
+    results = database.fetch("POST", "_bulk_get", body={"docs": wanted}, **options)["results"]
     return [_found(result, "rev" in want) for result, want in zip(results, wanted, strict=True)]
 
 
@@ -97,5 +97,5 @@ def purge(database: Resource, docs: Iterable[Any]) -> dict[str, Any]:
     revs: dict[str, list[str]] = {}
     for doc in map(as_dict, docs):
         revs.setdefault(doc["_id"], []).append(doc["_rev"])
-    data: dict[str, Any] = database.post_json("_purge", body=revs)[2]
+    data: dict[str, Any] = database.fetch("POST", "_purge", body=revs)
     return data

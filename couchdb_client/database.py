@@ -24,7 +24,7 @@ from couchdb_client.session import SessionLike
 from couchdb_client.temporary_view import TemporaryView
 from couchdb_client.typed import TypedDatabase
 from couchdb_client.urls import DEFAULT_BASE_URL, quote
-from couchdb_client.views import PermanentView, Row, ViewResults, call_viewlike, path_from_name
+from couchdb_client.views import PermanentView, Row, ViewResults, open_viewlike, path_from_name
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,7 +81,7 @@ class Database:
         return iter([row["id"] for row in self.view("_all_docs")])
 
     def __len__(self) -> int:
-        count: int = self.resource.get_json()[2]["doc_count"]
+        count: int = self.resource.fetch("GET")["doc_count"]
         return count
 
     def __bool__(self) -> bool:
@@ -98,11 +98,11 @@ class Database:
         resource.delete_json(rev=etag.removeprefix("W/").strip('"'))
 
     def __getitem__(self, id: str) -> Document:
-        return Document(doc_resource(self.resource, id).get_json()[2])
+        return Document(doc_resource(self.resource, id).fetch("GET"))
 
     def __setitem__(self, id: str, content: Saveable) -> None:
         """Create or update the document; ``content`` gets its ``_id`` and its new ``_rev``."""
-        data = doc_resource(self.resource, id).put_json(body=as_dict(content))[2]
+        data = doc_resource(self.resource, id).fetch("PUT", body=as_dict(content))
         stamp(content, data["id"], data["rev"])
 
     @property
@@ -115,7 +115,7 @@ class Database:
     @property
     def security(self) -> dict[str, Any]:
         """Who may read and who may administrate: the security object. Assign to it to replace it."""
-        data: dict[str, Any] = self.resource.get_json("_security")[2]
+        data: dict[str, Any] = self.resource.fetch("GET", "_security")
         return data
 
     @security.setter
@@ -125,9 +125,9 @@ class Database:
     def info(self, ddoc: str | None = None) -> dict[str, Any]:
         """Return the server's information about the database, or about the index of the design document ``ddoc``."""
         if ddoc is not None:
-            data: dict[str, Any] = self.resource("_design", ddoc.removeprefix("_design/"), "_info").get_json()[2]
+            data: dict[str, Any] = self.resource("_design", ddoc.removeprefix("_design/"), "_info").fetch("GET")
         else:
-            data = self.resource.get_json()[2]
+            data = self.resource.fetch("GET")
             self._name = data["db_name"]
         return data
 
@@ -136,7 +136,7 @@ class Database:
     def create(self, data: Mapping[str, Any]) -> str:
         """Create a document and return the ID that the server chose. Deprecated, as it was: use `save`."""
         warnings.warn("Database.create is deprecated, use Database.save instead", DeprecationWarning, stacklevel=2)
-        docid: str = self.resource.post_json(body=as_dict(data))[2]["id"]
+        docid: str = self.resource.fetch("POST", body=as_dict(data))["id"]
         return docid
 
     def save(self, doc: Saveable, **options: Unpack[SaveOptions]) -> tuple[str, str | None]:
@@ -488,7 +488,7 @@ class Database:
 
     def explain(self, mango_query: Mapping[str, Any]) -> dict[str, Any]:
         """Return how the server would answer a Mango query: which index it would use, and with what options."""
-        data: dict[str, Any] = self.resource.post_json("_explain", mango_query)[2]
+        data: dict[str, Any] = self.resource.fetch("POST", "_explain", mango_query)
         return data
 
     def index(self) -> mango.Indexes:
@@ -513,7 +513,7 @@ class Database:
         ``options`` as for `view`. ``body`` is a readable binary file; a JSON object or array is also the decoded value.
         """
         path = path_from_name(name, "_list") + view.split("/", 1)
-        _, headers, body = call_viewlike(self.resource(*path), options, decoded=False)
+        _, headers, body = open_viewlike(self.resource(*path), options)
         return headers, list_body(headers, body)
 
     def update_doc(self, name: str, docid: str | None = None, **options: Any) -> tuple[Message, Any]:
@@ -591,4 +591,4 @@ class Database:
         return bool(self._post_nothing(*path)["ok"])
 
     def _post_nothing(self, *path: str) -> Any:
-        return self.resource(*path).post_json(headers={"Content-Type": "application/json"})[2]
+        return self.resource(*path).fetch("POST", headers={"Content-Type": "application/json"})

@@ -63,8 +63,10 @@ def stamp(doc: Any, docid: str, rev: str | None) -> None:
 def save(database: Resource, doc: Saveable, options: Mapping[str, Any]) -> tuple[str, str | None]:
     if not isinstance(doc, Mapping) and not hasattr(doc, "items"):
         raise TypeError(f"expected dict, got {type(doc)}")
-    request = doc_resource(database, doc["_id"]).put_json if "_id" in doc else database.post_json
-    data = request(body=as_dict(doc), **options)[2]
+    if "_id" in doc:
+        data = doc_resource(database, doc["_id"]).fetch("PUT", body=as_dict(doc), **options)
+    else:
+        data = database.fetch("POST", body=as_dict(doc), **options)
     docid, rev = data["id"], data.get("rev")
     stamp(doc, docid, rev)
     return docid, rev
@@ -73,7 +75,7 @@ def save(database: Resource, doc: Saveable, options: Mapping[str, Any]) -> tuple
 def get(database: Resource, docid: str, default: Any, options: Mapping[str, Any]) -> Any:
     parameters = {name: json.encode(value) if isinstance(value, list) else value for name, value in options.items()}
     try:
-        data = doc_resource(database, docid).get_json(**parameters)[2]
+        data = doc_resource(database, docid).fetch("GET", **parameters)
     except ResourceNotFound:
         return default
     return Document(data) if isinstance(data, dict) else data

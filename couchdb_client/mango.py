@@ -138,7 +138,7 @@ def pages(database: Resource, query: Mapping[str, Any], batch: int) -> Iterator[
 
 
 def _page(database: Resource, query: Mapping[str, Any]) -> dict[str, Any]:
-    data: dict[str, Any] = database.under(BUILDS).post_json("_find", query)[2]
+    data: dict[str, Any] = database.under(BUILDS).fetch("POST", "_find", query)
     return data
 
 
@@ -172,4 +172,4 @@ class Indexes:
         self.resource.delete_json([ddoc.removeprefix("_design/"), "json", name])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self.resource.get_json()[2]["indexes"])
+        return iter(self.resource.fetch("GET")["indexes"])

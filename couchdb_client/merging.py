@@ -48,7 +48,7 @@ def update_with(
         if doc.rev is not None:
             new.setdefault("_rev", before["_rev"])
         try:
-            data = doc_resource(database, docid).put_json(body=new)[2]
+            data = doc_resource(database, docid).fetch("PUT", body=new)
         except ResourceConflict:
             if attempt + 1 == attempts:
                 raise

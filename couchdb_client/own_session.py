@@ -20,6 +20,7 @@ def own_session(*, truststore: bool = False) -> requests.Session:
     """
     session = requests.Session()
     session.headers["User-Agent"] = f"couchdb_client {requests.utils.default_user_agent()}"
+    del session.headers["Connection"]  # HTTP/1.1 keeps connections by itself
     # An AuthSession cookie that came with an answer would outrank the credentials of the requests that follow.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     # A pool of size 0 keeps every connection that was ever needed at the same time.

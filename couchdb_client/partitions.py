@@ -32,7 +32,7 @@ class Partition:
 
     def info(self) -> dict[str, Any]:
         """Return the server's information about the partition: ``doc_count``, ``sizes``…"""
-        data: dict[str, Any] = self.resource.get_json()[2]
+        data: dict[str, Any] = self.resource.fetch("GET")
         return data
 
     def all_docs(self, **options: Unpack[ViewOptions]) -> ViewResults[Row[str, dict[str, Any]]]:
@@ -66,5 +66,5 @@ class Partition:
 
     def explain(self, mango_query: Mapping[str, Any]) -> dict[str, Any]:
         """Return how the server would answer a Mango query."""
-        data: dict[str, Any] = self.resource.post_json("_explain", mango_query)[2]
+        data: dict[str, Any] = self.resource.fetch("POST", "_explain", mango_query)
         return data

@@ -39,7 +39,7 @@ class Replication:
 
         Raise `ResourceNotFound` if the scheduler does not know the document (yet).
         """
-        data: dict[str, Any] = self._server("_scheduler", "docs", self._name, self.id).get_json()[2]
+        data: dict[str, Any] = self._server("_scheduler", "docs", self._name, self.id).fetch("GET")
         return data
 
     @property
@@ -124,7 +124,7 @@ class Replications:
         self._name = database
 
     def __iter__(self) -> Iterator[Replication]:
-        rows = self._resource("_scheduler", "docs", self._name).get_json()[2]["docs"]
+        rows = self._resource("_scheduler", "docs", self._name).fetch("GET")["docs"]
         return iter([self[row["doc_id"]] for row in rows])
 
     def __getitem__(self, docid: str) -> Replication:

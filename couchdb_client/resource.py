@@ -12,6 +12,7 @@ from couchdb_client.conditions import ORDINARY, Conditions
 from couchdb_client.errors import HTTPError
 from couchdb_client.logins import Credentials
 from couchdb_client.session import Session, SessionLike
+from couchdb_client.transport import Answer
 from couchdb_client.urls import extract_credentials, urljoin
 
 if TYPE_CHECKING:
@@ -142,12 +143,25 @@ class Resource:
     def _request_json(
         self, method: str, path: Any = None, body: Any = None, headers: Any = None, **params: Any
     ) -> tuple[int, Message, Any]:
-        session = self.session
-        if not _is_ours(session):
+        if not _is_ours(self.session):
             status, answer_headers, data = self._request(method, path, body=body, headers=headers, **params)
             if data is not None and "application/json" in (answer_headers.get("Content-Type") or ""):
                 return status, answer_headers, json.decode(data.read().decode("utf-8"))
             return status, answer_headers, data
+        answer, data = self._fetch(self.session, method, path, body, headers, params)
+        if isinstance(answer, tuple):
+            return answer[0], answer[1], data
+        return answer.status, answer.message(), data
+
+    def fetch(self, method: str, path: Any = None, body: Any = None, headers: Any = None, **params: Any) -> Any:
+        """Make a request and return the decoded value of the answer, without its status and headers."""
+        if not _is_ours(self.session):
+            return self._request_json(method, path, body, headers, **params)[2]
+        return self._fetch(self.session, method, path, body, headers, params)[1]
+
+    def _fetch(
+        self, session: Session, method: str, path: Any, body: Any, headers: Any, params: dict[str, Any]
+    ) -> tuple[Answer | tuple[int, Message, bytes], Any]:
         all_headers = {**self.headers, **headers} if headers else self.headers
         try:
             return session.request_json(

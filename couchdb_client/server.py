@@ -68,10 +68,10 @@ class Server:
         return True
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.resource.get_json("_all_dbs")[2])
+        return iter(self.resource.fetch("GET", "_all_dbs"))
 
     def __len__(self) -> int:
-        return len(self.resource.get_json("_all_dbs")[2])
+        return len(self.resource.fetch("GET", "_all_dbs"))
 
     def __bool__(self) -> bool:
         try:
@@ -109,7 +109,7 @@ class Server:
 
     def version(self) -> str:
         """Return the server's version, like ``'3.5.0'``. Each call is a request."""
-        version: str = self.resource.get_json()[2]["version"]
+        version: str = self.resource.fetch("GET")["version"]
         return version
 
     def version_info(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class Server:
 
     def config(self) -> dict[str, dict[str, str]]:
         """Return the server's configuration: a dictionary of sections, each a dictionary of options."""
-        data: dict[str, dict[str, str]] = self._node("_config").get_json()[2]
+        data: dict[str, dict[str, str]] = self._node("_config").fetch("GET")
         return data
 
     def stats(self, name: str | None = None) -> Any:
@@ -140,7 +140,7 @@ class Server:
         return data
 
     def _stats(self, path: list[str]) -> Any:
-        return self._node("_stats", *path).get_json()[2]
+        return self._node("_stats", *path).fetch("GET")
 
     def _has_nodes(self) -> bool:
         return self.version_info() >= (2,)
@@ -151,12 +151,12 @@ class Server:
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return the tasks that are running: compactions, index builds, replications."""
-        data: list[dict[str, Any]] = self.resource.get_json("_active_tasks")[2]
+        data: list[dict[str, Any]] = self.resource.fetch("GET", "_active_tasks")
         return data
 
     def uuids(self, count: int | None = None) -> list[str]:
         """Return ``count`` UUIDs from the server; as many as it sends by itself (one) if None."""
-        data: list[str] = self.resource.get_json("_uuids", count=count)[2]["uuids"]
+        data: list[str] = self.resource.fetch("GET", "_uuids", count=count)["uuids"]
         return data
 
     def replicate(
@@ -169,7 +169,7 @@ class Server:
         that of a continuous one at once. `replications` has those that go on when the server is restarted.
         """
         resource = self.resource.under(Conditions(wait=None))
-        data: dict[str, Any] = resource.post_json("_replicate", {"source": source, "target": target, **options})[2]
+        data: dict[str, Any] = resource.fetch("POST", "_replicate", {"source": source, "target": target, **options})
         return data
 
     @property

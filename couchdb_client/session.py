@@ -183,15 +183,13 @@ class Session:
         headers: MutableMapping[str, str] | None,
         credentials: Credentials,
         conditions: Conditions = ORDINARY,
-    ) -> tuple[int, Message, Any]:
-        """Make a request as `request` does, and return the decoded value for a body if the answer is JSON."""
+    ) -> tuple[Answer | answer_cache.Answer, Any]:
+        """Make a request as `request` does; return the answer, and the decoded value of its body if that is JSON."""
         answer, content = self.perform(method, url, body, headers, credentials, conditions, whole=True)
-        status, fields = answer[:2] if isinstance(answer, tuple) else (answer.status, answer.message())
-        if method == "HEAD":
-            return status, fields, None
-        if "application/json" in (fields["Content-Type"] or ""):
-            return status, fields, json.decode((content or b"").decode("utf-8"))
-        return status, fields, BytesIO(content or b"")
+        fields = answer[1] if isinstance(answer, tuple) else answer.headers
+        if "application/json" in (fields.get("Content-Type") or ""):
+            return answer, json.decode((content or b"").decode("utf-8"))
+        return answer, BytesIO(content or b"")
 
     def perform(
         self,

@@ -16,7 +16,7 @@ from couchdb_client.document import doc_resource
 from couchdb_client.errors import HTTPError, ResourceConflict
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
-from couchdb_client.views import R, View, Wrapper, call_viewlike
+from couchdb_client.views import R, View, Wrapper, query_view
 
 __all__ = ["TemporaryView"]
 
@@ -53,8 +53,7 @@ class TemporaryView(View[R]):
 
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
         with self._design_document() as design:
-            data: dict[str, Any] = call_viewlike(design("_view", "query"), options)[2]
-        return data
+            return query_view(design("_view", "query"), options)
 
     @contextmanager
     def _design_document(self) -> Iterator[Resource]:

@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPMessage
+from operator import attrgetter
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,35 +49,35 @@ _PLAIN_URL = re.compile(
     r"(https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)((?:/[A-Za-z0-9_.~!$&'()*+,;=:@%/-]*)(?:\?[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*)?)",
     re.ASCII,
 )
-_DOT_SEGMENT = re.compile(r"/\.{1,2}(?:[/?]|\Z)")
+_DOTS = re.compile(r"/\.{1,2}(?:[/?]|\Z)")
 
 
-def _genuine(owner: type, *names: str) -> dict[str, Any]:
-    """Return requests' own methods of these names; None for one that has been replaced already."""
-    methods = {name: getattr(owner, name, None) for name in names}
-    return {
-        name: method if getattr(method, "__module__", "").startswith("requests.") else None
-        for name, method in methods.items()
-    }
+class _Methods:
+    """Methods of requests' own, by which a class is recognised that changes none of them.
+
+    A method that was replaced before this module was imported counts as never the same.
+    """
+
+    def __init__(self, owner: type, *names: str) -> None:
+        self._names = names
+        self._get = attrgetter(*names)
+        found = self._get(owner)
+        self._own = tuple(
+            method if getattr(method, "__module__", "").startswith("requests.") else None for method in found
+        )
+
+    def are_those_of(self, obj: object) -> bool:
+        """Return whether neither the class of ``obj`` nor ``obj`` itself has replaced one of the methods."""
+        return self._get(type(obj)) == self._own and obj.__dict__.keys().isdisjoint(self._names)
 
 
-_SESSION_METHODS = _genuine(
+_SESSION = _Methods(
     requests.Session, "send", "get_adapter", "prepare_request", "merge_environment_settings", "rebuild_auth"
 )
-_SEND = {"send": _SESSION_METHODS["send"]}
-_ADAPTER_METHODS = _genuine(
-    HTTPAdapter, "send", "get_connection_with_tls_context", "get_connection", "cert_verify", "add_headers",
-    "build_response", "request_url",
+_SESSION_SEND = _Methods(requests.Session, "send", "get_adapter")
+_ADAPTER = _Methods(
+    HTTPAdapter, "send", "get_connection_with_tls_context", "add_headers", "build_response", "request_url"
 )  # fmt: skip
-_ADAPTER_SETTINGS = frozenset({"cert_verify"})  # methods that an adapter may replace and still be used directly
-
-
-def _is_genuine(obj: Any, methods: Mapping[str, Any], but: frozenset[str] = frozenset()) -> bool:
-    """Return whether all ``methods`` of ``obj`` are requests' own."""
-    kind, own = type(obj), obj.__dict__
-    return all(
-        (getattr(kind, name, None) is method and name not in own) or name in but for name, method in methods.items()
-    )
 
 
 @dataclass
@@ -111,7 +112,9 @@ class Answer:
 
     def content(self) -> bytes:
         """Return the whole body, decoded, and give the connection back."""
-        return self.raw.read() if self.response is None else self.response.content
+        if self.response is not None and self.response._content_consumed:  # by a hook
+            return self.response.content
+        return self.raw.read(decode_content=True)
 
     def pieces(self) -> Iterator[bytes]:
         """Return the pieces of the body, decoded, each as soon as it arrives.
@@ -120,7 +123,7 @@ class Answer:
         connection is the end of the body, and waiting for a large piece could take until then: there, whatever has
         arrived is a piece.
         """
-        if self.response is not None and self.response._content_consumed:  # by a hook
+        if self.response is not None and self.response._content_consumed:
             return iter([self.response.content])
         raw = self.raw
         if getattr(raw, "chunked", False) or "Content-Length" in self.headers or not hasattr(raw, "read1"):
@@ -175,6 +178,7 @@ class _Cached:
     pid: int = field(default_factory=os.getpid)
     environments: dict[Any, _Environment] = field(default_factory=dict)
     pools: dict[Any, HTTPConnectionPool] = field(default_factory=dict)
+    timeout: tuple[TimeoutValue, Timeout] = (None, Timeout(None))
 
 
 class Transport:
@@ -205,20 +209,19 @@ class Transport:
         if os.getpid() != self._cached.pid:
             self._renew_connections()
         adapter = session.get_adapter(request.url)
-        plain = _PLAIN_URL.fullmatch(request.url)
-        if plain and not _DOT_SEGMENT.search(request.url) and self._is_plain(request, adapter):
-            environment = self._environment(plain[1], session)
-            if not environment.proxies:
-                return self._send_direct(request, cast(HTTPAdapter, adapter), plain[1], plain[2], environment)
+        if isinstance(adapter, HTTPAdapter) and self._is_plain(request, adapter):
+            plain = _PLAIN_URL.fullmatch(request.url)
+            environment = self._environment(plain[1], session) if plain and not _DOTS.search(request.url) else None
+            if plain and environment and not environment.proxies:
+                return self._send_direct(request, adapter, plain[1], plain[2], environment)
         return self._send_prepared(request, adapter)
 
-    def _is_plain(self, request: Request, adapter: BaseAdapter) -> bool:
+    def _is_plain(self, request: Request, adapter: HTTPAdapter) -> bool:
         """Return whether nothing but what `_send_direct` knows has to be done for the request."""
         session = self.session
         return (
-            isinstance(adapter, HTTPAdapter)
-            and _is_genuine(adapter, _ADAPTER_METHODS, _ADAPTER_SETTINGS)
-            and _is_genuine(session, _SESSION_METHODS)
+            _ADAPTER.are_those_of(adapter)
+            and _SESSION.are_those_of(session)
             and adapter.max_retries.total == 0
             and not any(session.hooks.values())
             and not session.params
@@ -253,7 +256,7 @@ class Transport:
             retries=_NO_RETRIES,
             redirect=False,
             assert_same_host=False,
-            timeout=_timeout(request.timeout),
+            timeout=self._timeout(request.timeout),
             preload_content=False,
         )
         if "Set-Cookie" in raw.headers and request.cookies:
@@ -271,24 +274,20 @@ class Transport:
             self._cached.pools[key] = pool
         return pool
 
+    def _timeout(self, value: TimeoutValue) -> Timeout:
+        """Return urllib3's form of a time-out; most requests have the same as the one before."""
+        last, timeout = self._cached.timeout
+        if last != value:
+            connect, read = value if isinstance(value, tuple) else (value, value)
+            timeout = Timeout(connect=connect, read=read)
+            self._cached.timeout = value, timeout
+        return timeout
+
     # The other ways
 
     def _send_prepared(self, request: Request, adapter: BaseAdapter) -> Answer:
         session = self.session
-        given = "Authorization" in request.headers or "Cookie" in request.headers
-        anonymous = given or (self.is_own and not session.auth)
-        prepared = session.prepare_request(
-            requests.Request(
-                request.method,
-                request.url,
-                headers=cast(Any, request.headers),
-                data=request.body,
-                auth=_anonymous if anonymous else None,
-            )
-        )
-        _keep_dots(prepared, request.url)
-        if not request.cookies and "Cookie" not in request.headers:
-            prepared.headers.pop("Cookie", None)
+        prepared = self._prepare(request)
         environment = self._environment(_origin(request.url), session)
         settings: dict[str, Any] = {
             "stream": True,
@@ -297,13 +296,38 @@ class Transport:
             "cert": environment.cert,
             "proxies": environment.proxies,
         }
-        if request.cookies and (any(prepared.hooks.values()) or not _is_genuine(session, _SEND)):
+        if request.cookies and (any(prepared.hooks.values()) or not _SESSION_SEND.are_those_of(session)):
             response = session.send(prepared, allow_redirects=False, **settings)
         else:
             response = adapter.send(prepared, **settings)
             if request.cookies and "Set-Cookie" in response.headers:
                 extract_cookies_to_jar(session.cookies, prepared, response.raw)
         return Answer(request, cast(BaseHTTPResponse, response.raw), response)
+
+    def _prepare(self, request: Request) -> requests.PreparedRequest:
+        """Return the request as the session prepares it."""
+        session = self.session
+        given = "Authorization" in request.headers or "Cookie" in request.headers
+        anonymous = given or (self.is_own and not session.auth)
+        if not session.auth and not session.trust_env and all(map(_is_plain_value, request.headers.values())):
+            # Nothing but the headers themselves depends on them: requests need not merge and check them.
+            prepared = session.prepare_request(requests.Request(request.method, request.url, data=request.body))
+            prepared.headers.update(cast("dict[str, str]", request.headers))
+        else:
+            prepared = session.prepare_request(
+                requests.Request(
+                    request.method,
+                    request.url,
+                    headers=cast(Any, request.headers),
+                    data=request.body,
+                    auth=_anonymous if anonymous else None,
+                )
+            )
+        if "/%2E" in request.url:
+            _keep_dots(prepared, request.url)
+        if not request.cookies and "Cookie" not in request.headers:
+            prepared.headers.pop("Cookie", None)
+        return prepared
 
     # What is looked up once
 
@@ -338,9 +362,8 @@ def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _timeout(value: TimeoutValue) -> Timeout:
-    connect, read = value if isinstance(value, tuple) else (value, value)
-    return Timeout(connect=connect, read=read)
+def _is_plain_value(value: object) -> bool:
+    return type(value) is str and value.isprintable()
 
 
 def _origin(url: str) -> str:
@@ -349,6 +372,6 @@ def _origin(url: str) -> str:
 
 def _keep_dots(prepared: requests.PreparedRequest, url: str) -> None:
     """Restore the escaped dots of a document called ``..``, which requests would take for a step up."""
-    if "/%2E" in url and prepared.url:
+    if prepared.url:
         parts = urlsplit(prepared.url)
         prepared.url = urlunsplit(parts._replace(path=urlsplit(url).path))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, overload
 from urllib.parse import quote as _quote
-from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.parse import urlencode as _urlencode
+from urllib.parse import quote_plus, unquote, urlsplit, urlunsplit
 
 __all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "urlencode", "urljoin"]
 
@@ -16,22 +16,33 @@ __all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "ur
 DEFAULT_BASE_URL = os.environ.get("COUCHDB_URL", "http://localhost:5984/")
 
 
+_PLAIN = re.compile("[A-Za-z0-9_~-]+")
+
+
 def quote(text: str | bytes, safe: str = "") -> str:
-    """``text`` as one segment of a path: slashes, plus and percent signs and everything beyond ASCII are escaped.
+    """Return ``text`` as one segment of a path: slashes, plus and percent signs and everything beyond ASCII are escaped.
 
     Segments of dots alone are escaped too, for else a client or a proxy on the way would take them for directories.
     """
+    if isinstance(text, str) and _PLAIN.fullmatch(text):
+        return text
     quoted = _quote(text, safe)
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def urlencode(data: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
-    """``data`` as a query string."""
-    return _urlencode(list(data.items()) if isinstance(data, Mapping) else list(data))
+    """Return ``data`` as a query string."""
+    pairs = data.items() if isinstance(data, Mapping) else data
+    return "&".join([f"{_quote_parameter(name)}={_quote_parameter(value)}" for name, value in pairs])
+
+
+def _quote_parameter(value: Any) -> str:
+    text = value if isinstance(value, (str, bytes)) else str(value)
+    return text if isinstance(text, str) and _PLAIN.fullmatch(text) else quote_plus(text)
 
 
 def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
-    """``base`` with segments of a path, each quoted, and parameters.
+    """Return ``base`` with segments of a path, each quoted, and parameters.
 
     A parameter that is a list or tuple is repeated, one that is None left out; True and False become ``true`` and
     ``false``.
@@ -49,7 +60,7 @@ def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
 
 
 def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """``url`` without its user information, and that information as ``(name, password)`` or None.
+    """Return ``url`` without its user information, and that as ``(name, password)`` or None.
 
     >>> extract_credentials('http://joe%40example.com:secret@localhost:5984/_config/')
     ('http://localhost:5984/_config/', ('joe@example.com', 'secret'))

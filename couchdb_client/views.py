@@ -29,7 +29,7 @@ else:
     V = TypeVar("V")
     R = TypeVar("R")
 
-__all__ = ["PermanentView", "Row", "View", "ViewResults", "Wrapper", "call_viewlike", "path_from_name"]
+__all__ = ["PermanentView", "Row", "View", "ViewResults", "Wrapper", "open_viewlike", "path_from_name", "query_view"]
 
 #: What makes a row from the dictionary that the server sent.
 Wrapper: TypeAlias = "Callable[[Any], R]"
@@ -122,8 +122,7 @@ class PermanentView(View[R]):
         return f"<{type(self).__name__} {self.name!r}>"
 
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        data: dict[str, Any] = call_viewlike(self.resource, options)[2]
-        return data
+        return query_view(self.resource, options)
 
 
 class ViewResults(Generic[R]):
@@ -204,20 +203,32 @@ def encode_view_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value if isinstance(value, str) and name not in _KEYS else json.encode(value)
         for name, value in options.items()
-        if value is not None or name in _KEYS
+        if (value is not None or name in _KEYS) and name != "keys"
     }
 
 
-def call_viewlike(resource: Resource, options: Mapping[str, Any], *, decoded: bool = True) -> tuple[int, Message, Any]:
-    """Request something that takes a view's options. The option ``keys`` travels in a POST's body.
+def query_view(resource: Resource, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Query a view and return the server's answer."""
+    body, parameters = _body_and_parameters(options)
+    method = "GET" if body is None else "POST"
+    data: dict[str, Any] = resource.under(BUILDS).fetch(method, body=body, **parameters)
+    return data
+
+
+def open_viewlike(resource: Resource, options: Mapping[str, Any]) -> tuple[int, Message, Any]:
+    """Request something that takes a view's options. Return ``(status, headers, body)``, the body being a file."""
+    body, parameters = _body_and_parameters(options)
+    resource = resource.under(BUILDS)
+    return resource.get(**parameters) if body is None else resource.post(body=body, **parameters)
+
+
+def _body_and_parameters(options: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return the body and the parameters of a request. The option ``keys`` is a POST's body.
 
     A string as ``keys`` is not taken apart: the server refuses it.
     """
-    options = dict(options)
-    keys = options.pop("keys", None)
     parameters = encode_view_options(options)
-    resource = resource.under(BUILDS)
-    if keys is None:
-        return (resource.get_json if decoded else resource.get)(**parameters)
-    body = {"keys": keys if isinstance(keys, (str, bytes, Mapping)) else list(keys)}
-    return (resource.post_json if decoded else resource.post)(body=body, **parameters)
+    if options.get("keys") is None:
+        return None, parameters
+    keys = options["keys"]
+    return {"keys": keys if isinstance(keys, (str, bytes, Mapping)) else list(keys)}, parameters
