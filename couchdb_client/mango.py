@@ -66,7 +66,7 @@ class FindResults(Sequence[D], Iterator[D], Generic[D]):
         return self._docs
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._all()!r}>"
+        return f"<{type(self).__name__} of {len(self._docs)} documents so far>"
 
     def __iter__(self) -> Iterator[D]:
         """Return this iterator; one from the start if all has been read, or if this has been used as a sequence."""

@@ -43,11 +43,14 @@ class ResponseBody(io.BufferedIOBase):
     Closing it before its end closes the connection; reading to the end gives the connection back to the session. A feed
     that never ends can be read too: lines are given out as soon as they arrive. Reading raises `TimedOut` or
     `ConnectionFailed`.
+
+    With more than one argument they are those of couchdb-python's class: an `http.client.HTTPResponse`, and the pool
+    that its connection ``conn`` goes back to.
     """
 
-    def __init__(self, answer: Streamed) -> None:
-        self._answer = answer
-        self._pieces = answer.pieces()
+    def __init__(self, answer: Streamed | Any, conn_pool: Any = None, url: Any = None, conn: Any = None) -> None:
+        self._answer: Streamed = answer if hasattr(answer, "pieces") else _PlainResponse(answer, conn_pool, url, conn)
+        self._pieces = self._answer.pieces()
         self._buffer = b""
         self._position = 0
 
@@ -115,6 +118,46 @@ class ResponseBody(io.BufferedIOBase):
             in_request(failure, self._answer.method, self._answer.url)
             raise failure from exc
         return bool(self._buffer)
+
+
+class _PlainResponse:
+    """A response of the standard library's, whose connection goes back to a pool at its end."""
+
+    method = "GET"
+
+    def __init__(self, response: Any, pool: Any, url: Any, connection: Any) -> None:
+        self._response = response
+        self._pool = pool
+        self._connection = connection
+        self.url = str(url)
+
+    def pieces(self) -> Iterator[bytes]:
+        response = self._response
+        is_chunked = response.msg.get("transfer-encoding") == "chunked"
+        while not response.isclosed():
+            piece = self._chunk(response.fp) if is_chunked else response.read(_PIECE_SIZE)
+            if not piece:
+                break
+            yield piece
+        self._release()
+
+    def _chunk(self, file: Any) -> bytes:
+        size = int(file.readline().strip(), 16)
+        chunk: bytes = file.read(size)
+        file.read(2)
+        return chunk
+
+    def interrupt(self) -> None:
+        self._response.close()
+
+    def close(self) -> None:
+        self._response.close()
+        self._release()
+
+    def _release(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.release(self.url, self._connection)
 
 
 class Upload:

@@ -20,7 +20,7 @@ _PLAIN = re.compile("[A-Za-z0-9_~-]+")
 
 
 def quote(text: str | bytes, safe: str = "") -> str:
-    """Return ``text`` as one segment of a path: slashes, plus and percent signs and everything beyond ASCII are escaped.
+    """Return ``text`` as one segment of a path: slashes, plus and percent signs and all beyond ASCII are escaped.
 
     Segments of dots alone are escaped too, for else a client or a proxy on the way would take them for directories.
     """
