@@ -91,6 +91,7 @@ class Follower(Iterator[Change]):
         self._save_every = save_every
         self._delays = delays
         self._feed: ResponseBody | None = None
+        self._is_reading = False
         self._failures = 0
         self._unsaved = 0
         self._closed = threading.Event()
@@ -107,22 +108,29 @@ class Follower(Iterator[Change]):
     def __next__(self) -> Change:
         if self._unsaved >= self._save_every:
             self._save()
-        while not self._closed.is_set():
-            try:
-                change = self._next()
-            except _FAILURES as exc:
-                self._pause(exc)
-                continue
-            if change is not None:
-                return change
-        self._stop()
+        self._is_reading = True
+        try:
+            while not self._closed.is_set():
+                try:
+                    change = self._next()
+                except _FAILURES as exc:
+                    self._pause(exc)
+                    continue
+                if change is not None:
+                    return change
+        finally:
+            self._is_reading = False
+            if self._closed.is_set():
+                self._stop()
         raise StopIteration
 
     def close(self) -> None:
         """End the iteration, also where another thread waits in it, and save the checkpoint."""
         self._closed.set()
         feed = self._feed
-        if feed is not None:
+        if not self._is_reading:
+            self._stop()
+        elif feed is not None:
             feed.interrupt()
         if self._unsaved:
             self._save()
@@ -139,7 +147,9 @@ class Follower(Iterator[Change]):
             self._failures = 0
             change = read_change(line)
         if change is None or "id" not in change:
-            self.since = self.since if change is None else change.get("last_seq", self.since)
+            if change is not None:
+                self.since = change.get("last_seq", self.since)
+                self._feed.read()  # to the end, so that the connection can be used again
             self._stop()
             return None
         self.since = change["seq"]
