@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from email.message import Message
 from mimetypes import guess_type
 from tempfile import SpooledTemporaryFile
@@ -95,17 +96,21 @@ def _guess_type(filename: str) -> str:
 def save_with_attachments(database: Resource, doc: Saveable, files: Mapping[str, Any]) -> tuple[str, str]:
     if "_id" not in doc:
         stamp(doc, uuid4().hex, None)
-    parts = {name: _part(name, value) for name, value in files.items()}
-    stubs = {**as_dict(doc).get("_attachments", {}), **{name: stub for name, (stub, _) in parts.items()}}
-    head = json.encode({**as_dict(doc), "_attachments": stubs}).encode("utf-8")
-    # The parts follow in the order of their stubs; a new version of a stub that was there already keeps its place.
-    body = RelatedUpload(head, [parts[name][1] for name in stubs if name in parts])
+    with ExitStack() as copies:
+        parts = {name: _part(name, value, copies) for name, value in files.items()}
+        stubs = {**as_dict(doc).get("_attachments", {}), **{name: stub for name, (stub, _) in parts.items()}}
+        head = json.encode({**as_dict(doc), "_attachments": stubs}).encode("utf-8")
+        # The parts follow in the order of their stubs; a new version of a stub that was there already keeps its place.
+        return _save_related(database, doc, RelatedUpload(head, [parts[name][1] for name in stubs if name in parts]))
+
+
+def _save_related(database: Resource, doc: Saveable, body: RelatedUpload) -> tuple[str, str]:
     data = doc_resource(database, doc["_id"]).fetch("PUT", body=body, headers={"Content-Type": body.content_type})
     stamp(doc, data["id"], data["rev"])
     return data["id"], data["rev"]
 
 
-def _part(name: str, value: Any) -> tuple[dict[str, Any], bytes | Upload]:
+def _part(name: str, value: Any, copies: ExitStack) -> tuple[dict[str, Any], bytes | Upload]:
     """Return the stub and the content of a file: bytes, text, a file-like object, or a pair of one and its type."""
     content, content_type = value if isinstance(value, tuple) else (value, None)
     body: bytes | Upload
@@ -117,14 +122,14 @@ def _part(name: str, value: Any) -> tuple[dict[str, Any], bytes | Upload]:
     else:
         body = Upload(content)
         if not hasattr(body, "len"):
-            body = _spooled(body)
+            body = _spooled(body, copies)
         length = body.len
     return {"follows": True, "length": length, "content_type": content_type or _guess_type(name)}, body
 
 
-def _spooled(upload: Upload) -> Upload:
-    """Return an upload whose length is known, of the same content."""
-    file = SpooledTemporaryFile(max_size=_SPOOL_SIZE)  # noqa: SIM115 - closed when the upload is forgotten
+def _spooled(upload: Upload, copies: ExitStack) -> Upload:
+    """Return an upload whose length is known, of a copy of the content that ``copies`` closes."""
+    file = copies.enter_context(SpooledTemporaryFile(max_size=_SPOOL_SIZE))
     for piece in upload:
         file.write(piece)
     file.seek(0)
