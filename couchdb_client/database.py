@@ -285,7 +285,7 @@ class Database:
         default: None = None,
         *,
         range: tuple[int, int | None] | None = None,
-    ) -> BufferedIOBase | None: ...
+    ) -> BufferedIOBase | Any: ...
 
     @overload
     def get_attachment(
@@ -537,13 +537,21 @@ class Database:
         self, *, feed: Literal["normal", "longpoll"] = ..., **opts: Unpack[ChangesOptions]
     ) -> ChangesResult: ...
 
+    @overload
+    def changes(
+        self, *, filter: str, feed: Literal["continuous", "eventsource"], **opts: Any
+    ) -> Generator[Change, None, None]: ...
+
+    @overload
+    def changes(self, *, filter: str, feed: Literal["normal", "longpoll"] = ..., **opts: Any) -> ChangesResult: ...
+
     def changes(self, **opts: Any) -> Any:
         """Return the changes feed, ``opts`` being its parameters.
 
         The answer is a dictionary (``results``, ``last_seq``); with ``feed='continuous'`` a generator of dictionaries
         that is open until the server ends it, or you close it. ``doc_ids`` is a list; ``filter='_selector'`` takes the
-        option ``_selector={'selector': {…}}``. ``timeout`` and ``heartbeat`` are milliseconds. Parameters of a filter
-        function's own are options too; type checkers know those of the feed only (use ``changes(**{...})``).
+        option ``_selector={'selector': {…}}``. ``timeout`` and ``heartbeat`` are milliseconds. With a ``filter`` its own
+        parameters are options too.
         """
         return changes(self.resource, opts)
 

@@ -12,9 +12,8 @@ from couchdb_client import Database, ResourceConflict, ServerError
 
 def read(db: Database, docid: str, name: str, **options: Any) -> bytes:
     attachment = db.get_attachment(docid, name, **options)
-    assert attachment is not None
     with attachment:
-        return attachment.read()
+        return bytes(attachment.read())
 
 
 class Pipe:
@@ -29,7 +28,7 @@ class Pipe:
 
 def test_a_document_is_saved_with_its_attachments_by_one_request(people: Database) -> None:
     doc: dict[str, Any] = {"_id": "john", "n": 1}
-    files = {
+    files: dict[str, Any] = {
         "large.bin": io.BytesIO(b"x" * 300_000),
         "a/b ü.txt": "text é",
         "raw": (b"\0\r\n--bytes", "application/x-raw"),

@@ -13,13 +13,13 @@ from couchdb_client.session import DEFAULT_TIMEOUT
 
 def test_a_string_as_keys_is_refused_by_the_server(people: Database) -> None:
     with pytest.raises(ServerError) as caught:
-        people.view("_all_docs", keys="abc").rows  # type: ignore[arg-type]  # noqa: B018
+        people.view("_all_docs", keys="abc").rows  # type: ignore[call-overload]  # noqa: B018
     assert caught.value.status == 400
 
 
 def test_a_string_as_keys_is_not_taken_for_its_letters(wire: Any, db: Database) -> None:
     wire.says(b'{"rows":[]}')
-    db.view("_all_docs", keys="abc").rows  # type: ignore[arg-type]  # noqa: B018
+    db.view("_all_docs", keys="abc").rows  # type: ignore[call-overload]  # noqa: B018
     assert wire.json() == {"keys": "abc"}
 
 

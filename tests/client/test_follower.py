@@ -31,7 +31,9 @@ def feed(*numbers: int, expected: str) -> Any:
 def refuses(status: str) -> Any:
     def play(connection: Any) -> None:
         connection.request()
-        connection.answer(b'{"error":"e","reason":"r"}', status, "Content-Type: application/json\r\nConnection: close\r\n")
+        connection.answer(
+            b'{"error":"e","reason":"r"}', status, "Content-Type: application/json\r\nConnection: close\r\n"
+        )
 
     return play
 

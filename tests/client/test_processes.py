@@ -72,7 +72,9 @@ def test_twenty_five_threads_share_a_session(fake: CouchFake, caplog: pytest.Log
     for thread in threads:
         thread.join()
     assert len(db) == 250
-    assert [record for record in caplog.records if record.name.startswith("urllib3") and record.levelname != "DEBUG"] == []
+    assert [
+        record for record in caplog.records if record.name.startswith("urllib3") and record.levelname != "DEBUG"
+    ] == []
 
 
 def test_a_database_can_be_pickled(fake: CouchFake) -> None:

@@ -59,9 +59,7 @@ def test_a_post_that_only_reads_is_repeated(serve: Any, call: Callable[[Database
         lambda db: db.resource.post_json("_find_not", body={}),
     ],
 )
-def test_a_request_that_may_have_been_carried_out_is_not_repeated(
-    serve: Any, call: Callable[[Database], Any]
-) -> None:
+def test_a_request_that_may_have_been_carried_out_is_not_repeated(serve: Any, call: Callable[[Database], Any]) -> None:
     played = serve(breaks_off, answers(b"{}"))
     with pytest.raises(ConnectionFailed):
         call(Database(played.url + "db"))
@@ -70,7 +68,7 @@ def test_a_request_that_may_have_been_carried_out_is_not_repeated(
 
 def test_a_post_whose_connection_was_refused_is_repeated(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     played = serve(answers(b'{"id":"a","rev":"1-a"}', "201 Created"))
-    refused = []
+    refused: list[Any] = []
     connect = socket.socket.connect
 
     def refuse_once(self: socket.socket, address: Any) -> None:

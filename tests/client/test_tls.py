@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -36,12 +37,12 @@ class QuietServer(HTTPServer):
 
 
 @pytest.fixture(scope="module")
-def authority() -> "trustme.CA":
+def authority() -> Any:
     return trustme.CA()
 
 
 @pytest.fixture(scope="module")
-def url(authority: "trustme.CA") -> Iterator[str]:
+def url(authority: Any) -> Iterator[str]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     server = QuietServer(("127.0.0.1", 0), Handler)
@@ -61,7 +62,7 @@ def no_certificates_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bundle(authority: "trustme.CA", tmp_path: Path) -> str:
+def bundle(authority: Any, tmp_path: Path) -> str:
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
@@ -69,7 +70,14 @@ def bundle(authority: "trustme.CA", tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     "kind",
-    [CertificateError, TLSError, ConnectionFailed, ssl.SSLCertVerificationError, ssl.SSLError, requests.exceptions.SSLError],
+    [
+        CertificateError,
+        TLSError,
+        ConnectionFailed,
+        ssl.SSLCertVerificationError,
+        ssl.SSLError,
+        requests.exceptions.SSLError,
+    ],
 )
 def test_a_certificate_that_is_not_trusted_is_refused(url: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match="CERTIFICATE_VERIFY_FAILED"):

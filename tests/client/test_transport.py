@@ -89,9 +89,7 @@ def test_authentication_of_any_kind_is_honoured(serve: Any) -> None:
     assert [head.get("authorization") for head in script.heads] == ["Bearer token", "Basic am9lOnNlY3JldA==", None]
 
 
-def test_netrc_is_read_for_ones_own_session_only(
-    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_netrc_is_read_for_ones_own_session_only(serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login joe password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
