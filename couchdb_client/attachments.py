@@ -129,7 +129,7 @@ def _part(name: str, value: Any, copies: ExitStack) -> tuple[dict[str, Any], byt
 
 def _spooled(upload: Upload, copies: ExitStack) -> Upload:
     """Return an upload whose length is known, of a copy of the content that ``copies`` closes."""
-    file = copies.enter_context(SpooledTemporaryFile(max_size=_SPOOL_SIZE))
+    file = copies.enter_context(SpooledTemporaryFile(max_size=_SPOOL_SIZE))  # noqa: SIM115 - it is one
     for piece in upload:
         file.write(piece)
     file.seek(0)

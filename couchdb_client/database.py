@@ -550,8 +550,8 @@ class Database:
 
         The answer is a dictionary (``results``, ``last_seq``); with ``feed='continuous'`` a generator of dictionaries
         that is open until the server ends it, or you close it. ``doc_ids`` is a list; ``filter='_selector'`` takes the
-        option ``_selector={'selector': {…}}``. ``timeout`` and ``heartbeat`` are milliseconds. With a ``filter`` its own
-        parameters are options too.
+        option ``_selector={'selector': {…}}``. ``timeout`` and ``heartbeat`` are milliseconds. With a ``filter``
+        its own parameters are options too.
         """
         return changes(self.resource, opts)
 

@@ -55,12 +55,14 @@ class Row(dict[str, Any], Generic[K, V]):
     @property
     def key(self) -> K:
         """The key, as the map function emitted it."""
-        return cast(K, self["key"])
+        key: K = self["key"]
+        return key
 
     @property
     def value(self) -> V:
         """The value, as the map function emitted it or the reduce function returned it."""
-        return cast(V, self.get("value"))
+        value: V = self.get("value")  # type: ignore[assignment]  # typed by who knows the view
+        return value
 
     @property
     def error(self) -> str | None:

@@ -38,7 +38,7 @@ def test_a_redirected_stream_says_that_it_cannot_be_sent_again(wire: Any, db: Da
             return b""
 
     redirect(wire, 307, "/moved/john/x.txt")
-    with pytest.raises(ServerError, match="PUT was redirected to http://couch.example/moved/john/x.txt, but its body"):
+    with pytest.raises(ServerError, match=r"PUT was redirected to .*, but its body cannot be read again"):
         db.put_attachment({"_id": "john", "_rev": "1-a"}, Pipe(), "x.txt")
 
 

@@ -157,9 +157,10 @@ def test_a_context_manager_leaves_a_session_alone_that_was_given_to_it(fake: Cou
 
 
 def test_each_request_is_logged(fake: CouchFake, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, logger="couchdb_client"), pytest.raises(ResourceNotFound):
+    with caplog.at_level(logging.DEBUG, logger="couchdb_client"):
         Database(fake.url + "people").get("john", conflicts=True)
-        Server(fake.url)["missing"]
+        with pytest.raises(ResourceNotFound):
+            Server(fake.url)["missing"]
     messages = [record.getMessage() for record in caplog.records if record.name == "couchdb_client"]
     assert [message.rpartition(" (")[0] for message in messages] == ["GET /people/john 200", "HEAD /missing 404"]
 

@@ -131,8 +131,8 @@ def wrong(db: Database, server: Server) -> None:
     db.find({}, wrapper=5)  # type: ignore[call-overload]
     db.put_attachment({"_id": "a", "_rev": "1-a"}, 5, "b.txt")  # type: ignore[arg-type]
     db.get_attachment(5, "b.txt")  # type: ignore[call-overload]
-    db.view("a/b").rows[0].vlaue  # type: ignore[attr-defined]
-    db.get("a").id  # type: ignore[union-attr]
+    db.view("a/b").rows[0].vlaue  # type: ignore[attr-defined]  # noqa: B018
+    db.get("a").id  # type: ignore[union-attr]  # noqa: B018
     server.create("a", partitioned="yes")  # type: ignore[arg-type]
     server.replicate(5, "b")  # type: ignore[arg-type]
     server.add_user("a", "b", roles="staff")  # type: ignore[arg-type]
