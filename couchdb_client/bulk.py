@@ -18,7 +18,7 @@ UpdateResult: TypeAlias = "tuple[bool, str, str | HTTPError | None]"
 
 def update(database: Resource, documents: Iterable[Any], options: Mapping[str, Any]) -> list[UpdateResult]:
     documents = list(documents)
-    docs = [as_dict(doc) for doc in documents]
+    docs = [doc if isinstance(doc, dict) else as_dict(doc) for doc in documents]
     rows = database.fetch("POST", "_bulk_docs", body={**options, "docs": docs})
     # With new_edits=False the answer has rows for the refused documents alone: a row's place says nothing then.
     saved = documents if len(rows) == len(documents) else [None] * len(rows)
@@ -32,7 +32,9 @@ def _update_result(row: Mapping[str, Any], document: Any, url: str) -> UpdateRes
         return False, docid, _refusal(row, docid, url)
     rev = row.get("rev")
     if isinstance(document, dict):
-        document.update({"_id": docid, "_rev": rev} if rev else {"_id": docid})
+        document["_id"] = docid
+        if rev:
+            document["_rev"] = rev
     return True, docid, rev
 
 

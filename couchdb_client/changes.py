@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from couchdb_client import json
 from couchdb_client.conditions import Conditions
@@ -15,6 +15,9 @@ __all__ = ["changes", "open_feed", "read_change"]
 
 #: Seconds of silence of a feed that waits, where the request does not say: the server's default for both its settings.
 DEFAULT_SILENCE = 60.0
+
+#: Longer lines than this are no heartbeats.
+_SHORTEST = 3
 
 
 def changes(database: Resource, options: Mapping[str, Any]) -> Any:
@@ -35,7 +38,7 @@ def _follow(database: Resource, options: Mapping[str, Any]) -> Generator[Change,
             change = read_change(line, prefix)
             if change is None:
                 continue
-            if "last_seq" in change:
+            if "id" not in change:
                 body.read()  # to the end, so that the connection can be used again
             yield change
 
@@ -48,10 +51,11 @@ def open_feed(database: Resource, options: Mapping[str, Any]) -> ResponseBody:
 
 def read_change(line: bytes, prefix: bytes = b"") -> Change | None:
     """Return the change in a line of a feed; None for a heartbeat, or another field of an event."""
-    text = line.strip()
+    text = line.strip() if prefix or len(line) < _SHORTEST else line
     if not text.startswith(prefix) or len(text) == len(prefix):
         return None
-    return cast(Change, json.decode(text[len(prefix) :].decode("utf-8")))
+    change: Change = json.decode(str(text[len(prefix) :], "utf-8"))
+    return change
 
 
 def _request(database: Resource, options: Mapping[str, Any], *, decoded: bool) -> Any:

@@ -86,6 +86,23 @@ class ResponseBody(io.BufferedIOBase):
                 break
         return b"".join(parts)
 
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines of the body."""
+        while True:
+            end = self._buffer.rfind(b"\n") + 1
+            if end > self._position:  # whole lines have arrived: no need to look for each by itself
+                begin = self._position
+                for line in self._buffer[begin : end - 1].split(b"\n"):
+                    begin += len(line) + 1
+                    self._position = begin
+                    yield line + b"\n"
+                    if self._position != begin:  # something was read in between
+                        break
+            line = self.readline()
+            if not line:
+                return
+            yield line
+
     def iterchunks(self) -> Iterator[bytes]:
         """Return an iterator over the lines of the body (couchdb-python's name for it)."""
         return iter(self)
