@@ -1,8 +1,8 @@
 """A seeded fuzz: ``python -m benchmarks.fuzz [--count 100000] [--seed 1] [--seconds 3600]``.
 
 Whatever it is sent, a server must answer it: with a well-formed answer, soon, and by one of the errors that CouchDB
-has. A mistake of couchfake's own (an exception that is no answer, the dispatcher's last line of defence, JSON that is
-none, a request that takes seconds) is printed with the request; the exit status is then 1.
+has. A mistake of couchfake's own (an exception instead of an answer, the dispatcher's last line of defence, invalid
+JSON, a request that takes seconds) is printed with the request; the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from benchmarks.fuzz_requests import FuzzRequest, Requests
 from couchfake import CouchFake
-from couchfake.peer import ENVIRON_KEY, Peer
-from couchfake.wire import ClientDisconnected, gateway, refuse, split_target, too_long
+from couchfake.transports.client import ENVIRON_KEY, Client, ClientDisconnected
+from couchfake.transports.wsgi import Answer, base_environ, header_items, make_environ, within_limits
 
-PATIENCE = 0.05  # seconds for which a feed is listened to
+READ_SECONDS = 0.05  # how long a feed is read
 TOO_LONG = 10  # seconds after which a request counts as hanging
 FRESH_EVERY = 5000  # requests to one server
 
@@ -56,7 +55,7 @@ class Mistakes(logging.Handler):
 
 
 class Body(io.RawIOBase):
-    """A request body; with ``cut`` the client vanishes after so many bytes."""
+    """A request body. With ``cut`` the client vanishes after that many bytes."""
 
     def __init__(self, data: bytes, cut: int | None) -> None:
         self._data = io.BytesIO(data if cut is None else data[:cut])
@@ -73,7 +72,7 @@ class Body(io.RawIOBase):
 
 
 class Fuzz:
-    """Sends requests to one server after the other and keeps what went wrong in ``failures``."""
+    """Sends requests to a series of servers and keeps what went wrong in ``failures``."""
 
     def __init__(self, seed: int) -> None:
         self.requests = Requests(seed)
@@ -84,7 +83,7 @@ class Fuzz:
         self._mistakes.setFormatter(logging.Formatter("%(message)s"))
 
     def run(self, count: int, seconds: float) -> int:
-        """Send ``count`` requests, fewer if they take longer than ``seconds``; how many it were."""
+        """Send ``count`` requests, fewer if they take longer than ``seconds``. Return how many were sent."""
         logger = logging.getLogger("couchfake")
         logger.addHandler(self._mistakes)
         logger.propagate = False
@@ -126,31 +125,24 @@ class Fuzz:
         self.failures += [f"{request}\n{each}" for each in faults]
 
     def _send(self, fake: CouchFake, request: FuzzRequest) -> str:
-        """What is wrong with the answer; the empty string for nothing."""
-        head: list[Any] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
-            head[:] = [int(status[:3]), headers]
-
+        """Send a request and return what is wrong with the answer; the empty string if nothing is."""
         headers = request.headers
         if not any(name.lower() in ("authorization", "cookie") for name, _ in headers):
             headers = [*headers, ADMIN]
-        application = refuse if too_long(request.method, request.path, headers) else fake.wsgi
+        application = within_limits(fake.wsgi, request.method, request.path, headers)
         try:
-            chunks: Iterable[bytes] = application(_environ(request, headers), start_response)
+            answer = Answer(application, _environ(request, headers))
             try:
-                body = b"".join(islice(chunks, 1000))
+                body = b"".join(islice(iter(answer.next_chunk, None), 1000)) if answer.whole is None else answer.whole
             finally:
-                close = getattr(chunks, "close", None)
-                if close is not None:
-                    close()
+                answer.close()
         except ClientDisconnected:
-            return "" if request.cut is not None else "a client that is there is taken for gone"
-        self.statuses[head[0]] += 1
-        return _fault_of(request, head[0], head[1], body)
+            return "" if request.cut is not None else "a present client is taken for one that disconnected"
+        self.statuses[answer.status] += 1
+        return _fault_of(request, answer.status, answer.headers, body)
 
     def _look_after(self, fake: CouchFake) -> None:
-        """What has to hold for the databases that are left."""
+        """Check what must hold for the remaining databases."""
         for name, database in fake.node.databases.items():
             live = [entry for entry in database.entries.values() if not entry.deleted]
             if sorted(entry.id for entry in live) != list(database.live_ids) or len(live) != database.doc_count:
@@ -161,28 +153,12 @@ class Fuzz:
 
 def _environ(request: FuzzRequest, headers: list[tuple[str, str]]) -> dict[str, Any]:
     target = request.path if request.path.startswith("/") else "/" + request.path
-    path, query = split_target(target)
-    peer = Peer()
-    peer.deadline = time.monotonic() + PATIENCE
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "REQUEST_URI": target,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "5984",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "HTTP_HOST": "127.0.0.1:5984",
-        "CONTENT_LENGTH": str(len(request.body)),
-        **gateway(),
-        "wsgi.input": io.BufferedReader(Body(request.body, request.cut)),
-        ENVIRON_KEY: peer,
-    }
-    for name, value in headers:
-        key = name.upper().replace("-", "_")
-        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+    client = Client()
+    client.deadline = time.monotonic() + READ_SECONDS
+    base = {**base_environ("127.0.0.1", 5984), "HTTP_HOST": "127.0.0.1:5984", "CONTENT_LENGTH": str(len(request.body))}
+    stream = io.BufferedReader(Body(request.body, request.cut))
+    environ = make_environ(base, request.method, target, header_items(headers), stream)
+    environ[ENVIRON_KEY] = client
     return environ
 
 
@@ -199,7 +175,7 @@ def _fault_of(request: FuzzRequest, status: int, headers: list[tuple[str, str]],
     try:
         json.loads(body)
     except ValueError as error:
-        return f"status {status}, JSON that is none ({error}): {body[:300]!r}"
+        return f"status {status}, invalid JSON ({error}): {body[:300]!r}"
     except RecursionError:
         pass
     return ""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from couchfake.routing import ROUTES
+from couchfake.api.routing import ROUTES
 
 CORPUS = Path(__file__).parents[1] / "tests" / "conformance" / "corpus"
 LEFT_OUT = ("replication",)  # which would call other servers
@@ -49,9 +49,17 @@ HEADERS = {
     "Authorization": ["Basic", "Basic !", "Basic YQ==", "Basic YTpi", "Bearer x.y.z", "Bearer ", "Digest x"],
     "Content-Encoding": ["gzip", "deflate", "identity", "", "\xff"],
     "Content-Type": [
-        "", "application/json", "text/plain", "application/json;charset=latin1", "multipart/related;boundary=x",
-        "multipart/related;", "multipart/form-data;boundary=x", "application/x-www-form-urlencoded", "a" * 2000,
-        'multipart/related;boundary="', "\xff/\xff",
+        "",
+        "application/json",
+        "text/plain",
+        "application/json;charset=latin1",
+        "multipart/related;boundary=x",
+        "multipart/related;",
+        "multipart/form-data;boundary=x",
+        "application/x-www-form-urlencoded",
+        "a" * 2000,
+        'multipart/related;boundary="',
+        "\xff/\xff",
     ],
     "Content-Length": ["0", "-1", "x", "99999999999999999999", "5", ""],
     "Cookie": ["AuthSession=", "AuthSession=x", "AuthSession=YTo6", "AuthSession=YWRtOjY1OjA", "a=b; AuthSession=\xff"],

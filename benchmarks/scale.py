@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from benchmarks.sizes import memory_of
+from benchmarks.snapshots import WRITES, Restored, load_seconds, write_costs
 from benchmarks.startup import first_tests_ms, plugin_import_ms
 from couchfake import CouchFake
 
@@ -123,6 +124,11 @@ def main() -> int:
         line(name, f"{small:.3f} / {large:.3f} ms", large / small, GROWTH, "×")
     memory = memory_of(options.large)
     line(f"{options.large} documents of 500 bytes", "", memory["filled"], 400, " MB")
+    restored, queried = Restored(options.large).restore_ms()
+    line(f"restore after {WRITES} writes", f"{options.large} docs", restored, 1, " ms")
+    line("three view queries after a restore", f"{options.large} docs", queried, 3, " ms")
+    line("writing beside a snapshot", "", write_costs(), 1.1, "×")
+    line("loading a seed", f"{options.large} docs", load_seconds(options.large), 15, " s")
     line("importing the plugin", "", plugin_import_ms(), 20, " ms")
     for name, milliseconds in first_tests_ms().items():
         line(name, "", milliseconds, 1 if name == "couch_db" else 5, " ms")

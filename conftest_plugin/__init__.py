@@ -1,4 +1,4 @@
-"""Fixtures with a CouchDB for pytest: ``couch``, ``couch_db``, ``couch_url``, ``couchfake``, ``make_couch``.
+"""A pytest plugin with a CouchDB for tests: ``couch``, ``couch_db``, ``couch_url`` and others, and ``couch_fixture``.
 
 Loaded through the entry point ``couchfake`` (``-p no:couchfake`` turns it off). A run that uses none of the fixtures
 imports neither the fake nor the client.
@@ -6,147 +6,178 @@ imports neither the fake nor the client.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 
+from conftest_plugin.fixtures import (
+    _couch_backend,
+    _couch_test,
+    couch,
+    couch_address,
+    couch_admin,
+    couch_conflict,
+    couch_db,
+    couch_gates,
+    couch_tree,
+    couch_url,
+    couchfake,
+    make_couch,
+)
+from conftest_plugin.hints import scope_mismatch
+from conftest_plugin.report import add_sections, explain_comparison
+from conftest_plugin.run import run_of
+from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
+from conftest_plugin.secrets import redact
 from conftest_plugin.settings import (
-    BACKENDS,
-    ENGINES,
-    FAKE_SETTINGS,
+    INSTALL_AS_COUCHDB,
     MARKER,
-    OPTIONS,
-    Settings,
+    MARKER_SETTINGS,
+    add_options,
+    marker_of,
     marker_settings,
-    settings_of,
     with_marker,
 )
+from conftest_plugin.trace import WORKER_OUTPUT, write_trace
 
-if TYPE_CHECKING:
-    import couchdb_client
-    from conftest_plugin.backends import Backend
-    from couchfake import CouchFake
+__all__ = [
+    "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
+    "couch_fixture", "couch_gates", "couch_tree", "couch_url", "couchfake", "make_couch",
+]  # fmt: skip
 
-_SETTINGS = pytest.StashKey[Settings]()
+FIXTURES = frozenset(("couch", "couch_address", "couch_db", "couch_url", "couchfake", "make_couch"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("couchfake", "CouchDB for tests")
-    choices = {"couch_backend": BACKENDS, "couch_js_engine": ENGINES}
-    for name, text in OPTIONS.items():
-        option = "--" + name.replace("_", "-")
-        group.addoption(option, default=None, choices=choices.get(name), metavar=name[6:].upper(), help=text)
-        parser.addini(name, text, default=None)
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Set the environment before a conftest.py imports an application that reads it, and the name that it imports."""
+    if early_config.getini(INSTALL_AS_COUCHDB):
+        _install_as_couchdb()
+    if early_config.getini("couch_env") or early_config.getini("couch_intercept"):
+        run_of(early_config).begin()
+
+
+def _install_as_couchdb() -> None:
+    from couchdb_client import install_as_couchdb
+
+    try:
+        install_as_couchdb()
+    except ImportError as error:
+        raise pytest.UsageError(f"{INSTALL_AS_COUCHDB}: {error}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", f"{MARKER}(backend=..., {'=..., '.join(FAKE_SETTINGS)}=...): the CouchDB that a test wants"
-    )
-    config.stash[_SETTINGS] = settings_of(config)
+    config.addinivalue_line("markers", f"{MARKER}({'=..., '.join(MARKER_SETTINGS)}=...): the CouchDB that a test wants")
+    run_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return config.stash[_SETTINGS].header()
+    return run_of(config).settings.header()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A wrong marker ends the run before the first test; under xdist, which knows no such end, its test fails."""
-    if hasattr(config, "workerinput"):
-        return
+    """Check the markers, and let each test that uses a server of a wider scope begin and end with its state."""
     for item in items:
-        given = marker_settings(item)
-        if given:
-            with_marker(config.stash[_SETTINGS], given)
+        names = getattr(item, "fixturenames", None)
+        if names is None:
+            continue
+        if "couch_address" in names and not FIXTURES & set(names) - {"couch_address"}:
+            names.append("_couch_backend")  # there is to be a server behind the address
+        if couch_fixtures_of(item):
+            _begin_before_own_fixtures(item, names)
+        if not hasattr(config, "workerinput"):  # xdist's workers cannot end the run: there the test fails
+            given = marker_settings(item)
+            if given:
+                with_marker(run_of(config).settings, given, marker_of(item))
 
 
-@pytest.fixture(scope="session")
-def _couch_reachable() -> Callable[[Settings], None]:
-    """Checks a real server once in a run."""
-    seen: list[str] = []
-
-    def check(settings: Settings) -> None:
-        from conftest_plugin.backends import check_reachable
-
-        if not seen:
-            check_reachable(settings)
-            seen.append(settings.url.value)
-
-    return check
+def _begin_before_own_fixtures(item: pytest.Item, names: list[str]) -> None:
+    """Insert ``_couch_test`` behind the fixtures of wider scopes and before those of the test."""
+    found: Any = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009  pytest has no public name for it
+    place = next((n for n, name in enumerate(names) if name in found and found[name][-1].scope == "function"), None)
+    names.insert(len(names) if place is None else place, "_couch_test")
 
 
-@pytest.fixture
-def _couch_settings(request: pytest.FixtureRequest) -> Settings:
-    settings = request.config.stash[_SETTINGS]
-    given = marker_settings(request.node)
-    if not given:
-        return settings
-    settings = with_marker(settings, given)
-    if settings.on_real_server and (settings.fake or "js_engine" in given):
-        pytest.skip(f"the marker {MARKER} asks for what a real server cannot be told")
-    return settings
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """With xdist the controller checks the real server, once for all workers."""
+    config = session.config
+    if getattr(config.option, "numprocesses", None) and not config.option.collectonly:
+        run_of(config).check_real_server()
 
 
-@pytest.fixture
-def _couch_backend(_couch_settings: Settings, _couch_reachable: Callable[[Settings], None]) -> Iterator[Backend]:
-    from conftest_plugin.backends import FakeBackend, RealBackend
-
-    backend: Backend
-    if _couch_settings.on_real_server:
-        _couch_reachable(_couch_settings)
-        backend = RealBackend(_couch_settings.url.value)
-    else:
-        backend = FakeBackend(_couch_settings, socket=_couch_settings.backend.value == "socket")
-    yield backend
-    backend.close()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Check the real server once, before the first test, if any test uses it."""
+    config = session.config
+    if config.option.collectonly or hasattr(config, "workerinput"):
+        return
+    if any(FIXTURES & set(getattr(i, "fixturenames", ())) or couch_fixtures_of(i) for i in session.items):
+        run_of(config).check_real_server()
 
 
-@pytest.fixture
-def couchfake(_couch_settings: Settings, request: pytest.FixtureRequest) -> CouchFake:
-    """The fake itself: its clock, its log, its application. Skips the test on a real server."""
-    if _couch_settings.on_real_server:
-        pytest.skip("there is no fake behind a real server's URL")
-    fake: CouchFake = request.getfixturevalue("_couch_backend").fake
-    return fake
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    run_of(item.config).before_test(item)
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        raise pytest.fail.Exception(f"UsageError: {error}", pytrace=False) from None
+    except pytest.fail.Exception as failure:
+        sentence = scope_mismatch(failure.msg or "")
+        if sentence is None:
+            raise
+        raise pytest.fail.Exception(sentence, pytrace=False) from None
 
 
-@pytest.fixture
-def couch(_couch_backend: Backend) -> couchdb_client.Server:
-    """A server: a fresh, empty fake, or the real one. With admins, logged in as the first of them."""
-    return _couch_backend.server()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Check the gates right after the test, before its fixtures clean up."""
+    yield
+    run_of(item.config).check_gates()
 
 
-@pytest.fixture
-def couch_db(couch: couchdb_client.Server, _couch_backend: Backend) -> couchdb_client.Database:
-    """A fresh database, gone after the test."""
-    return _couch_backend.database(couch)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    return explain_comparison(op, left, right)
 
 
-@pytest.fixture
-def couch_url(_couch_backend: Backend) -> str:
-    """The same server's URL, with a login where it needs one, for any program in any language while the test runs."""
-    return _couch_backend.url
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    run = run_of(item.config)
+    if report.failed and not run.settings.no_report and run.fakes:
+        add_sections(report, item, run.fakes)
+    if report.failed or report.skipped:
+        redact(report, run.settings.secrets)
+    return report
 
 
-@pytest.fixture
-def make_couch(_couch_settings: Settings) -> Iterator[Callable[..., couchdb_client.Server]]:
-    """Makes further servers, each a fake of its own on a socket of its own, so that they can replicate.
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    run_of(item.config).after_test()
 
-    Takes what the marker takes but ``backend``. Skips the test on a real server, which cannot be multiplied.
-    """
-    from conftest_plugin.backends import FakeBackend
 
-    if _couch_settings.on_real_server:
-        pytest.skip("there is one real server only")
-    made: list[FakeBackend] = []
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    run = run_of(session.config)
+    run.finish()
+    if run.trace is not None:
+        write_trace(session.config, run.trace, run.settings.trace)
 
-    def make(**given: Any) -> couchdb_client.Server:
-        if "backend" in given:
-            raise pytest.UsageError("make_couch: each server has a socket; there is no backend to choose")
-        made.append(FakeBackend(with_marker(_couch_settings, given), socket=True))
-        return made[-1].server()
 
-    yield make
-    for backend in made:
-        backend.close()
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """With xdist the controller collects what its workers traced."""
+    run = run_of(node.config)
+    if run.trace is not None:
+        run.trace.entries += getattr(node, "workeroutput", {}).get(WORKER_OUTPUT, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in run_of(config).summary():
+        terminalreporter.write_line(line)

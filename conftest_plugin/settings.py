@@ -1,4 +1,4 @@
-"""What the plugin was told: marker before command line before environment before ini file.
+"""The plugin's settings: the marker counts before the command line, the environment, and the ini file.
 
 Nothing here imports the fake or the client: a run that uses neither pays for neither.
 """
@@ -8,23 +8,47 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from conftest_plugin.secrets import secrets_of
+
 BACKENDS = ("in-process", "socket", "url")
 ENGINES = ("quickjs", "js2py")
-#: What only a fake can be told, and what the marker ``couch`` takes besides ``backend``.
 FAKE_SETTINGS = ("js_engine", "admins", "config", "clock", "uuids")
+"""Arguments of ``CouchFake`` that the marker ``couch`` and ``couch_fixture`` take."""
+MARKER_SETTINGS = ("backend", *FAKE_SETTINGS, "intercept", "faults", "gates")
+FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept", "faults")
+"""Settings that a real server cannot have."""
 MARKER = "couch"
+TEST_DATABASE_PREFIX = "couchfake-test-"
 OPTIONS = {
     "couch_backend": f"where the fixtures find CouchDB: {', '.join(BACKENDS)} (default: in-process)",
     "couch_url": "run on this real server instead of a fake; only databases that the fixtures made are touched",
     "couch_js_engine": f"JavaScript engine of the fake: {', '.join(ENGINES)} (default: the best there is)",
+    "couch_trace": "write the requests of the run to this file as an HTTP archive (HAR)",
+    "couch_prefix": "on a real server, delete databases that the application made whose names begin with this",
 }
+"""Options with a value: on the command line, in the environment and in the ini file."""
+FLAGS = {
+    "couch_no_report": "do not show the requests of a failing test",
+    "couch_allow_config": "on a real server, let tests change the configuration; it is put back after each test",
+}
+"""Options without a value: on the command line, in the environment and in the ini file."""
+LISTS = {
+    "couch_gates": "what tests may not do: unindexed_query, max_indexed=N, conflicts, errors, unknown_endpoint,"
+    " open_feeds",
+    "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL)",
+    "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
+}
+"""Settings of the ini file only, one entry a line."""
+INSTALL_AS_COUCHDB = "couch_install_as_couchdb"
+"""The ini option that puts the client under the name ``couchdb``."""
 _SOURCES = ("marker", "command line", "environment", "ini", "default")
 
 
@@ -32,7 +56,7 @@ _SOURCES = ("marker", "command line", "environment", "ini", "default")
 class Choice:
     """A value and where it was given; ``rank`` 0 is the strongest source."""
 
-    value: Any
+    value: Any = field(repr=False)  # may hold a password, which pytest must not print
     rank: int
     name: str
 
@@ -48,14 +72,32 @@ class Settings:
     backend: Choice
     url: Choice
     js_engine: Choice
-    fake: Mapping[str, Any]  # further arguments for the fake, from markers
+    fake: Mapping[str, Any] = field(repr=False)  # further arguments for the fake, from markers; may hold passwords
+    prefix: str | None = None
+    allow_config: bool = False
+    env: tuple[str, ...] = ()
+    intercept_always: tuple[str, ...] = ()
+    no_report: bool = False
+    trace: str | None = None
+    gates: tuple[str, ...] = ()
+    intercept: tuple[str, ...] = ()  # for one test, from its marker
+    faults: tuple[Mapping[str, Any], ...] = ()  # the same: arguments of Faults.add
+
+    @property
+    def secrets(self) -> list[str]:
+        """Texts that must not be printed."""
+        return secrets_of(self.url.value) if self.url.value else []
+
+    def with_fake(self, **settings: Any) -> Settings:
+        """Return the settings with further arguments for the fake."""
+        return replace(self, fake={**self.fake, **settings})
 
     @property
     def on_real_server(self) -> bool:
         return bool(self.backend.value == "url")
 
     def header(self) -> str:
-        """One line for pytest's header: what was chosen, and from where."""
+        """Return a line for pytest's header: what was chosen, and from where."""
         if self.on_real_server:
             return f"couchfake: {without_password(self.url.value)} ({self.url.source})"
         engine = self.js_engine
@@ -67,7 +109,7 @@ class Settings:
 
 
 def _collation() -> str:
-    """The name of the collation that a fake will choose, told without importing it."""
+    """Return the name of the collation that a fake will choose, without importing it."""
     for module in ("icu", "pyuca"):
         if importlib.util.find_spec(module):
             return module
@@ -75,21 +117,67 @@ def _collation() -> str:
 
 
 def without_password(url: str) -> str:
-    """The URL with its password starred out."""
+    """Return the URL with ``***`` for its password."""
     return re.sub(r"(//[^/@:]*:)[^/@]*@", r"\1***@", url)
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """The settings of a run. Raises pytest.UsageError."""
+    """Return the settings of a run. Raise pytest.UsageError if they are wrong."""
     found = {name: _option(config, name) for name in OPTIONS}
-    return _checked(found["couch_backend"], found["couch_url"], found["couch_js_engine"], {})
+    settings = _checked(found["couch_backend"], found["couch_url"], found["couch_js_engine"], {})
+    if settings.on_real_server and config.getini("couch_intercept"):
+        raise pytest.UsageError("ini couch_intercept: connections can be sent to a fake, not to a real server")
+    return replace(
+        settings,
+        prefix=found["couch_prefix"].value,
+        allow_config=_flag(config, "couch_allow_config"),
+        no_report=_flag(config, "couch_no_report"),
+        trace=found["couch_trace"].value,
+        gates=tuple(config.getini("couch_gates")),
+        env=tuple(config.getini("couch_env")),
+        intercept_always=tuple(config.getini("couch_intercept")),
+    )
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options of the command line and of the ini file."""
+    group = parser.getgroup("couchfake", "CouchDB for tests")
+    choices = {"couch_backend": BACKENDS, "couch_js_engine": ENGINES}
+    for name, text in OPTIONS.items():
+        group.addoption(option(name), default=None, choices=choices.get(name), metavar=name[6:].upper(), help=text)
+        parser.addini(name, text, default=None)
+    for name, text in FLAGS.items():
+        group.addoption(option(name), action="store_true", default=None, help=text)
+        parser.addini(name, text, type="bool", default=False)
+    for name, text in LISTS.items():
+        parser.addini(name, text, type="linelist", default=[])
+    parser.addini(INSTALL_AS_COUCHDB, "make 'import couchdb' import couchdb_client", type="bool", default=False)
+
+
+def option(name: str) -> str:
+    """Return a setting's name on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("COUCH_", "COUCHFAKE_")
+
+
+def _flag(config: pytest.Config, name: str) -> bool:
+    if config.getoption(option(name)) is not None:
+        return True
+    text = os.environ.get(_variable(name))
+    if text:
+        if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
+            raise pytest.UsageError(f"environment {_variable(name)}: {text!r} is not yes or no")
+        return text.lower() in ("1", "true", "yes")
+    return bool(config.getini(name))
 
 
 def _option(config: pytest.Config, name: str) -> Choice:
-    option = "--" + name.replace("_", "-")
-    variable = name.upper().replace("COUCH_", "COUCHFAKE_")
-    if config.getoption(option) is not None:
-        return Choice(config.getoption(option), 1, option)
+    variable = _variable(name)
+    if config.getoption(option(name)) is not None:
+        return Choice(config.getoption(option(name)), 1, option(name))
     if os.environ.get(variable):
         return Choice(os.environ[variable], 2, variable)
     if config.getini(name):
@@ -97,35 +185,97 @@ def _option(config: pytest.Config, name: str) -> Choice:
     return Choice(None, 4, name)
 
 
-def with_marker(settings: Settings, given: Mapping[str, Any]) -> Settings:
-    """The settings of one test, whose markers say ``given``. Raises pytest.UsageError."""
-    unknown = sorted(set(given) - {"backend", *FAKE_SETTINGS})
+def with_marker(settings: Settings, given: Mapping[str, Any], where: str = f"@pytest.mark.{MARKER}") -> Settings:
+    """Return the settings of one test whose markers say ``given``. Raise pytest.UsageError if they are wrong."""
+    unknown = sorted(set(given) - set(MARKER_SETTINGS))
     if unknown:
-        raise pytest.UsageError(
-            f"@pytest.mark.{MARKER}: unknown setting {unknown[0]!r}; there are backend, {', '.join(FAKE_SETTINGS)}"
-        )
+        raise pytest.UsageError(f"{where}: unknown setting {unknown[0]!r}; there are {', '.join(MARKER_SETTINGS)}")
+    _check_types(given, where)
     backend, engine = settings.backend, settings.js_engine
     if "backend" in given:
         backend = Choice(given["backend"], 0, "backend")
     if "js_engine" in given:
         engine = Choice(given["js_engine"], 0, "js_engine")
     fake = {name: given[name] for name in FAKE_SETTINGS if name in given and name != "js_engine"}
-    return _checked(backend, settings.url, engine, fake)
+    checked = _checked(backend, settings.url, engine, fake)
+    intercept = given.get("intercept", ())
+    return replace(
+        settings,
+        backend=checked.backend,
+        js_engine=checked.js_engine,
+        fake=fake,
+        intercept=(intercept,) if isinstance(intercept, str) else tuple(intercept),
+        faults=tuple(given.get("faults", ())),
+        gates=tuple(given["gates"]) if "gates" in given else settings.gates,
+    )
+
+
+def _check_types(given: Mapping[str, Any], where: str) -> None:
+    admins, config, intercept = given.get("admins"), given.get("config"), given.get("intercept", ())
+    if admins is not None and not _is_table(admins, str):
+        raise pytest.UsageError(f"{where}: admins is a dict of names and passwords, such as {{'adm': 'pass'}}")
+    if config is not None and not (
+        isinstance(config, Mapping) and all(_is_table(keys, (str, int, float)) for keys in config.values())
+    ):
+        raise pytest.UsageError(
+            f"{where}: config is a dict of sections, each a dict of keys and values, such as"
+            " {'couchdb': {'max_document_size': '1000'}}"
+        )
+    for name in ("clock", "uuids"):
+        if given.get(name) is not None and not callable(given[name]):
+            raise pytest.UsageError(f"{where}: {name} is a function without arguments, not {given[name]!r}")
+    faults, gates = given.get("faults", ()), given.get("gates", ())
+    if not isinstance(faults, (list, tuple)) or not all(_is_table(each, object) and "fault" in each for each in faults):
+        raise pytest.UsageError(f"{where}: faults is a list of dicts, such as [{{'fault': 'refuse', 'status': 503}}]")
+    if not isinstance(gates, (list, tuple)) or not all(isinstance(each, str) for each in gates):
+        raise pytest.UsageError(f"{where}: gates is a list of names, such as ['unindexed_query', 'max_indexed=1000']")
+    entries = [intercept] if isinstance(intercept, str) else intercept
+    if not isinstance(entries, (list, tuple)) or not all(isinstance(each, str) for each in entries):
+        raise pytest.UsageError(f"{where}: intercept is a URL or a list of URLs, such as 'http://couchdb:5984'")
+
+
+def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(k, str) and isinstance(v, kind) for k, v in value.items())
 
 
 def marker_settings(item: pytest.Item) -> dict[str, Any]:
-    """What a test's ``couch`` markers say together, the closest first. Raises pytest.UsageError."""
+    """Return what a test's ``couch`` markers say together; the closest counts. Raise pytest.UsageError."""
     given: dict[str, Any] = {}
     for mark in item.iter_markers(MARKER):
         if mark.args:
-            raise pytest.UsageError(f"@pytest.mark.{MARKER} at {item.nodeid}: takes names with values only")
+            raise pytest.UsageError(f"{marker_of(item)}: takes names with values only")
         for name, value in mark.kwargs.items():
             given.setdefault(name, value)
     return given
 
 
+def marker_of(item: pytest.Item) -> str:
+    """Name a test's marker in a message."""
+    return f"@pytest.mark.{MARKER} at {item.nodeid}"
+
+
+def not_on_real_server(settings: Settings, given: Mapping[str, Any]) -> str | None:
+    """Say why a test with these settings cannot run on a real server, or return None if it can."""
+    impossible = [name for name in FAKES_ONLY if given.get(name) is not None]
+    if impossible:
+        return f"a real server has no setting {impossible[0]!r}"
+    if given.get("admins") and not urlsplit(settings.url.value).username:
+        return "admins: the URL of the real server has no login of an admin"
+    if given.get("config") and not settings.allow_config:
+        return f"config: {option('couch_allow_config')} lets tests change a real server's configuration"
+    return None
+
+
+def database_name(name: str | None = None) -> str:
+    """Return a database's name that no other test, worker or run has."""
+    return f"{TEST_DATABASE_PREFIX}{name + '-' if name else ''}{uuid.uuid4().hex}"
+
+
 def _checked(backend: Choice, url: Choice, engine: Choice, fake: Mapping[str, Any]) -> Settings:
-    """Settings that fit together: a URL alone chooses the backend ``url``; where both are given the stronger wins."""
+    """Return settings that fit together.
+
+    A URL alone chooses the backend ``url``; where both are given the stronger source counts.
+    """
     if backend.value is None:
         backend = Choice("url" if url.value else "in-process", url.rank if url.value else 4, url.name)
     if backend.value not in BACKENDS:
@@ -145,7 +295,7 @@ def _checked(backend: Choice, url: Choice, engine: Choice, fake: Mapping[str, An
 
 
 def _check_url(url: Choice) -> None:
-    message = f"{url.source}: {without_password(str(url.value))!r} is no URL of a CouchDB (http://host:5984/)"
+    message = f"{url.source}: {without_password(str(url.value))!r} is not the URL of a CouchDB (http://host:5984/)"
     try:
         parts = urlsplit(url.value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

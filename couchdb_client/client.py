@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from couchdb_client import http, json, util
 from couchdb_client.database import Database
 from couchdb_client.document import Document
 from couchdb_client.mango import FindResults, Indexes
@@ -22,4 +23,7 @@ __all__ = [
     "TemporaryView",
     "View",
     "ViewResults",
+    "http",
+    "json",
+    "util",
 ]

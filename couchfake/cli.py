@@ -1,9 +1,10 @@
-"""``couchfake serve`` and ``couchfake replay``: the fake as a program of its own, for clients in any language."""
+"""The command line: the fake as a program of its own, for clients in any language, and tools for any CouchDB."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import logging
 import re
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 from couchfake import CouchFake, __version__
-from couchfake.query_server.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
-from couchfake.serving import Access, Server
+from couchfake.control.seeds.errors import SeedError
+from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.transports.http1.server import Access, Server
 
 # user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
 _LOGIN_IN_URL = re.compile(r"((?:/|%2f){2})[^/?#&\s]*?(?:@|%40)", re.IGNORECASE)
@@ -23,7 +25,7 @@ _SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:password|secret|token|auth)[^=&
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Gives the exit status: 0 after a clean end, 1 where serving failed, 2 for a wrong command."""
+    """Run the command line. Return the exit status: 0 after a clean end, 1 after a failure, 2 for a wrong command."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     return command(options)
@@ -45,8 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a server admin; may be given several times. Without any, everybody is admin",
     )
     command.add_argument("--js-engine", choices=ENGINE_NAMES, help="what runs JavaScript (default: the best there is)")
+    command.add_argument("--seed", type=Path, metavar="PATH", help="documents to begin with")
     command.add_argument("-v", "--verbose", action="store_true", help="log each request to standard error")
     command.set_defaults(command=serve)
+    _add_seed_commands(commands)
     command = commands.add_parser("replay", help="play recorded exchanges and compare the answers")
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, plain or gzipped")
     command.add_argument("--url", help="the server to play them against, with its admin's login (default: a fake)")
@@ -56,9 +60,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_seed_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("load", help="load documents from files into a CouchDB")
+    command.add_argument("url", metavar="URL", help="the server, with its admin's login")
+    command.add_argument("path", type=Path, metavar="PATH", help="a folder of databases, or what one database holds")
+    command.add_argument("--db", metavar="NAME", help="the database to load into (default: as the files are called)")
+    command.set_defaults(command=load_seed)
+    command = commands.add_parser("dump", help="write all databases of a CouchDB into a folder")
+    command.add_argument("url", metavar="URL", help="the server, with its admin's login")
+    command.add_argument("path", type=Path, metavar="PATH", help="a folder, which may be an earlier dump")
+    command.set_defaults(command=dump_seed)
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
     return int(text)
 
 
@@ -70,18 +86,28 @@ def _admin(text: str) -> tuple[str, str]:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until a signal ends it. Standard output gets one line, the URL, as soon as the server answers there."""
+    """Serve until a signal. Print the URL, one line on standard output, as soon as the server answers there."""
     try:
         choose_engine(options.js_engine)
     except EngineUnavailable as error:
         return _failed(str(error))
-    fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine)
+    try:
+        fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine, seed=options.seed)
+    except SeedError as error:
+        return _failed(str(error))
     server = Server(fake.wsgi, options.host, options.port, log=log_access if options.verbose else None)
     with _logging(logging.INFO if options.verbose else logging.WARNING), _ended_by_signals() as ended:
         try:
             server.start()
         except OSError as error:
             return _failed(error.strerror or str(error))
+        if not _is_loopback(options.host):
+            print(
+                f"couchfake: warning: listening on {options.host}, where other machines can connect;"
+                " couchfake is for tests and does not withstand attacks",
+                file=sys.stderr,
+                flush=True,
+            )
         print(server.url + "/", flush=True)
         while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
             pass
@@ -89,9 +115,49 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def load_seed(options: argparse.Namespace) -> int:
+    """Load a seed into a server; 1 if the seed is wrong or the server refuses it."""
+    import requests
+
+    from couchfake.control.seeds.folders import read_seed
+    from couchfake.control.seeds.target import Couch, load_into
+
+    try:
+        databases = read_seed(options.path, options.db)
+        with requests.Session() as session:
+            count = load_into(Couch(session, options.url.rstrip("/") + "/"), databases)
+    except SeedError as error:
+        return _failed(str(error))
+    print(f"{count} documents loaded")
+    return 0
+
+
+def dump_seed(options: argparse.Namespace) -> int:
+    """Dump a server; 1 if the server refuses something or the folder is in use."""
+    import requests
+
+    from couchfake.control.seeds.dumping import dump_from
+    from couchfake.control.seeds.target import Couch
+
+    try:
+        with requests.Session() as session:
+            count = dump_from(Couch(session, options.url.rstrip("/") + "/"), options.path)
+    except SeedError as error:
+        return _failed(str(error))
+    print(f"{count} documents written")
+    return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
 def replay_files(options: argparse.Namespace) -> int:
-    """Play recordings; 0 where every answer agrees, 1 where one does not or it cannot be done."""
-    from couchfake.replaying import ReplayFailed, replay  # serving does without
+    """Play recordings. Return 0 if every answer agrees, 1 if one differs or the recordings cannot be played."""
+    from couchfake.recordings.replay import ReplayFailed, replay  # not needed for serving
 
     try:
         with _logging(logging.CRITICAL):  # errors of design functions are what many recordings are about
@@ -102,7 +168,7 @@ def replay_files(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _logging(level: int) -> Iterator[None]:
-    """The fake's log (what design functions say, what went wrong) on standard error, from this level on."""
+    """Write the fake's log (messages of design functions, errors) to standard error, from this level on."""
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -124,7 +190,7 @@ def _failed(message: str) -> int:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; the handlers of before stand again afterwards."""
+    """Give an event that Ctrl-C and SIGTERM set; restore the previous handlers afterwards."""
     ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -139,7 +205,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 
 
 def log_access(access: Access) -> None:
-    """One line for each answer: no header, no body, and no login that stands in the target."""
+    """Print one line for each answer: no header, no body, and no credentials of the target."""
     print(
         f"{access.client} {access.method} {without_secrets(access.target)} {access.status} {access.size}"
         f" {access.seconds * 1000:.1f}ms",
@@ -149,5 +215,5 @@ def log_access(access: Access) -> None:
 
 
 def without_secrets(target: str) -> str:
-    """A request target with logins in URLs, and values of parameters that sound secret, taken out."""
+    """Return a request target without credentials in URLs and without values of parameters that sound secret."""
     return _SECRET_PARAMETER.sub(r"\1***", _LOGIN_IN_URL.sub(r"\1***@", target))

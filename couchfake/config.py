@@ -259,6 +259,20 @@ class Config:
             self._volatile.clear()
             self._refresh()
 
+    def save(self) -> Callable[[], None]:
+        """Return a function that sets everything back to what it is now. It may be called more than once."""
+        with self._lock:
+            layers = dict(self._base), dict(self._lasting), dict(self._volatile)
+            tables = self._shown, self._sections, self._effective
+
+        def restore() -> None:
+            with self._lock:
+                if self._effective is not tables[2]:
+                    self._base, self._lasting, self._volatile = dict(layers[0]), dict(layers[1]), dict(layers[2])
+                    self._shown, self._sections, self._effective = tables
+
+        return restore
+
     def refuse_locked(self, section: str) -> None:
         """Forbidden for a section that HTTP may not change."""
         if section in LOCKED_SECTIONS:
@@ -289,6 +303,7 @@ def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[Key, str]:
 
 
 _SHOWN, _IMPLIED = _flat(SHOWN), _flat(IMPLIED)  # told once: each server begins with a copy
+
 
 def _refuse_unprintable(section: str, key: str, value: str) -> None:
     for kind, text, brackets in (("section", section, False), ("key", key, False), ("value", value, True)):

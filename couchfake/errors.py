@@ -72,10 +72,6 @@ class MethodNotAllowed(_Named):
         super().__init__(f"Only {allow} allowed", {"Allow": allow})
 
 
-class NotAcceptable(_Named):
-    STATUS, ERROR = 406, "not_acceptable"
-
-
 class Conflict(_Named):
     STATUS, ERROR, REASON = 409, "conflict", "Document update conflict."
 
@@ -102,10 +98,6 @@ class RangeNotSatisfiable(_Named):
     STATUS, ERROR, REASON = 416, "requested_range_not_satisfiable", "Requested range not satisfiable"
 
 
-class ExpectationFailed(_Named):
-    STATUS, ERROR = 417, "expectation_failed"
-
-
 class ServerError(_Named):
     """A crash of the real server; its answer has a ``ref`` beside error and reason, which numbers the crash."""
 
@@ -125,7 +117,3 @@ class NotSupported(_Named):
     """What the real server can do and this one does not: it says so and names itself."""
 
     STATUS, ERROR = 501, "not_implemented"
-
-
-class ServiceUnavailable(_Named):
-    STATUS, ERROR = 503, "service_unavailable"

@@ -21,6 +21,7 @@ from couchfake.auth import cookies, jwt, passwords, totp
 from couchfake.auth.context import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
 from couchfake.auth.known_logins import KnownLogins, State
 from couchfake.auth.lockout import Lockout
+from couchfake.auth.opened_sessions import OpenedSessions
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Unauthorized
@@ -50,7 +51,8 @@ class Authenticator:
         self._config = config
         self._users = users
         self._clock = clock
-        self._lockout = Lockout(config, clock)
+        self.lockout = Lockout(config, clock)
+        self.opened_sessions = OpenedSessions()
         self._proven = ProvenPasswords()
         self._known = KnownLogins(self._state)
         self._names_of: tuple[str, list[str]] = ("", [])  # the setting that was read last, and what it says
@@ -114,14 +116,14 @@ class Authenticator:
     def _proves(self, name: str, password: bytes, presented: Presented, members: dict[str, Any]) -> bool:
         salt = members.get("salt", "")
         account = (presented.peer, name, salt if isinstance(salt, str) else "")
-        self._lockout.refuse_locked(account)
+        self.lockout.refuse_locked(account)
         passwords.check_parameters(self._config, members)
         if self._proven.knows(password, members):
             return True
         if members and passwords.is_right(self._config, password, members):
             self._proven.remember(password, members)
             return True
-        self._lockout.count_failure(account)
+        self.lockout.count_failure(account)
         return False
 
     def _by_basic(self, presented: Presented) -> UserContext | None:
@@ -143,7 +145,7 @@ class Authenticator:
 
     def _state(self) -> State:
         """What decides whether a name and a password are right."""
-        return (self._config.state, *self._users.state(), self._lockout.counted)
+        return (self._config.state, *self._users.state(), self.lockout.counted)
 
     # Session cookie
 
@@ -152,6 +154,8 @@ class Authenticator:
         if not value:
             return None
         session = cookies.parse(value)
+        if self.opened_sessions.is_ended(session.signature):
+            return None
         secret = self._config.get("chttpd_auth", "secret")
         members = self._users.members(session.user) if secret else None
         if members is None or session.issued is None:
@@ -163,14 +167,19 @@ class Authenticator:
             return None
         # Once a tenth of its time has passed a session is prolonged.
         is_due = left < timeout * 0.9
-        renewed = cookies.issue(self._config, now, session.user, key, secure=presented.secure) if is_due else None
+        renewed = self._issue(now, session.user, key, presented) if is_due else None
         return UserContext(session.user, members["roles"], "cookie", renewed)
 
     def session_cookie(self, name: str, presented: Presented) -> str:
         """The ``Set-Cookie`` value of a new session for a user who has just logged in."""
         members = self._users.members(name) or {}
         key = cookies.key_of(cookies.ensure_secret(self._config), str(members.get("salt", "")))
-        return cookies.issue(self._config, self._clock(), name, key, secure=presented.secure)
+        return self._issue(self._clock(), name, key, presented)
+
+    def _issue(self, now: float, name: str, key: bytes, presented: Presented) -> str:
+        cookie = cookies.issue(self._config, now, name, key, secure=presented.secure)
+        self.opened_sessions.note(cookies.parse(cookies.cookie_value(cookie)).signature)
+        return cookie
 
     def clearing_cookie(self, presented: Presented) -> str:
         """The ``Set-Cookie`` value that ends a session at the client."""

@@ -31,6 +31,9 @@ class UserContext:
         return {"db": db_name, "name": self.name, "roles": list(self.roles)}
 
 
+TRUSTED_KEY = "couchfake.auth.user"
+"""In a WSGI environment, the UserContext of a caller inside this process. No HTTP request can set it."""
+
 ANONYMOUS = UserContext()
 # What the server itself does, it does as nobody with all rights.
 SERVER = UserContext(roles=(SERVER_ADMIN_ROLE,))

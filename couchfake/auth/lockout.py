@@ -49,5 +49,17 @@ class Lockout:
             if len(self._failures) > _MOST_COUNTED:
                 del self._failures[next(iter(self._failures))]
 
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores the failures of now. ``counted`` goes on, so that caches notice."""
+        with self._lock:
+            failures = dict(self._failures)
+
+        def restore() -> None:
+            with self._lock:
+                self.counted += 1
+                self._failures = dict(failures)
+
+        return restore
+
     def _is_over(self, since: float) -> bool:
         return (self._clock() - since) * 1000 >= self._config.integer("chttpd_auth_lockout", "max_lifetime")

@@ -5,6 +5,7 @@ Source: CouchDB documentation, "Intro: Security: Authentication Database".
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from copy import copy
@@ -207,5 +208,7 @@ class AuthDdocs:
             timer.start()
 
     def _add(self, database: Database) -> None:
-        if not database.closed:
-            add_auth_ddoc(database)
+        present = self._databases.get(database.name)
+        if present is not None and present.uuid == database.uuid:  # a snapshot may have put it into another object
+            with contextlib.suppress(NotFound):  # deleted at this moment
+                add_auth_ddoc(present)

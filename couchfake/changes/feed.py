@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from couchfake.changes.query import ChangesQuery
 from couchfake.changes.scan import Row, Scan
 from couchfake.changes.waiting import wait_for_change
-from couchfake.peer import Peer
 from couchfake.storage.database import Database
+from couchfake.transports.client import Client
 
 SLOW_FILTER = 5.0
 """Seconds after which a normal feed gives a sign of life while its filter lets nothing pass."""
@@ -34,8 +34,8 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Beat:
-    """A sign of life: the patience of a feed with heartbeats is over, or, as on the real server, it was woken."""
+class Heartbeat:
+    """A sign of life: the timeout of a feed with heartbeats is over, or, as on the real server, it was woken."""
 
 
 @dataclass(frozen=True)
@@ -46,50 +46,50 @@ class Ended:
     pending: int
 
 
-Event = Rows | Waiting | Beat | Ended
+Event = Rows | Waiting | Heartbeat | Ended
 
 
-def read_changes(database: Database, query: ChangesQuery, peer: Peer) -> Iterator[Event]:
-    """The events of a feed of any kind. Nothing more comes, and no ``Ended``, once the peer is gone."""
-    return _normal(database, query, peer) if query.feed == "normal" else _live(database, query, peer)
+def read_changes(database: Database, query: ChangesQuery, client: Client) -> Iterator[Event]:
+    """The events of a feed of any kind. Nothing more comes, and no ``Ended``, once the client is gone."""
+    return _normal(database, query, client) if query.feed == "normal" else _live(database, query, client)
 
 
-def _normal(database: Database, query: ChangesQuery, peer: Peer) -> Iterator[Event]:
+def _normal(database: Database, query: ChangesQuery, client: Client) -> Iterator[Event]:
     scan = Scan(database, query, query.since, query.limit)
-    yield from _pass(scan, peer, SLOW_FILTER)
-    if not peer.gone:
+    yield from _pass(scan, client, SLOW_FILTER)
+    if not client.gone:
         yield Ended(scan.last_seq, scan.pending)
 
 
-def _live(database: Database, query: ChangesQuery, peer: Peer) -> Iterator[Event]:
+def _live(database: Database, query: ChangesQuery, client: Client) -> Iterator[Event]:
     since, limit = query.since, query.limit
-    while not peer.gone:
+    while not client.gone:
         scan = Scan(database, query, since, limit)
-        yield from _pass(scan, peer, query.patience)
-        if peer.gone:
+        yield from _pass(scan, client, query.timeout)
+        if client.gone:
             return
         enough = limit > scan.left if query.feed == "longpoll" else scan.left <= 0
         if not enough:
             yield Waiting()
-            changed = wait_for_change(database, scan.seen, query.patience, peer)
-            if peer.gone:
+            changed = wait_for_change(database, scan.seen, query.timeout, client)
+            if client.gone:
                 return
-            enough = database.closed or not (changed or query.beats)
+            enough = database.closed or not (changed or query.heartbeat)
         if enough:
             yield Ended(scan.last_seq, scan.pending)
             return
-        yield Beat()
+        yield Heartbeat()
         since, limit = scan.last_seq, scan.left
 
 
-def _pass(scan: Scan, peer: Peer, patience: float) -> Iterator[Event]:
+def _pass(scan: Scan, client: Client, timeout: float) -> Iterator[Event]:
     told = time.monotonic()
     for rows in scan.rows():
-        if peer.gone:
+        if client.gone:
             return
         if rows:
             yield Rows(rows)
             told = time.monotonic()
-        elif time.monotonic() - told >= patience:
-            yield Beat()
+        elif time.monotonic() - told >= timeout:
+            yield Heartbeat()
             told = time.monotonic()

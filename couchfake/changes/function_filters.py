@@ -13,7 +13,7 @@ from couchfake.errors import CouchError, NotFound
 from couchfake.mango.projection import Projection
 from couchfake.query_server import DesignFunctions, QueryServer
 from couchfake.storage.database import Database
-from couchfake.storage.documents import DocumentEntry, Shown, shown_document
+from couchfake.storage.documents import DocOptions, DocumentEntry, shown_document
 from couchfake.storage.revision_tree import Revision
 from couchfake.values import json
 
@@ -39,7 +39,7 @@ class FunctionFilter:
 
     def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
         asked = [(change, opened(change, style)) for change in changes]
-        shown = Shown(revs=True, conflicts=style == "main_only")
+        shown = DocOptions(revs=True, conflicts=style == "main_only")
         texts = [
             shown_document(change.entry, leaf, shown, self._revs_limit) for change, leaves in asked for leaf in leaves
         ]
@@ -89,4 +89,4 @@ def _functions(query_server: QueryServer, database: Database, ddoc: str) -> Desi
     entry = database.entry("_design/" + ddoc)
     if entry is None or entry.deleted:
         raise NotFound("missing" if entry is None else "deleted")
-    return query_server.design_functions(shown_document(entry, entry.winner, Shown(), database.revs_limit))
+    return query_server.design_functions(shown_document(entry, entry.winner, DocOptions(), database.revs_limit))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from couchfake.changes.filters import Filter, Style
 from couchfake.storage.database import Visible
-from couchfake.storage.documents import Shown
+from couchfake.storage.documents import DocOptions
 
 Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
 
@@ -20,9 +20,9 @@ class ChangesQuery:
     """``since`` is a sequence of the database; a descending reader goes down from it.
 
     ``limit``: a negative one is none. ``shown`` is what documents are shown with where ``include_docs`` is set.
-    ``seq_interval``: only every so many rows have their sequence. ``patience``: the seconds after which a live feed
-    that has nothing to tell ends, or, where it ``beats``, gives a sign of life. ``visible`` says what the reader sees
-    of documents that are shown; None: all.
+    ``seq_interval``: give a sequence on every so many rows only. ``timeout``: seconds without a change after which a
+    live feed ends or, with ``heartbeat``, sends a heartbeat. ``visible`` maps a document to what the reader may see of
+    it; None shows all.
     """
 
     feed: Feed = "normal"
@@ -32,8 +32,8 @@ class ChangesQuery:
     style: Style = "main_only"
     filter: Filter | None = None
     include_docs: bool = False
-    shown: Shown = field(default_factory=Shown)
+    shown: DocOptions = field(default_factory=DocOptions)
     seq_interval: int = 1
-    patience: float = 60.0
-    beats: bool = False
+    timeout: float = 60.0
+    heartbeat: bool = False
     visible: Visible | None = None

@@ -23,7 +23,7 @@ from couchfake.mango.matcher import Matcher
 from couchfake.mango.paths import parse_field, set_path
 from couchfake.mango.planner import Plan
 from couchfake.mango.projection import Projection
-from couchfake.storage.documents import PLAIN, Shown, meta_members, shown_document
+from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
 from couchfake.views.keys import key_range
@@ -101,7 +101,7 @@ class _Cursor:
         self.collator = collator
         self.matcher = Matcher(plan.options.selector, collator)
         self.projection = Projection(plan.options.fields) if plan.options.fields else None
-        self.shown = Shown(conflicts=True) if plan.options.conflicts and plan.options.r == 1 else PLAIN
+        self.shown = DocOptions(conflicts=True) if plan.options.conflicts and plan.options.r == 1 else PLAIN
         self.found = Found()
         self.statistics = Statistics()
         self.to_skip = plan.options.skip

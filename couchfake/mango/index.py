@@ -9,7 +9,7 @@ from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.paths import BAD_PATH, NOT_FOUND, get_path, parse_field
 from couchfake.mango.selector import normalise
-from couchfake.storage.documents import Shown, meta_members
+from couchfake.storage.documents import DocOptions, meta_members
 from couchfake.values import json
 from couchfake.values.collation import Collator
 from couchfake.views.index import Index, TreeDefinition, shared_index
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from couchfake.storage.database import Database
     from couchfake.storage.documents import DocumentEntry
 
-LOSERS = Shown(conflicts=True, deleted_conflicts=True)
+LOSERS = DocOptions(conflicts=True, deleted_conflicts=True)
 
 Rows = list[tuple[Any, Any]]
 KeysOf = Callable[["DocumentEntry"], Rows]

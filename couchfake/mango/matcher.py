@@ -15,7 +15,7 @@ from couchfake.errors import CouchError
 from couchfake.mango.comparing import Comparing, Test, same_term, type_name
 from couchfake.mango.errors import crash
 from couchfake.mango.paths import BAD_PATH, NOT_FOUND, get_path, parse_field
-from couchfake.mango.regex import regex_test
+from couchfake.mango.pcre.regex import regex_test
 from couchfake.mango.selector import COMPARISONS, Selector
 from couchfake.values.collation import Collator
 

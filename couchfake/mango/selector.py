@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from couchfake.mango import errors
-from couchfake.mango.regex import is_valid_pattern
+from couchfake.mango.pcre.regex import is_valid_pattern
 
 Selector = dict[str, Any]
 
@@ -24,8 +24,14 @@ COMPARISONS = frozenset({"$lt", "$lte", "$eq", "$ne", "$gte", "$gt"})
 COMBINATIONS = frozenset({"$and", "$or", "$nor"})
 ELEMENTS = frozenset({"$elemMatch", "$allMatch", "$keyMapMatch"})
 OPPOSITES = {
-    "$lt": "$gte", "$lte": "$gt", "$eq": "$ne", "$ne": "$eq",
-    "$gte": "$lt", "$gt": "$lte", "$in": "$nin", "$nin": "$in",
+    "$lt": "$gte",
+    "$lte": "$gt",
+    "$eq": "$ne",
+    "$ne": "$eq",
+    "$gte": "$lt",
+    "$gt": "$lte",
+    "$in": "$nin",
+    "$nin": "$in",
 }
 
 
@@ -33,7 +39,7 @@ def normalise(selector: Selector) -> Selector:
     """The normalised form; a CouchError (400) where the selector is wrong."""
     if not selector:
         return {}
-    normal = _pull_negations(_join_names(_say_operators(selector), ""))
+    normal = norm_negations(norm_fields(norm_ops(selector), ""))
     if "" in normal:
         raise errors.missing_field_name()
     return normal
@@ -42,15 +48,15 @@ def normalise(selector: Selector) -> Selector:
 # ---- operators
 
 
-def _say_operators(condition: Any) -> Selector:
+def norm_ops(condition: Any) -> Selector:
     """Write out what is implied, and check the operators' arguments."""
     if not isinstance(condition, dict) or not condition:
         return {"$eq": condition}
     if len(condition) > 1:
-        return {"$and": [_say_operators({name: member}) for name, member in condition.items()]}
+        return {"$and": [norm_ops({name: member}) for name, member in condition.items()]}
     ((name, argument),) = condition.items()
     if not name.startswith("$"):
-        return {name: _say_operators(argument)}
+        return {name: norm_ops(argument)}
     return _operator(name, argument)
 
 
@@ -58,9 +64,9 @@ def _operator(name: str, argument: Any) -> Selector:
     if name in COMPARISONS or name == "$default":  # $default is what $text becomes: the normal form passes unchanged
         return {name: argument}
     if name in COMBINATIONS and isinstance(argument, list):
-        return {name: [_say_operators(each) for each in argument]}
+        return {name: [norm_ops(each) for each in argument]}
     if (name in ELEMENTS or name == "$not") and isinstance(argument, dict):
-        return {name: _say_operators(argument)}
+        return {name: norm_ops(argument)}
     if name in UNSUPPORTED:
         raise errors.not_supported(name)
     check = _ARGUMENTS.get(name)
@@ -99,44 +105,44 @@ _ARGUMENTS: dict[str, Callable[[Any], bool]] = {
 # ---- names
 
 
-def _join_names(condition: Selector, path: str) -> Selector:
+def norm_fields(condition: Selector, path: str) -> Selector:
     """Carry names inwards to the conditions: ``{"a": {"b": …}}`` becomes ``{"a.b": …}``."""
     ((name, argument),) = condition.items()
     if name in COMBINATIONS:
-        return {name: [_join_names(each, path) for each in argument]}
+        return {name: [norm_fields(each, path) for each in argument]}
     if name == "$not":
-        return {name: _join_names(argument, path)}
+        return {name: norm_fields(argument, path)}
     if name in ELEMENTS:
-        return {path: {name: _join_names(argument, "")}}
+        return {path: {name: norm_fields(argument, "")}}
     if name == "$default":
         if path or not (isinstance(argument, dict) and list(argument) == ["$text"]):
             raise errors.bad_field(condition)
         return condition
     if name.startswith("$"):
         return {path: condition}
-    return _join_names(argument, f"{path}.{name}" if path else name)
+    return norm_fields(argument, f"{path}.{name}" if path else name)
 
 
 # ---- negations
 
 
-def _pull_negations(condition: Selector) -> Selector:
+def norm_negations(condition: Selector) -> Selector:
     ((name, argument),) = condition.items()
     if name == "$not":
         return _negated(argument)
     if name == "$nor":
         return {"$and": [_negated(each) for each in argument]}
     if name in ("$and", "$or"):
-        return {name: [_pull_negations(each) for each in argument]}
+        return {name: [norm_negations(each) for each in argument]}
     return condition
 
 
 def _negated(condition: Selector) -> Selector:
     ((name, argument),) = condition.items()
     if name == "$not":
-        return _pull_negations(argument)
+        return norm_negations(argument)
     if name == "$nor":
-        return {"$or": [_pull_negations(each) for each in argument]}
+        return {"$or": [norm_negations(each) for each in argument]}
     if name in ("$and", "$or"):
         return {"$or" if name == "$and" else "$and": [_negated(each) for each in argument]}
     if name == "$default":

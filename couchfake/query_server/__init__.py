@@ -24,8 +24,8 @@ memory or stack, is a 500 ``os_process_error``, and the next call works. See ``k
 
 from couchfake.query_server.ddoc_check import validate_ddoc
 from couchfake.query_server.design_functions import DesignFunctions
-from couchfake.query_server.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
-from couchfake.query_server.known_gaps import KNOWN_GAPS
+from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.query_server.engines.js2py.known_gaps import KNOWN_GAPS
 from couchfake.query_server.map_session import MapFunction, MapSession
 from couchfake.query_server.reducer import ReduceOverflow, Reducer
 from couchfake.query_server.responses import FunctionResponse, ListResponse, parse_response, set_header

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from couchfake.errors import CouchError
-from couchfake.query_server.engine import Engine, Script, ScriptError, ScriptLost
+from couchfake.query_server.engines.engine import Engine, Script, ScriptError, ScriptLost
 from couchfake.query_server.protocol_errors import as_crash, process_error, protocol_error
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Runtime:
     """What every function of a server shares: the engine, the limit of a call in seconds, and the log."""
 
     engine: Engine
@@ -30,9 +30,7 @@ class CompiledFunction:
     ``indexing``: its errors are those of an indexer that goes down with it.
     """
 
-    def __init__(
-        self, surroundings: Surroundings, label: str, opening: tuple[str, ...], *, indexing: bool = False
-    ) -> None:
+    def __init__(self, surroundings: Runtime, label: str, opening: tuple[str, ...], *, indexing: bool = False) -> None:
         self._indexing = indexing
         self._surroundings = surroundings
         self._label = label

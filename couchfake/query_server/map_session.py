@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from couchfake.query_server.compiled import CompiledFunction, Surroundings, dumps
+from couchfake.query_server.compiled import CompiledFunction, Runtime, dumps
 from couchfake.query_server.source import as_program
 from couchfake.query_server.traits import traits
 
@@ -30,7 +30,7 @@ class MapFunction(NamedTuple):
 class MapSession:
     """Made by ``QueryServer.compile_map``. One thread at a time may use it."""
 
-    def __init__(self, around: Surroundings, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> None:
+    def __init__(self, around: Runtime, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> None:
         self._functions = [_map_function(around, ddoc_id, function, lib) for function in functions]
         self._origins = [_origin(function.source) for function in functions]
 
@@ -88,14 +88,14 @@ class MapSession:
         return result
 
 
-def _map_function(around: Surroundings, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
+def _map_function(around: Runtime, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
     source = function.source
     opening = ("add_map", source, as_program(source), dumps(lib or None), _origin(source))
     return CompiledFunction(around, f"{ddoc_id}/_view/{function.name}", opening, indexing=True)
 
 
 def _origin(source: str) -> str:
-    return "" if traits(source).ignores_origin else "foreign"
+    return "" if traits(source).is_realm_insensitive else "foreign"
 
 
 def _array(docs: Sequence[bytes | str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.errors import CouchError, Crash
-from couchfake.query_server.engine import ScriptError, ScriptTimeout
+from couchfake.query_server.engines.engine import ScriptError, ScriptTimeout
 from couchfake.values.erlang import format_term
 
 _STATUS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from couchfake.query_server.compiled import CompiledFunction, Surroundings, dumps, loads
+from couchfake.query_server.compiled import CompiledFunction, Runtime, dumps, loads
 from couchfake.query_server.source import as_program
 from couchfake.query_server.traits import traits
 
@@ -32,12 +32,12 @@ class ReduceLimit:
 class Reducer:
     """One reduce function. Made by ``QueryServer.reducer``."""
 
-    def __init__(self, around: Surroundings, label: str, source: str, limit: Callable[[], ReduceLimit]) -> None:
+    def __init__(self, around: Runtime, label: str, source: str, limit: Callable[[], ReduceLimit]) -> None:
         self._source = source
         self._label = label
         self._limit = limit
         self._log = around.log
-        self._origin = "" if traits(source).ignores_origin else "foreign"
+        self._origin = "" if traits(source).is_realm_insensitive else "foreign"
         opening = ("add_reduce", source, as_program(source), self._origin)
         self._function = CompiledFunction(around, label, opening, indexing=True)
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from couchfake.errors import CouchError
-from couchfake.query_server.compiled import CompiledFunction, Surroundings, dumps
+from couchfake.query_server.compiled import CompiledFunction, Runtime, dumps
 from couchfake.query_server.design_functions import DesignFunctions
-from couchfake.query_server.engine import EngineFactory, choose_engine
+from couchfake.query_server.engines.engine import EngineFactory, choose_engine
 from couchfake.query_server.map_session import MapFunction, MapSession
 from couchfake.query_server.reducer import ReduceLimit, Reducer
 from couchfake.query_server.source import as_program
@@ -27,7 +27,7 @@ class Closable(Protocol):
 _Kept = TypeVar("_Kept", bound=Closable)
 
 
-class Shelf:
+class LRUCache:
     """The things used last, by key. What falls off is closed."""
 
     def __init__(self, size: int) -> None:
@@ -88,10 +88,10 @@ class QueryServer:
     ) -> None:
         self._setting = setting or (lambda section, key, default: default)
         self._engine = (engine if callable(engine) else choose_engine(engine))()
-        self._around = Surroundings(self._engine, self._timeout, log or (lambda level, message: None))
-        self._functions = Shelf(KEPT)
-        self._sessions = Shelf(KEPT)
-        self._reducers = Shelf(KEPT)
+        self._around = Runtime(self._engine, self._timeout, log or (lambda level, message: None))
+        self._functions = LRUCache(KEPT)
+        self._sessions = LRUCache(KEPT)
+        self._reducers = LRUCache(KEPT)
 
     @property
     def engine_name(self) -> str:

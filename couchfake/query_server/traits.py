@@ -37,10 +37,10 @@ _HARMLESS_OF_OBJECT = frozenset(("keys", "values", "entries", "hasOwn"))
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """``ignores_origin``: cannot tell a frozen document of another realm from a plain one.
+    """``is_realm_insensitive``: cannot tell a frozen document of another realm from a plain one.
     ``keeps_no_state``: leaves nothing behind for the next call."""
 
-    ignores_origin: bool
+    is_realm_insensitive: bool
     keeps_no_state: bool
 
 
@@ -49,8 +49,8 @@ def traits(source: str) -> Traits:
     """What can be said of a function by its source alone."""
     program = tokens(source)
     if not program or any(_reflects(token) for token in program):
-        return Traits(ignores_origin=False, keeps_no_state=False)
-    return Traits(ignores_origin=_ignores_origin(program), keeps_no_state=_keeps_no_state(source, program))
+        return Traits(is_realm_insensitive=False, keeps_no_state=False)
+    return Traits(is_realm_insensitive=_is_realm_insensitive(program), keeps_no_state=_keeps_no_state(source, program))
 
 
 def _reflects(token: Token) -> bool:
@@ -59,7 +59,7 @@ def _reflects(token: Token) -> bool:
     return (token.text[1:-1] if token.kind == "string" else token.text) in _REFLECTION
 
 
-def _ignores_origin(program: tuple[Token, ...]) -> bool:
+def _is_realm_insensitive(program: tuple[Token, ...]) -> bool:
     for index, token in enumerate(program):
         if token.text in _TELLING:
             return False

@@ -10,7 +10,7 @@ import hashlib
 from typing import Any
 
 from couchfake.errors import NotFound
-from couchfake.replicator.peers import ChangesQuery, Peer, UpdateSequence
+from couchfake.replicator.endpoints import ReplicationEndpoint, SourceFilter, UpdateSequence
 from couchfake.values import json
 
 VERSION = 4
@@ -19,7 +19,7 @@ MAX_HISTORY = 50
 Log = dict[str, Any]
 
 
-def checkpoint_id(replication_id: str, source: Peer, query: ChangesQuery) -> str:
+def checkpoint_id(replication_id: str, source: ReplicationEndpoint, query: SourceFilter) -> str:
     """Where the logs are kept. Another text of the filter function makes it another replication: it begins anew.
 
     NotFound where the source has no such function.

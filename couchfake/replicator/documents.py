@@ -6,12 +6,14 @@ Source: CouchDB documentation, "Replication: Replicator Database".
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.errors import CouchError, Forbidden
-from couchfake.node import NODE_NAME, Node
+from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator import refusals
 from couchfake.replicator.jobs import Job, Jobs, timestamp
 from couchfake.replicator.refusals import Refused
@@ -79,6 +81,23 @@ class ReplicatorDocuments:
             for key in [key for key in self._rows if key[0] == name]:
                 self._end(key)
 
+    def save(self) -> Callable[[], None]:
+        """Return a function that follows again the documents of now, and no others. All jobs must have ended by then.
+
+        What was under way begins once more, as when a server starts.
+        """
+        with self._lock:
+            saved = {key: (copy(row), row.is_under_way) for key, row in self._rows.items()}
+
+        def restore() -> None:
+            with self._lock:
+                self._rows = {key: copy(row) for key, (row, _) in saved.items()}
+                for key, (_, is_under_way) in saved.items():
+                    if is_under_way:
+                        self._begin(key, self._rows[key])
+
+        return restore
+
     def _follow(self, database: Database, docid: str, entry: DocumentEntry | None) -> None:
         key = (database.name, docid)
         with self._lock:
@@ -116,7 +135,7 @@ class ReplicatorDocuments:
         assert job.document is not None
         with self._lock:
             row = self._rows.get(job.document)
-        if row is None or job.state == "cancelled":
+        if row is None or row.job is not job or job.state == "cancelled":
             return
         row.state, row.job = job.state, job
         row.reason = job.error.reason if job.error is not None else None
@@ -125,6 +144,8 @@ class ReplicatorDocuments:
 
     def _report(self, key: DocumentKey, row: _Row) -> None:
         """Write into the document what became of it."""
+        if self._rows.get(key) is not row:
+            return
         database = self._node.databases.get(key[0])
         entry = database.entry(key[1]) if database is not None else None
         if database is None or entry is None or entry.deleted:
@@ -221,3 +242,7 @@ class _Row:
         self.state = "initializing"
         self.reason: Any = None
         self.job: Job | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.job is not None and not self.job.finished.is_set()

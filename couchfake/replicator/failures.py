@@ -23,7 +23,7 @@ _WIDTH = 79  # of the lines that Erlang breaks terms into
 def _request_failed(name: str, error: CouchError) -> CouchError:
     """The reason is the answer in Erlang's notation, broken into lines."""
     indent = " " * (len(name) + 2)
-    told = f"<<\"{error.reason}\">>}}"
+    told = f'<<"{error.reason}">>}}'
     if len(indent) + len('  {<<"reason">>,') + len(told) + len("]}}") >= _WIDTH:
         told = f"\n{indent}   {told}"
     return CouchError(

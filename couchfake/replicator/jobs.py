@@ -15,10 +15,10 @@ import requests
 
 from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
-from couchfake.node import NODE_NAME, Node
-from couchfake.replicator.http_peer import HttpPeer
-from couchfake.replicator.local_peer import LocalPeer
-from couchfake.replicator.peers import Peer, Unreachable
+from couchfake.node.node import NODE_NAME, Node
+from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
+from couchfake.replicator.http_endpoint import HttpEndpoint
+from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
 
@@ -73,13 +73,13 @@ class Job:
     def id(self) -> str:
         return self.request.job_id
 
-    def _peer(self, endpoint: Endpoint) -> Peer:
+    def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
         if endpoint.url is None:
-            return LocalPeer(self._node, endpoint.name or "", self.user, self._base_uri)
+            return LocalEndpoint(self._node, endpoint.name or "", self.user, self._base_uri)
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))
         session.auth = endpoint.auth
-        return HttpPeer(self._node, endpoint.url, session)
+        return HttpEndpoint(self._node, endpoint.url, session)
 
     # ---- life
 
@@ -139,11 +139,7 @@ class Job:
             return True
         ran = self.transfer is not None and self.transfer.is_prepared
         self._ran = self._ran or ran
-        return (
-            self.request.options.continuous
-            and self._ran
-            and (isinstance(error, Unreachable) or error.status >= 500)
-        )
+        return self.request.options.continuous and self._ran and (isinstance(error, Unreachable) or error.status >= 500)
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()

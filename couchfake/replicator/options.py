@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from couchfake.changes.filters import Selector
 from couchfake.errors import BadRequest
 from couchfake.replicator import refusals
-from couchfake.replicator.peers import ChangesQuery
+from couchfake.replicator.endpoints import SourceFilter
 from couchfake.replicator.transfer import Options
 from couchfake.values.collation import Collator
 
@@ -99,7 +99,7 @@ def check_filter(given: dict[str, Any], collator: Collator) -> None:
 
 def read_options(given: dict[str, Any]) -> Options:
     """From the members that ``read_members`` gave. Intervals come in milliseconds."""
-    query = ChangesQuery(
+    query = SourceFilter(
         doc_ids=given.get("doc_ids"),
         selector=given.get("selector"),
         filter=given.get("filter"),

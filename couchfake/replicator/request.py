@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from couchfake.node import Node
+from couchfake.node.node import Node
 from couchfake.replicator import refusals
 from couchfake.replicator.options import check_filter, read_members, read_options
 from couchfake.replicator.transfer import Options

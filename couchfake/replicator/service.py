@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from couchfake.node import Node
+from couchfake.node.node import Node
 from couchfake.replicator.documents import ReplicatorDocuments
 from couchfake.replicator.jobs import Jobs
 

@@ -8,12 +8,12 @@ from couchfake.auth.context import UserContext
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector
 from couchfake.changes.function_filters import filter_function, view_filter
 from couchfake.errors import CouchError, Crash, NotFound
-from couchfake.node import Node
-from couchfake.replicator.peers import ChangesQuery
+from couchfake.node.node import Node
+from couchfake.replicator.endpoints import SourceFilter
 from couchfake.storage.database import Database
 
 
-def source_filter(node: Node, database: Database, query: ChangesQuery, user: UserContext) -> Filter | None:
+def source_filter(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter | None:
     """The filter that a replication asks for; None for all changes. Errors as ``_replicate`` answers them."""
     if query.doc_ids is not None:
         return DocIds(query.doc_ids)
@@ -32,7 +32,7 @@ def source_filter(node: Node, database: Database, query: ChangesQuery, user: Use
     return _function(node, database, query, user)
 
 
-def _function(node: Node, database: Database, query: ChangesQuery, user: UserContext) -> Filter:
+def _function(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter:
     ddoc, slash, name = (query.filter or "").partition("/")
     if not slash or not ddoc or not name:
         raise CouchError(500, "error", "Invalid filter. Must match `ddocname/filtername`.")
@@ -42,7 +42,7 @@ def _function(node: Node, database: Database, query: ChangesQuery, user: UserCon
     return filter_function(node.query_server, database, ddoc, name, lambda: _req(node, database, query, user))
 
 
-def _req(node: Node, database: Database, query: ChangesQuery, user: UserContext) -> dict[str, Any]:
+def _req(node: Node, database: Database, query: SourceFilter, user: UserContext) -> dict[str, Any]:
     """The request object of the filter function: the real server's replicator asks by HTTP, for ``_changes``."""
     parameters = {"feed": "normal", "style": "all_docs", "filter": query.filter, **query.query_params}
     path = [database.name, "_changes"]

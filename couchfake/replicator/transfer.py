@@ -10,8 +10,8 @@ from typing import Any
 
 from couchfake.errors import CouchError
 from couchfake.replicator.checkpoints import checkpoint_id, common_ancestry, new_log
+from couchfake.replicator.endpoints import ReplicationEndpoint, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.failures import no_source_for_filter
-from couchfake.replicator.peers import Change, ChangesQuery, Peer, UpdateSequence
 
 GATHERING = 0.05
 """Seconds in which a continuous run gathers what changes together, as the real server's batches do."""
@@ -46,7 +46,7 @@ class Statistics:
 class Options:
     """How to replicate. Sizes in documents, the interval in seconds."""
 
-    query: ChangesQuery = field(default_factory=ChangesQuery)
+    query: SourceFilter = field(default_factory=SourceFilter)
     since_seq: UpdateSequence = None
     continuous: bool = False
     create_target: bool = False
@@ -68,8 +68,8 @@ class Transfer:
         self,
         replication_id: str,
         session_id: str,
-        source: Peer,
-        target: Peer,
+        source: ReplicationEndpoint,
+        target: ReplicationEndpoint,
         options: Options,
         clock: Callable[[], float],
     ) -> None:
@@ -159,7 +159,7 @@ class Transfer:
         if self._stopping.is_set():
             raise Cancelled
 
-    def _copy(self, changes: list[Change]) -> None:
+    def _copy(self, changes: list[SourceChange]) -> None:
         revs = {change.docid: change.revs for change in changes}
         missing = self.target.missing(revs)
         self.statistics.add(
@@ -194,7 +194,7 @@ class Transfer:
         self._target_log = self._store(self.target, docid, self._target_log)
         self.checkpointed_seq = self.through_seq
 
-    def _store(self, peer: Peer, docid: str, old: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _store(self, peer: ReplicationEndpoint, docid: str, old: dict[str, Any] | None) -> dict[str, Any] | None:
         rev = {"_rev": old["_rev"]} if old else {}
         peer.write_local(docid, {"_id": docid, **rev, **self._log})
         return peer.read_local(docid)

@@ -14,6 +14,7 @@ class Activity:
     __slots__ = (
         "document_inserts",
         "document_writes",
+        "indexed",
         "local_document_writes",
         "purges",
         "reads",
@@ -26,9 +27,15 @@ class Activity:
         self.writes = 0
         self.document_writes = 0
         self.document_inserts = 0
+        self.indexed = 0
         self.local_document_writes = 0
         self.purges = 0
         self.vdu_rejects = 0
+
+    def copy(self) -> Activity:
+        copied = Activity()
+        copied.add(self, own=False)
+        return copied
 
     def add(self, other: Activity, own: bool) -> None:
         """Add what was done elsewhere; ``own``: in a database of the server's own."""

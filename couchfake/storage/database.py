@@ -1,7 +1,7 @@
 """One database: its documents, their order by id and by change, and the writing of edits.
 
 All writing happens under ``lock``; ``changed`` wakes the feeds that wait for it. What other rooms add to a write
-(validation functions, the rules of ``_users``) is given from outside as ``WriteRules``, so that storage knows
+(validation functions, the rules of ``_users``) is given from outside as ``DocumentHooks``, so that storage knows
 nothing of JavaScript or users.
 """
 
@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from sortedcontainers import SortedDict, SortedList
 
-from couchfake.errors import CouchError
+from couchfake.errors import CouchError, NotFound
 from couchfake.storage import documents
 from couchfake.storage.activity import Activity
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
+from couchfake.storage.journal import Journal
 from couchfake.storage.purges import PurgeHistory
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
@@ -28,7 +29,7 @@ Visible = Callable[[DocumentEntry, Revision], Revision]
 """What one reader may see of a revision: itself, one that shows less, or a CouchError."""
 
 
-class WriteRules(Protocol):
+class DocumentHooks(Protocol):
     """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
 
     def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
@@ -61,7 +62,7 @@ class Database:
         name: str,
         uuid: str,
         created: float,
-        rules: WriteRules,
+        rules: DocumentHooks,
         parsed: ParsedBodies,
         props: dict[str, Any] | None = None,
     ) -> None:
@@ -90,6 +91,7 @@ class Database:
         self.q = 1  # the shards that the database was made with, by name only
         self.security: dict[str, Any] = {}
         self.indexes: dict[Hashable, Any] = {}
+        self.journals: list[Journal] = []  # of the snapshots that hold this database, the newest last
         self._sequences = SequenceFormat(uuid)
 
     @property
@@ -143,17 +145,44 @@ class Database:
             self.closed = True
             self.changed.notify_all()
 
+    def require_open(self) -> None:
+        """Raise NotFound if the database was deleted, or belongs to a state that a snapshot has replaced."""
+        if self.closed:
+            raise NotFound("Database does not exist.")
+
     def local(self, docid: str) -> LocalDocument | None:
         return self.local_documents.get(docid)
+
+    def put_local(self, docid: str, document: LocalDocument | None) -> None:
+        """Store a local document; None removes it."""
+        if self.journals:
+            self.journals[-1].keep_local(docid, self.local_documents.get(docid))
+        if document is None:
+            self.local_documents.pop(docid, None)
+        else:
+            self.local_documents[docid] = document
 
     def change_setting(self, **settings: Any) -> None:
         """Set ``security`` or ``revs_limit``; both are changes of the database, and take a sequence."""
         with self.lock:
+            self.require_open()
             for name, value in settings.items():
                 setattr(self, name, value)
             self.update_seq += 1
 
+    def changing(self, docid: str) -> DocumentEntry | None:
+        """Return the entry of a document that is about to change, to be stored with ``add_entry``.
+
+        It is a copy where a snapshot holds the entry that is there.
+        """
+        entry = self.entries.get(docid)
+        if entry is None or not self.journals or docid in self.journals[-1].entries:
+            return entry
+        return entry.copy()
+
     def add_entry(self, entry: DocumentEntry) -> None:
+        if self.journals:
+            self.journals[-1].keep(entry.id, self.entries.get(entry.id))
         self.entries[entry.id] = entry
         if entry.id.startswith("_design/"):
             self.ddoc_ids.add(entry.id)
@@ -165,9 +194,9 @@ class Database:
             del self.by_seq[entry.seq]
         entry.seq = self.update_seq
         self.by_seq[entry.seq] = entry
-        self._place(entry.id, live=not entry.deleted)
+        self.place(entry.id, live=not entry.deleted)
 
-    def _place(self, docid: str, live: bool) -> None:
+    def place(self, docid: str, live: bool) -> None:
         if live and docid not in self.live_ids:
             self.live_ids.add(docid)
         elif not live:
@@ -191,10 +220,11 @@ class Database:
         """
         purged: dict[str, list[RevisionId]] = {}
         with self.lock:
+            self.require_open()
             self.activity.purges += 1
             before = self.update_seq
             for docid, revs in requests:
-                entry = self.entries.get(docid)
+                entry = self.changing(docid)
                 purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
                 self.purges.add(docid, revs)
                 if purged[docid] and docid.startswith("_design/"):
@@ -207,26 +237,34 @@ class Database:
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
         leaves, size = len(entry.leaves()), entry.size()
         gone = entry.tree.remove_leaves(revs)
+        if not gone:
+            return gone
+        self.add_entry(entry)
         self.size -= size
         if len(gone) < leaves:
             self.size += entry.size()
-        if gone and len(gone) < leaves:
+        if len(gone) < leaves:
             self.update_seq += leaves - len(gone) - 1
             self.touch(entry)
-        elif gone:
+        else:
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
             if entry.id.startswith("_design/"):
                 self.ddoc_ids.discard(entry.id)
-            self._place(entry.id, live=False)
+            self.place(entry.id, live=False)
             self.count(entry, None)
         return gone
 
     def compact(self) -> None:
         """Forget the bodies of all revisions that are no leaves."""
         with self.lock:
-            for entry in self.entries.values():
-                entry.tree.forget_bodies()
+            self.require_open()
+            for entry in list(self.entries.values()):
+                compacted = self.changing(entry.id) if entry.tree.has_inner_bodies() else None
+                if compacted is not None:
+                    compacted.tree.forget_bodies()
+                    self.add_entry(compacted)
+                    self.by_seq[compacted.seq] = compacted
 
     def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
         """The document and the named revision, or its winner."""

@@ -28,6 +28,12 @@ class DocumentEntry:
         self.counted: bool | None = None
         self.tree = RevisionTree()
 
+    def copy(self) -> DocumentEntry:
+        """Return an entry that can be changed without changing this one."""
+        entry = DocumentEntry(self.id)
+        entry.seq, entry.counted, entry.tree = self.seq, self.counted, self.tree.copy()
+        return entry
+
     @property
     def winner(self) -> Revision:
         return self.tree.leaves[0]
@@ -69,7 +75,7 @@ class LocalDocument:
 
 
 @dataclass
-class Shown:
+class DocOptions:
     """Which additions to a document's JSON were asked for (the query parameters of the same names)."""
 
     revs: bool = False
@@ -87,7 +93,7 @@ class Shown:
         return self.revs_info or self.conflicts or self.deleted_conflicts or self.local_seq
 
 
-PLAIN = Shown()
+PLAIN = DocOptions()
 
 
 def lineage(leaf: Revision, limit: int) -> list[Revision]:
@@ -100,7 +106,7 @@ def lineage(leaf: Revision, limit: int) -> list[Revision]:
     return nodes
 
 
-def meta_members(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int) -> dict[str, Any]:
+def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limit: int) -> dict[str, Any]:
     """The members that tell of the document's other revisions, in the server's order; empty if there is nothing."""
     meta: dict[str, Any] = {}
     if shown.revs_info:
@@ -167,7 +173,7 @@ def encoded_document(
     return b"".join(parts)
 
 
-def shown_document(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: int) -> bytes:
+def shown_document(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limit: int) -> bytes:
     """A revision's JSON text with what was asked for beside it."""
     if shown is PLAIN and not leaf.attachments:
         return encoded_document(entry.id, leaf)
@@ -179,7 +185,7 @@ def shown_document(entry: DocumentEntry, leaf: Revision, shown: Shown, limit: in
     return encoded_document(entry.id, leaf, extra.items(), attachments_member(leaf, shown))
 
 
-def attachments_member(leaf: Revision, shown: Shown) -> dict[str, Any] | None:
+def attachments_member(leaf: Revision, shown: DocOptions) -> dict[str, Any] | None:
     if not leaf.attachments:
         return None
     form: stored_attachments.Form = "follows" if shown.follows else "data" if shown.attachments else "stub"
@@ -188,7 +194,7 @@ def attachments_member(leaf: Revision, shown: Shown) -> dict[str, Any] | None:
     )
 
 
-def since_pos(leaf: Revision, shown: Shown) -> int:
+def since_pos(leaf: Revision, shown: DocOptions) -> int:
     """The generation of the newest of ``atts_since`` that is an ancestor: later attachments only are sent.
 
     -1 where there is none: an attachment that was replicated without ``revpos`` has 0.
@@ -199,6 +205,6 @@ def since_pos(leaf: Revision, shown: Shown) -> int:
     return next((node.pos for node in leaf.lineage() if node.key in known), -1)
 
 
-def sent_attachments(leaf: Revision, shown: Shown) -> list[Attachment]:
+def sent_attachments(leaf: Revision, shown: DocOptions) -> list[Attachment]:
     """The attachments whose bytes an answer carries."""
     return stored_attachments.newer_than(leaf.attachments, since_pos(leaf, shown))

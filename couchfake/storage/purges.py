@@ -15,6 +15,11 @@ class PurgeHistory:
         self.limit = 1000
         self._infos: list[tuple[int, str, list[str]]] = []
 
+    def copy(self) -> PurgeHistory:
+        copied = PurgeHistory()
+        copied.seq, copied.limit, copied._infos = self.seq, self.limit, list(self._infos)
+        return copied
+
     def add(self, docid: str, revs: list[RevisionId]) -> None:
         self.seq += 1
         self._infos.append((self.seq, docid, [format_rev(rev) for rev in revs]))

@@ -1,7 +1,7 @@
 """The forest of a document's revisions.
 
 Each edit is a node below the one it was made from; replication brings branches, and histories whose beginning was
-cut off ("stemmed") make further roots. ``graft`` joins a path to the forest by the rules of the real server
+cut off ("stemmed") make further roots. ``merge`` joins a path to the forest by the rules of the real server
 (``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
 
 Readers take no lock: ``leaves`` and ``roots`` are replaced as a whole, a revision is filled before it stands among
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from couchfake.storage.attachments import Attachment
     from couchfake.storage.bodies import Body
 
-Growth = Literal["new_leaf", "new_branch", "internal_node"]
+MergeResult = Literal["new_leaf", "new_branch", "internal_node"]
 
 
 class Revision:
@@ -80,6 +80,24 @@ class RevisionTree:
     def winner(self) -> Revision:
         return self.leaves[0]
 
+    def copy(self) -> RevisionTree:
+        """Return a tree with revisions of its own, which share bodies and attachments with these."""
+        tree = RevisionTree()
+        if len(self.leaves) == 1 and len(self.roots) == 1:
+            parent = None
+            for node in reversed(list(self.leaves[0].lineage())):
+                parent = _copy(node, parent)
+                if node.parent is None:
+                    tree.roots = [parent]
+            tree.leaves = () if parent is None else (parent,)
+            return tree
+        copies: dict[Revision | None, Revision] = {}
+        for node in self.nodes():
+            copies[node] = _copy(node, copies.get(node.parent))
+        tree.roots = [copies[root] for root in self.roots]
+        tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
+        return tree
+
     def nodes(self) -> Iterator[Revision]:
         """Every revision, parents before children."""
         todo = list(reversed(self.roots))
@@ -103,9 +121,9 @@ class RevisionTree:
         """The leaves that descend from a revision (itself, where it is one)."""
         return [leaf for leaf in self.leaves if any(above is node for above in leaf.lineage())]
 
-    def graft(
+    def merge(
         self, pos: int, ids: Sequence[bytes], fill: Fill, only_as_new_leaf: bool = False
-    ) -> tuple[Growth, Revision | None]:
+    ) -> tuple[MergeResult, Revision | None]:
         """Join the history ``ids`` (newest first, of generation ``pos``) to the forest.
 
         Answers how the forest grew and the node of the newest revision, which ``fill`` was called with if it had no
@@ -144,7 +162,7 @@ class RevisionTree:
         parent.children.append(root)
         self._set_roots([first, *(other for other in self.roots if other is not root)])
 
-    def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[Growth, Revision]:
+    def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[MergeResult, Revision]:
         """Follow ``path`` down from ``node`` (its element before ``taken``) and add what is not there."""
         while taken < len(path):
             child = next((child for child in node.children if child.id == path[taken]), None)
@@ -156,13 +174,13 @@ class RevisionTree:
                 fill(node)
                 self._rank(self.leaves)
             return "internal_node", node
-        growth: Growth = "new_branch" if node.children else "new_leaf"
+        result: MergeResult = "new_branch" if node.children else "new_leaf"
         leaf = _chain(node, path[taken:])
-        if growth == "new_branch":
+        if result == "new_branch":
             node.children = sorted(node.children, key=lambda child: child.id)
         fill(leaf)
         self._rank([*(other for other in self.leaves if other is not node), leaf])
-        return growth, leaf
+        return result, leaf
 
     def _set_roots(self, roots: list[Revision]) -> None:
         self.roots = sorted(roots, key=lambda root: root.key)
@@ -194,6 +212,10 @@ class RevisionTree:
                 roots.append(node)
         self._set_roots(roots)
 
+    def has_inner_bodies(self) -> bool:
+        """Return whether a revision that is not a leaf has a body."""
+        return any(node.children and node.body is not None for node in self.nodes())
+
     def forget_bodies(self) -> None:
         """Compaction: in the place of each inner revision that has a body comes one that has none.
 
@@ -221,7 +243,7 @@ class RevisionTree:
         branches.sort(key=lambda branch: branch[:2])
         tree = RevisionTree()
         for _, path, nodes in branches:
-            tree.graft(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
+            tree.merge(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
         self.roots, self.leaves = tree.roots, tree.leaves
 
     def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:
@@ -243,6 +265,14 @@ def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
     for new, old in zip(leaf.lineage(), earlier):
         if new.body is None:
             new.body, new.deleted, new.attachments, new.seq = old.body, old.deleted, old.attachments, old.seq
+
+
+def _copy(node: Revision, parent: Revision | None) -> Revision:
+    copied = Revision(node.pos, node.id, parent)
+    copied.deleted, copied.body, copied.attachments, copied.seq = node.deleted, node.body, node.attachments, node.seq
+    if parent is not None:
+        parent.children.append(copied)
+    return copied
 
 
 def _root(node: Revision) -> Revision:
@@ -276,7 +306,7 @@ def _meet(root: Revision, start: int, path: list[bytes]) -> tuple[Revision, int]
     return None
 
 
-def _growth(node: Revision, path: list[bytes], taken: int) -> Growth:
+def _growth(node: Revision, path: list[bytes], taken: int) -> MergeResult:
     while taken < len(path):
         child = next((child for child in node.children if child.id == path[taken]), None)
         if child is None:

@@ -41,8 +41,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
     Raises a CouchError where the server refuses the request as a whole, before anything is written.
     """
     with database.lock:
-        if database.closed:
-            raise CouchError(404, "not_found", "Database does not exist.")
+        database.require_open()
         tasks = [_Task(edit) for edit in edits]
         for edit in edits:
             database.rules.before_write(database, edit, user, new_edits)
@@ -172,7 +171,7 @@ def _known_ancestor(entry: DocumentEntry, edit: Edit) -> Revision | None:
 
 def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits: bool, full: Collection[str]) -> None:
     """All edits of one document: they get one sequence together."""
-    entry = database.entries.get(docid)
+    entry = database.changing(docid)
     if entry is None:
         entry = DocumentEntry(docid)
     seq = database.update_seq + 1
@@ -214,7 +213,7 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int,
         task.outcome = error
         return False
     new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
-    _, node = entry.tree.graft(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)
+    _, node = entry.tree.merge(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)
     if node is None:
         task.outcome = Conflict()
         return False
@@ -233,9 +232,9 @@ def _merge_replicated(database: Database, entry: DocumentEntry, task: _Task, seq
         filled.append(node)
         fill(node)
 
-    growth, _ = entry.tree.graft(edit.start, edit.ids, note_and_fill)
+    result, _ = entry.tree.merge(edit.start, edit.ids, note_and_fill)
     task.outcome = edit.rev
-    return bool(filled) or growth != "internal_node" or roots != [root.key for root in entry.tree.roots]
+    return bool(filled) or result != "internal_node" or roots != [root.key for root in entry.tree.roots]
 
 
 def _filler(database: Database, edit: Edit, seq: int) -> Fill:
@@ -259,8 +258,8 @@ def _write_local(database: Database, task: _Task) -> None:
             return
         number = read_integer(raw.decode("ascii"))
     if edit.deleted:
-        database.local_documents.pop(edit.id, None)
+        database.put_local(edit.id, None)
         task.outcome = (0, b"0")
     else:
-        database.local_documents[edit.id] = LocalDocument(edit.id, number + 1, edit.body)
+        database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
         task.outcome = (0, str(number + 1).encode("ascii"))

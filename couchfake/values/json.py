@@ -69,6 +69,17 @@ def loads(data: bytes | bytearray | str) -> Any:
     return value
 
 
+def scan(text: str, start: int) -> tuple[Any, int]:
+    """Parse the JSON value that begins at ``start`` and return it and where it ends. Raise ValueError."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if text.find("\\u", start, end) >= 0:
+        _refuse_lone_surrogates(text[start:end])
+    return value, end
+
+
 def _refuse_lone_surrogates(text: str) -> None:
     """Half a surrogate pair is no character: the server refuses the text that escapes one."""
     for match in _SURROGATES.finditer(text):
@@ -125,8 +136,10 @@ def format_float(number: float) -> str:
     power = int(exponent)
     digits = whole + fraction
     if 0 <= power < 21:
-        return f"{sign}{digits.ljust(power + 1, '0')}.0" if len(digits) <= power + 1 else (
-            f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}"
+        return (
+            f"{sign}{digits.ljust(power + 1, '0')}.0"
+            if len(digits) <= power + 1
+            else (f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}")
         )
     if -7 < power < 0:
         return f"{sign}0.{'0' * (-power - 1)}{digits}"

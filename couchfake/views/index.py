@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import chain, islice
 from threading import Lock
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from couchfake.values.collation import raw_sort_key, text_key
 from couchfake.views.keys import ONLY, Collate, ordinal
 from couchfake.views.nodes import Reducer, Row
+from couchfake.views.positions import Layers, Positions
 from couchfake.views.tree import RowTree
 
 if TYPE_CHECKING:
@@ -65,6 +67,24 @@ class Snapshot(NamedTuple):
     tree_seqs: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class SavedIndex:
+    """An index as it was at one moment; ``resume`` makes another one of it, as often as wanted."""
+
+    index: Index
+    snapshot: Snapshot
+    positions: Layers
+
+    def resume(self, db: Database) -> Index:
+        """Return an index with the saved rows. ``db``: the database as it was when the index was saved, or later."""
+        resumed = copy(self.index)
+        resumed._db = db
+        resumed.snapshot = self.snapshot
+        resumed._positions = Positions(self.positions)
+        resumed._updating = Lock()
+        return resumed
+
+
 class Index:
     """Trees of one database's rows. ``snapshot`` is what is there now, ``update`` brings it up to date first."""
 
@@ -77,7 +97,7 @@ class Index:
         self._db = db
         self._mapper = mapper
         self._include_design = include_design
-        self._positions: dict[str, list[list[bytes]]] = {}
+        self._positions = Positions()
         self._updating = Lock()
 
     @property
@@ -93,6 +113,11 @@ class Index:
         """About how many bytes the rows take."""
         return sum(tree.size() for tree in self.snapshot.trees)
 
+    def save(self) -> SavedIndex:
+        """Keep the rows that are there now. Waits for the end of an update; do not hold the database's lock."""
+        with self._updating:
+            return SavedIndex(self, self.snapshot, self._positions.freeze())
+
     def update(self) -> Snapshot:
         """Follow the database to where it is now. What the mapper and the reducers raise comes out of here."""
         snapshot = self.snapshot
@@ -101,6 +126,7 @@ class Index:
         with self._updating:
             changes = _Changes()
             self._follow(changes)
+            self._db.activity.indexed += len(changes.placed)
             before = self.snapshot
             trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(before.trees))
             seqs = tuple(
@@ -108,10 +134,7 @@ class Index:
                 for tree, old, seq in zip(trees, before.trees, before.tree_seqs, strict=True)
             )
             for docid, placed in changes.placed.items():
-                if placed is None:
-                    self._positions.pop(docid, None)
-                else:
-                    self._positions[docid] = [positions for positions, _ in placed]
+                self._positions.put(docid, None if placed is None else [positions for positions, _ in placed])
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
             return self.snapshot
 
@@ -259,3 +282,15 @@ def shared_index(db: Database, name: Hashable, make: Callable[[], _Shared]) -> _
             db.indexes[name] = make()
         found: _Shared = db.indexes[name]
         return found
+
+
+def save_indexes(db: Database) -> dict[Hashable, SavedIndex]:
+    """Keep the indexes of a database as they are now. Waits for the end of their updates."""
+    with db.lock:
+        indexes = dict(db.indexes)
+    return {name: index.save() for name, index in indexes.items() if isinstance(index, Index)}
+
+
+def resume_indexes(db: Database, saved: Mapping[Hashable, Any]) -> None:
+    """Give a restored database its indexes: those that ``save_indexes`` kept, and what else is in ``saved``."""
+    db.indexes = {name: index.resume(db) if isinstance(index, SavedIndex) else index for name, index in saved.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from couchfake.errors import CouchError, Crash
 from couchfake.query_server import QueryServer
 from couchfake.query_server import Reducer as ReduceFunction
-from couchfake.storage.documents import Shown, shown_document
+from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.values.collation import Collator
 from couchfake.views.index import Emitted, Index, TreeDefinition, shared_index
 from couchfake.views.nodes import Reducer, Row
@@ -71,7 +71,7 @@ class ViewIndex(Index):
         self._language = group.language
         self._ddoc_id = ddoc_id
         self._query_server = services.query_server
-        self._shown = Shown(conflicts=True, deleted_conflicts=True, local_seq=group.local_seq)
+        self._shown = DocOptions(conflicts=True, deleted_conflicts=True, local_seq=group.local_seq)
         self._functions = [((tree.map_names + tree.reduce_names)[0], tree.map) for tree in group.trees]
 
     def map_batches(self, batches: Iterable[Sequence[DocumentEntry]]) -> Iterator[Sequence[Sequence[Emitted]]]:

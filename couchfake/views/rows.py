@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from couchfake.errors import BadRequest, Crash
-from couchfake.storage.documents import Shown, shown_document
+from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.values import json
 from couchfake.views.nodes import Row
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
 _Found: TypeAlias = "tuple[DocumentEntry, Revision]"
 
-_PLAIN = Shown()
+_PLAIN = DocOptions()
 
 
-def map_texts(
-    db: Database, rows: Iterable[Row], options: ViewOptions, visible: Visible | None = None
-) -> Iterator[str]:
+def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions, visible: Visible | None = None) -> Iterator[str]:
     """The JSON text of each row of a map query, with its document where that was asked for."""
     quote, text_of = json.quote, _text_of
     if not options.include_docs:
@@ -38,9 +36,7 @@ def map_texts(
         yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{text}}}'
 
 
-def included_document(
-    db: Database, row: Row, options: ViewOptions, visible: Visible | None = None
-) -> bytes | None:
+def included_document(db: Database, row: Row, options: ViewOptions, visible: Visible | None = None) -> bytes | None:
     """The text of the document that ``include_docs`` puts beside a row: another one where the value has its ``_id``.
 
     A linked document comes as it is now, without what ``conflicts`` and ``attachments`` would add; it may be a local
@@ -48,7 +44,7 @@ def included_document(
     """
     _, docid, value = row
     rev = None
-    shown = Shown(
+    shown = DocOptions(
         conflicts=bool(options.conflicts),
         attachments=options.attachments,
         att_encoding_info=options.att_encoding_info,

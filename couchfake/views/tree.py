@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Any
 
 from couchfake.values.collation import HIGHEST
-from couchfake.views.growth import Change
 from couchfake.views.keys import ENTRY, EVERYTHING, KeyRange
 from couchfake.views.nodes import Inner, Leaf, Node, Ranks, Reducer, Row
+from couchfake.views.tree_update import TreeUpdate
 
 
 class RowTree:
@@ -58,7 +58,7 @@ class RowTree:
             ordered = [positions[n] for n in order]
             changed = [rows[n] for n in order]
         tree = RowTree(self.reducers)
-        tree._root = Change(self.reducers, ordered, changed).root(self._root)
+        tree._root = TreeUpdate(self.reducers, ordered, changed).root(self._root)
         return tree
 
     def rank(self, cut: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from couchfake.routing import ROUTES
+from couchfake.api.routing import ROUTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "endpoints.md"
 

@@ -9,7 +9,7 @@ from couchfake import CouchFake
 from couchfake.auth.context import SERVER
 from couchfake.changes.query import ChangesQuery
 from couchfake.changes.scan import Scan
-from couchfake.node import Node
+from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.edits import read_edit
 from couchfake.storage.revision_ids import format_rev

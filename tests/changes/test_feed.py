@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from couchfake import CouchFake
-from couchfake.changes.feed import Beat, Ended, Event, Rows, Waiting, read_changes
+from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, Waiting, read_changes
 from couchfake.changes.filters import DocIds, Selector
 from couchfake.changes.query import ChangesQuery
 from couchfake.changes.waiting import wait_for_change, wait_until
-from couchfake.peer import Peer
 from couchfake.storage.database import Database
+from couchfake.transports.client import Client
 from couchfake.values.collation import Collator
 
 from .conftest import Writer
 
-CONTINUOUS = ChangesQuery(feed="continuous", patience=30)
-LONGPOLL = ChangesQuery(feed="longpoll", patience=30)
-OVER = replace(CONTINUOUS, patience=0)
+CONTINUOUS = ChangesQuery(feed="continuous", timeout=30)
+LONGPOLL = ChangesQuery(feed="longpoll", timeout=30)
+OVER = replace(CONTINUOUS, timeout=0)
 
 
 def told(events: Iterator[Event]) -> list[str]:
@@ -50,23 +50,23 @@ def while_it_waits(events: Iterator[Event], action: Callable[[], object]) -> lis
 def test_a_normal_feed_is_one_pass(db: Database, writer: Writer) -> None:
     writer.put("a")
     writer.put("b")
-    events = list(read_changes(db, replace(CONTINUOUS, feed="normal"), Peer()))
+    events = list(read_changes(db, replace(CONTINUOUS, feed="normal"), Client()))
     assert told(iter(events)) == ["a", "b", "ended"]
     assert events[-1] == Ended(2, 0)
 
 
 def test_a_longpoll_answers_at_once_where_something_is_new(db: Database, writer: Writer) -> None:
     writer.put("a")
-    assert told(read_changes(db, LONGPOLL, Peer())) == ["a", "ended"]
+    assert told(read_changes(db, LONGPOLL, Client())) == ["a", "ended"]
 
 
 def test_a_longpoll_without_news_waits_for_a_write(db: Database, writer: Writer) -> None:
-    events = read_changes(db, LONGPOLL, Peer())
-    assert while_it_waits(events, lambda: writer.put("a")) == ["waiting", "beat", "a", "ended"]
+    events = read_changes(db, LONGPOLL, Client())
+    assert while_it_waits(events, lambda: writer.put("a")) == ["waiting", "heartbeat", "a", "ended"]
 
 
 def test_a_longpoll_ends_empty_when_its_time_is_up(db: Database) -> None:
-    assert told(read_changes(db, replace(LONGPOLL, patience=0), Peer())) == ["waiting", "ended"]
+    assert told(read_changes(db, replace(LONGPOLL, timeout=0), Client())) == ["waiting", "ended"]
 
 
 def test_a_longpoll_goes_on_waiting_while_its_filter_lets_nothing_pass(db: Database, writer: Writer) -> None:
@@ -75,60 +75,60 @@ def test_a_longpoll_goes_on_waiting_while_its_filter_lets_nothing_pass(db: Datab
         writer.put("b")
 
     writer.put("z")
-    events = read_changes(db, replace(LONGPOLL, filter=DocIds(["b"])), Peer())
+    events = read_changes(db, replace(LONGPOLL, filter=DocIds(["b"])), Client())
     done = while_it_waits(events, write)
-    assert [event for event in done if event not in ("waiting", "beat")] == ["b", "ended"]
+    assert [event for event in done if event not in ("waiting", "heartbeat")] == ["b", "ended"]
 
 
 def test_a_continuous_feed_tells_what_is_there_and_then_what_comes(db: Database, writer: Writer) -> None:
     writer.put("a")
-    events = read_changes(db, replace(CONTINUOUS, limit=2), Peer())
-    assert while_it_waits(events, lambda: writer.put("b")) == ["a", "waiting", "beat", "b", "ended"]
+    events = read_changes(db, replace(CONTINUOUS, limit=2), Client())
+    assert while_it_waits(events, lambda: writer.put("b")) == ["a", "waiting", "heartbeat", "b", "ended"]
 
 
 def test_a_continuous_feed_ends_when_nothing_happens_for_its_time(db: Database, writer: Writer) -> None:
     writer.put("a")
-    events = list(read_changes(db, OVER, Peer()))
+    events = list(read_changes(db, OVER, Client()))
     assert told(iter(events)) == ["a", "waiting", "ended"]
     assert events[-1] == Ended(1, 0)
 
 
 def test_a_feed_with_heartbeats_does_not_end(db: Database) -> None:
-    events = read_changes(db, replace(OVER, beats=True), Peer())
-    assert [next(events) for _ in range(5)] == [Waiting(), Beat(), Waiting(), Beat(), Waiting()]
+    events = read_changes(db, replace(OVER, heartbeat=True), Client())
+    assert [next(events) for _ in range(5)] == [Waiting(), Heartbeat(), Waiting(), Heartbeat(), Waiting()]
 
 
 def test_a_continuous_feed_ends_at_its_limit_without_waiting(db: Database, writer: Writer) -> None:
     for docid in "abc":
         writer.put(docid)
-    events = list(read_changes(db, replace(CONTINUOUS, limit=2), Peer()))
+    events = list(read_changes(db, replace(CONTINUOUS, limit=2), Client()))
     assert told(iter(events)) == ["a", "b", "ended"]
     assert events[-1] == Ended(2, 1)
-    assert told(read_changes(db, replace(CONTINUOUS, limit=0), Peer())) == ["ended"]
+    assert told(read_changes(db, replace(CONTINUOUS, limit=0), Client())) == ["ended"]
 
 
 def test_a_longpoll_with_a_limit_of_zero_is_never_satisfied(db: Database, writer: Writer) -> None:
     writer.put("a")
-    assert told(read_changes(db, replace(LONGPOLL, limit=0, patience=0), Peer())) == ["waiting", "ended"]
+    assert told(read_changes(db, replace(LONGPOLL, limit=0, timeout=0), Client())) == ["waiting", "ended"]
 
 
 def test_a_feed_ends_with_its_database(fake: CouchFake, db: Database, writer: Writer) -> None:
     writer.put("a")
-    events = read_changes(db, CONTINUOUS, Peer())
+    events = read_changes(db, CONTINUOUS, Client())
     assert while_it_waits(events, lambda: fake.node.delete_database("db")) == ["a", "waiting", "ended"]
 
 
 def test_a_feed_ends_when_its_client_goes(db: Database) -> None:
-    peer = Peer()
-    events = read_changes(db, CONTINUOUS, peer)
-    assert while_it_waits(events, peer.leave) == ["waiting"]
+    client = Client()
+    events = read_changes(db, CONTINUOUS, client)
+    assert while_it_waits(events, client.leave) == ["waiting"]
 
 
 def test_a_feed_whose_client_is_gone_tells_nothing(db: Database, writer: Writer) -> None:
     writer.put("a")
-    peer = Peer()
-    peer.leave()
-    assert told(read_changes(db, LONGPOLL, peer)) == []
+    client = Client()
+    client.leave()
+    assert told(read_changes(db, LONGPOLL, client)) == []
 
 
 def test_local_documents_are_no_changes(db: Database, writer: Writer) -> None:
@@ -136,22 +136,22 @@ def test_local_documents_are_no_changes(db: Database, writer: Writer) -> None:
         writer.put("_local/x")
         writer.put("a")
 
-    events = read_changes(db, LONGPOLL, Peer())
-    assert while_it_waits(events, write) == ["waiting", "beat", "a", "ended"]
+    events = read_changes(db, LONGPOLL, Client())
+    assert while_it_waits(events, write) == ["waiting", "heartbeat", "a", "ended"]
 
 
 def test_a_filter_that_lets_nothing_pass_does_not_keep_a_client_in_the_dark(db: Database, writer: Writer) -> None:
     for number in range(40):
         writer.put(f"{number}")
     nothing = Selector({"a": 1}, None, Collator())
-    events = told(read_changes(db, replace(OVER, filter=nothing), Peer()))
-    assert events.count("beat") > 1
+    events = told(read_changes(db, replace(OVER, filter=nothing), Client()))
+    assert events.count("heartbeat") > 1
     assert events[-2:] == ["waiting", "ended"]
 
 
 def test_writers_do_not_wait_for_a_reader(db: Database, writer: Writer) -> None:
     writer.put("a")
-    events = read_changes(db, CONTINUOUS, Peer())
+    events = read_changes(db, CONTINUOUS, Client())
     next(events)
     other = threading.Thread(target=writer.put, args=("b",))
     other.start()
@@ -164,17 +164,17 @@ def test_writers_do_not_wait_for_a_reader(db: Database, writer: Writer) -> None:
 
 def test_waiting_ends_at_once_where_the_change_has_already_come(db: Database, writer: Writer) -> None:
     writer.put("a")
-    assert wait_for_change(db, 0, 30, Peer())
+    assert wait_for_change(db, 0, 30, Client())
 
 
 def test_waiting_ends_without_a_change_when_the_time_is_up(db: Database) -> None:
-    assert not wait_for_change(db, 0, 0, Peer())
+    assert not wait_for_change(db, 0, 0, Client())
 
 
 def test_waiting_ends_with_the_peer(db: Database) -> None:
-    peer = Peer()
-    peer.leave()
-    assert not wait_for_change(db, 0, None, peer)
+    client = Client()
+    client.leave()
+    assert not wait_for_change(db, 0, None, client)
 
 
 def test_being_woken_for_nothing_does_not_end_the_waiting() -> None:
@@ -192,5 +192,5 @@ def test_being_woken_for_nothing_does_not_end_the_waiting() -> None:
 
     waker = threading.Thread(target=wake)
     waker.start()
-    assert wait_until(changed, happened, 30, Peer())
+    assert wait_until(changed, happened, 30, Client())
     waker.join()

@@ -11,7 +11,7 @@ from couchfake.changes.query import ChangesQuery
 from couchfake.changes.rows import RowWriter
 from couchfake.changes.scan import Scan
 from couchfake.storage.database import Database
-from couchfake.storage.documents import Shown
+from couchfake.storage.documents import DocOptions
 from couchfake.values.collation import Collator
 
 from .conftest import Writer
@@ -31,7 +31,7 @@ def values(database: Database, query: ChangesQuery) -> list[Any]:
 
 
 def everything(**shown: Any) -> ChangesQuery:
-    return replace(WITH_DOCS, shown=Shown(**shown))
+    return replace(WITH_DOCS, shown=DocOptions(**shown))
 
 
 def test_a_row_names_sequence_id_and_revision(db: Database, writer: Writer) -> None:

@@ -162,3 +162,14 @@ def test_an_engine_that_cannot_run_here_is_one_line(capsys: pytest.CaptureFixtur
 )
 def test_the_log_shows_no_logins(target: str, told: str) -> None:
     assert without_secrets(target) == told
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
+def test_listening_beyond_loopback_is_warned_of_in_one_line(host: str, warned: bool) -> None:
+    served = Served("--host", host)
+    try:
+        _, _, errors = served.end(signal.SIGTERM)
+    finally:
+        served.kill()
+    assert errors.startswith(f"couchfake: warning: listening on {host}") == warned
+    assert len(errors.splitlines()) == warned

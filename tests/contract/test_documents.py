@@ -108,7 +108,8 @@ def test_attachments_of_text_and_of_bytes(couch_db: Database) -> None:
     assert couch_db.get_attachment("a", "b.bin").read() == bytes(range(256))
     stubs = couch_db["a"]["_attachments"]
     assert {name: (stub["length"], stub["revpos"]) for name, stub in stubs.items()} == {
-        "a.txt": (400, 2), "b.bin": (256, 3)
+        "a.txt": (400, 2),
+        "b.bin": (256, 3),
     }
     digest = base64.b64encode(hashlib.md5(bytes(range(256)), usedforsecurity=False).digest()).decode()
     assert stubs["b.bin"]["digest"] == f"md5-{digest}"
@@ -123,7 +124,9 @@ def test_changes_list_each_document_once_in_the_order_of_its_last_change(couch_d
     del couch_db["b"]
     changes = couch_db.changes()
     assert [(row["id"], row.get("deleted", False)) for row in changes["results"]] == [
-        ("c", False), ("a", False), ("b", True)
+        ("c", False),
+        ("a", False),
+        ("b", True),
     ]
     later = couch_db.changes(since=changes["results"][1]["seq"])
     assert [row["id"] for row in later["results"]] == ["b"]

@@ -21,7 +21,10 @@ def people(couch_db: Database) -> Database:
 def test_the_rows_of_a_view_are_in_order(people: Database) -> None:
     rows = people.view("people/by_city", reduce=False).rows
     assert [(row.id, row.key) for row in rows] == [
-        ("bob", ["Bonn", 50]), ("dee", ["Köln", 20]), ("ann", ["Ulm", 30]), ("cem", ["Ulm", 40])
+        ("bob", ["Bonn", 50]),
+        ("dee", ["Köln", 20]),
+        ("ann", ["Ulm", 30]),
+        ("cem", ["Ulm", 40]),
     ]
 
 
@@ -54,7 +57,9 @@ def test_a_selector_finds_with_and_without_an_index(people: Database) -> None:
     assert caught.value.args[0][1][0] == "no_usable_index"
     people.index()[None, "by_age"] = ["age"]
     assert list(people.find({**query, "sort": [{"age": "desc"}]})) == [
-        {"_id": "bob", "age": 50}, {"_id": "cem", "age": 40}, {"_id": "ann", "age": 30}
+        {"_id": "bob", "age": 50},
+        {"_id": "cem", "age": 40},
+        {"_id": "ann", "age": 30},
     ]
     assert people.explain(query)["index"]["name"] == "by_age"
 

@@ -81,7 +81,9 @@ def test_text_indexes_need_a_service_that_is_not_there(type_: str) -> None:
     with pytest.raises(CouchError) as caught:
         make({}, type=type_)
     assert (caught.value.status, caught.value.error, caught.value.reason) == (
-        503, "required index service unavailable", type_,
+        503,
+        "required index service unavailable",
+        type_,
     )
 
 

@@ -15,8 +15,19 @@ def refusal(body: dict) -> tuple[int, str, str]:
 def test_defaults_are_the_servers() -> None:
     options = parse_find({"selector": {"a": 1}})
     assert options.to_json() == {
-        "use_index": [], "bookmark": "nil", "limit": 25, "skip": 0, "sort": {}, "fields": [], "partition": "", "r": 1,
-        "conflicts": False, "stale": False, "update": True, "stable": False, "execution_stats": False,
+        "use_index": [],
+        "bookmark": "nil",
+        "limit": 25,
+        "skip": 0,
+        "sort": {},
+        "fields": [],
+        "partition": "",
+        "r": 1,
+        "conflicts": False,
+        "stale": False,
+        "update": True,
+        "stable": False,
+        "execution_stats": False,
         "allow_fallback": True,
     }
     assert options.selector == {"a": {"$eq": 1}}

@@ -33,7 +33,9 @@ def test_among_equals_fewer_columns_count_and_then_the_alphabet(couch: Couch) ->
     selector = {"age": {"$gt": 1}, "team": {"$regex": "x"}}
     assert chosen(couch, selector) == "a"
     assert reasons(couch, selector) == {
-        "b": ("alphabetically_comes_after", 1), "0": ("too_many_fields", 2), "_all_docs": ("unfavored_type", 3),
+        "b": ("alphabetically_comes_after", 1),
+        "0": ("too_many_fields", 2),
+        "_all_docs": ("unfavored_type", 3),
     }
 
 

@@ -54,8 +54,10 @@ def test_a_selector_is_spelled_out(selector: dict, normal: dict) -> None:
         (
             {"a": {"$text": "x"}},
             "bad_field",
-            ("Invalid field normalization on selector:"
-            " {[{<<36,100,101,102,97,117,108,116>>,{[{<<36,116,101,120,116>>,<<120>>}]}}]}"),
+            (
+                "Invalid field normalization on selector:"
+                " {[{<<36,100,101,102,97,117,108,116>>,{[{<<36,116,101,120,116>>,<<120>>}]}}]}"
+            ),
         ),
     ],
 )

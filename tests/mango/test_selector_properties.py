@@ -48,8 +48,9 @@ def compare(left: Any, right: Any) -> int:
     if kind == 4:
         return compare_sequences(left, right)
     if kind == 5:
-        return compare_sequences([x for pair in left.items() for x in pair],
-                                 [x for pair in right.items() for x in pair])
+        return compare_sequences(
+            [x for pair in left.items() for x in pair], [x for pair in right.items() for x in pair]
+        )
     return 0
 
 
@@ -108,8 +109,14 @@ def plainly_matches(selector: dict, value: Any, order: Any = compare) -> bool:
 def condition(name: str, argument: Any, value: Any, order: Any) -> bool:
     if name in ("$lt", "$lte", "$eq", "$ne", "$gte", "$gt"):
         result = order(value, argument)
-        return {"$lt": result < 0, "$lte": result <= 0, "$eq": result == 0, "$ne": result != 0, "$gte": result >= 0,
-                "$gt": result > 0}[name]
+        return {
+            "$lt": result < 0,
+            "$lte": result <= 0,
+            "$eq": result == 0,
+            "$ne": result != 0,
+            "$gte": result >= 0,
+            "$gt": result > 0,
+        }[name]
     if name in ("$in", "$nin"):
         values = value if isinstance(value, list) else [value]
         found = any(order(each, wanted) == 0 for each in values for wanted in argument)
@@ -134,8 +141,10 @@ def condition(name: str, argument: Any, value: Any, order: Any) -> bool:
     if name == "$keyMapMatch":
         return isinstance(value, dict) and any(plainly_matches(argument, each, order) for each in value)
     if name == "$all":
-        return isinstance(value, list) and argument != [] and all(
-            any(type(one) is type(each) and one == each for each in value) for one in argument
+        return (
+            isinstance(value, list)
+            and argument != []
+            and all(any(type(one) is type(each) and one == each for each in value) for one in argument)
         )
     raise AssertionError(name)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from couchfake.query_server import ENGINE_NAMES, KNOWN_GAPS, EngineUnavailable, QueryServer, choose_engine
-from couchfake.query_server.owner_thread import OwnerThread
+from couchfake.query_server.engines.owner_thread import OwnerThread
 
 
 def test_quickjs_is_the_engine_where_none_is_named() -> None:

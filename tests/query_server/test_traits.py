@@ -20,7 +20,7 @@ from couchfake.query_server.traits import Traits, traits
     ],
 )
 def test_plain_functions_are_known_for_such(source: str) -> None:
-    assert traits(source) == Traits(ignores_origin=True, keeps_no_state=True)
+    assert traits(source) == Traits(is_realm_insensitive=True, keeps_no_state=True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_plain_functions_are_known_for_such(source: str) -> None:
     ],
 )
 def test_a_function_that_may_tell_or_touch_its_document_is_not_trusted(body: str) -> None:
-    assert not traits(f"function (doc) {{ {body} }}").ignores_origin
+    assert not traits(f"function (doc) {{ {body} }}").is_realm_insensitive
 
 
 @pytest.mark.parametrize(

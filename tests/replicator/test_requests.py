@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
-from tests.endpoints.conftest import Client
+from tests.api.conftest import Client
 
 URL = {"url": "http://127.0.0.1:1/x"}
 

@@ -11,9 +11,9 @@ import pytest
 from couchfake.app import CouchFake
 from couchfake.auth.context import SERVER
 from couchfake.errors import CouchError
-from couchfake.replicator.local_peer import LocalPeer
+from couchfake.replicator.endpoints import Unreachable
+from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.options import read_options
-from couchfake.replicator.peers import Unreachable
 from couchfake.replicator.transfer import Cancelled, Options, Transfer
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
@@ -22,7 +22,7 @@ from couchfake.storage.writing import write
 COUNT = 250
 
 
-class Weak(LocalPeer):
+class Weak(LocalEndpoint):
     """A target that something happens to after some batches."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -54,8 +54,8 @@ def options(**more: Any) -> Options:
     return read_options({"worker_batch_size": 50, "checkpoint_interval": 1, **more})
 
 
-def transfer(fake: CouchFake, session: str, target: LocalPeer, **more: Any) -> Transfer:
-    source = LocalPeer(fake.node, "source", SERVER, fake.url)
+def transfer(fake: CouchFake, session: str, target: LocalEndpoint, **more: Any) -> Transfer:
+    source = LocalEndpoint(fake.node, "source", SERVER, fake.url)
     return Transfer("id", session, source, target, options(**more), fake.node.clock)
 
 
@@ -113,7 +113,7 @@ def test_a_continuous_run_rests_while_nothing_happens(fake: CouchFake, target: W
     """What the filter holds back, and changes of the database itself, must not keep it busy."""
     asked: list[object] = []
 
-    class Watched(LocalPeer):
+    class Watched(LocalEndpoint):
         def changes(self, *arguments: Any) -> Any:
             asked.append(arguments)
             return super().changes(*arguments)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from couchfake.storage import documents
-from couchfake.storage.documents import Shown
+from couchfake.storage.documents import DocOptions
 from couchfake.storage.revision_ids import parse_rev
 
 from .conftest import Store
 
-EVERYTHING = Shown(revs=True, revs_info=True, conflicts=True, deleted_conflicts=True, local_seq=True)
+EVERYTHING = DocOptions(revs=True, revs_info=True, conflicts=True, deleted_conflicts=True, local_seq=True)
 
 
-def shown(store: Store, docid: str, wanted: Shown, limit: int = 1000) -> dict[str, Any]:
+def shown(store: Store, docid: str, wanted: DocOptions, limit: int = 1000) -> dict[str, Any]:
     entry = store.entry(docid)
     found: dict[str, Any] = json.loads(documents.shown_document(entry, entry.winner, wanted, limit))
     return found
@@ -46,20 +46,34 @@ def test_an_empty_document_has_two_members(store: Store) -> None:
 
 def test_members_stand_in_the_servers_order(forked: Store) -> None:
     assert list(shown(forked, "a", EVERYTHING)) == [
-        "_id", "_rev", "n", "_revisions", "_revs_info", "_conflicts", "_deleted_conflicts", "_local_seq", "_attachments"
+        "_id",
+        "_rev",
+        "n",
+        "_revisions",
+        "_revs_info",
+        "_conflicts",
+        "_deleted_conflicts",
+        "_local_seq",
+        "_attachments",
     ]
 
 
 def test_a_tombstone_says_so_behind_its_body(store: Store) -> None:
     store.put("a", store.put("a"), _deleted=True, why="x")
     assert list(shown(store, "a", EVERYTHING)) == [
-        "_id", "_rev", "why", "_deleted", "_revisions", "_revs_info", "_local_seq"
+        "_id",
+        "_rev",
+        "why",
+        "_deleted",
+        "_revisions",
+        "_revs_info",
+        "_local_seq",
     ]
 
 
 def test_what_there_is_none_of_is_left_out(store: Store) -> None:
     store.put("a")
-    assert "_conflicts" not in shown(store, "a", Shown(conflicts=True, deleted_conflicts=True))
+    assert "_conflicts" not in shown(store, "a", DocOptions(conflicts=True, deleted_conflicts=True))
 
 
 def test_the_other_branches_are_told_apart(forked: Store) -> None:
@@ -104,7 +118,7 @@ def test_attachments_come_with_their_bytes_where_the_reader_has_none_of_them(
     since: list[str], form: str, forked: Store
 ) -> None:
     forked.put("a", "3-c3", _attachments={"f": {"stub": True}, "g": {"data": "eQ==", "content_type": "image/png"}})
-    wanted = Shown(attachments=True, atts_since=tuple(parse_rev(each) for each in since) or None)
+    wanted = DocOptions(attachments=True, atts_since=tuple(parse_rev(each) for each in since) or None)
     sent = shown(forked, "a", wanted)["_attachments"]
     assert {"data", "stub"} & set(sent["f"]) == {form}
     assert "data" in sent["g"]

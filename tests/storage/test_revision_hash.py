@@ -13,7 +13,7 @@ from couchfake.storage.revision_ids import parse_rev
 from .conftest import Store
 
 FIRST = [
-    ('{}', "1-967a00dff5e02add41819138abb3284d"),
+    ("{}", "1-967a00dff5e02add41819138abb3284d"),
     ('{"x": 1}', "1-0785e9eb543380151003dc452c3a001a"),
     ('{"v": 1}', "1-7a7e4b29f3af401e69b6f86e4c26b727"),
     ('{"n": "two"}', "1-4b31831803283d42e0b071d0b5b9c311"),

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from couchfake.storage.revision_tree import Revision, RevisionTree
 
 
-def graft(tree: RevisionTree, *ids: str, pos: int | None = None, deleted: bool = False) -> str:
+def merge(tree: RevisionTree, *ids: str, pos: int | None = None, deleted: bool = False) -> str:
     """Join a history, oldest first (``pos`` is the generation of the newest); how the forest grew."""
 
     def fill(node: Revision) -> None:
         node.deleted = deleted
 
-    growth, node = tree.graft(pos or len(ids), [each.encode() for each in reversed(ids)], fill)
+    growth, node = tree.merge(pos or len(ids), [each.encode() for each in reversed(ids)], fill)
     assert node is not None
     return growth
 
@@ -35,76 +35,76 @@ def history(tree: RevisionTree, rev: str) -> list[str]:
 
 def test_an_edit_of_a_leaf_is_a_new_leaf() -> None:
     tree = RevisionTree()
-    assert graft(tree, "a") == "new_leaf"
-    assert graft(tree, "a", "b") == "new_leaf"
+    assert merge(tree, "a") == "new_leaf"
+    assert merge(tree, "a", "b") == "new_leaf"
     assert revs(tree) == ["2-b"]
 
 
 def test_a_known_revision_changes_nothing() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
-    assert graft(tree, "a") == "internal_node"
-    assert graft(tree, "a", "b") == "internal_node"
+    merge(tree, "a", "b")
+    assert merge(tree, "a") == "internal_node"
+    assert merge(tree, "a", "b") == "internal_node"
     assert revs(tree) == ["2-b"]
 
 
 def test_a_second_edit_of_one_revision_is_a_branch() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
-    assert graft(tree, "a", "c") == "new_branch"
+    merge(tree, "a", "b")
+    assert merge(tree, "a", "c") == "new_branch"
     assert revs(tree) == ["2-c", "2-b"]
 
 
 def test_the_longer_branch_wins_over_the_higher_hash() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "z")
-    graft(tree, "a", "b", "c")
+    merge(tree, "a", "z")
+    merge(tree, "a", "b", "c")
     assert tree.winner.rev == "3-c"
 
 
 def test_a_live_branch_wins_over_a_longer_deleted_one() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b", "c", deleted=True)
-    graft(tree, "a", "d")
+    merge(tree, "a", "b", "c", deleted=True)
+    merge(tree, "a", "d")
     assert tree.winner.rev == "2-d"
 
 
 def test_an_edit_by_a_user_that_does_not_extend_a_leaf_leaves_the_forest_as_it_was() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
-    assert tree.graft(2, [b"c", b"a"], refuse, only_as_new_leaf=True) == ("new_branch", None)
-    assert tree.graft(2, [b"b", b"a"], refuse, only_as_new_leaf=True) == ("internal_node", None)
-    assert tree.graft(9, [b"z"], refuse, only_as_new_leaf=True) == ("new_branch", None)
+    merge(tree, "a", "b")
+    assert tree.merge(2, [b"c", b"a"], refuse, only_as_new_leaf=True) == ("new_branch", None)
+    assert tree.merge(2, [b"b", b"a"], refuse, only_as_new_leaf=True) == ("internal_node", None)
+    assert tree.merge(9, [b"z"], refuse, only_as_new_leaf=True) == ("new_branch", None)
     assert revs(tree) == ["2-b"]
     assert len(list(tree.nodes())) == 2
 
 
 def test_a_stemmed_history_joins_where_its_oldest_revision_is_known() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b", "c")
-    assert graft(tree, "c", "d", pos=4) == "new_leaf"
+    merge(tree, "a", "b", "c")
+    assert merge(tree, "c", "d", pos=4) == "new_leaf"
     assert history(tree, "4-d") == ["4-d", "3-c", "2-b", "1-a"]
 
 
 def test_a_fuller_history_lengthens_a_root_that_lacked_its_beginning() -> None:
     tree = RevisionTree()
-    graft(tree, "c", pos=3)
-    assert graft(tree, "a", "b", "c", "d") == "new_leaf"
+    merge(tree, "c", pos=3)
+    assert merge(tree, "a", "b", "c", "d") == "new_leaf"
     assert history(tree, "4-d") == ["4-d", "3-c", "2-b", "1-a"]
     assert len(tree.roots) == 1
 
 
 def test_histories_that_share_nothing_have_roots_of_their_own() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
-    assert graft(tree, "x", "y") == "new_branch"
+    merge(tree, "a", "b")
+    assert merge(tree, "x", "y") == "new_branch"
     assert [root.rev for root in tree.roots] == ["1-a", "1-x"]
 
 
 def test_stemming_keeps_the_newest_revisions_of_each_branch() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b", "c", "d")
-    graft(tree, "a", "x")
+    merge(tree, "a", "b", "c", "d")
+    merge(tree, "a", "x")
     tree.stem(2)
     assert history(tree, "4-d") == ["4-d", "3-c"]
     assert history(tree, "2-x") == ["2-x", "1-a"]
@@ -113,38 +113,38 @@ def test_stemming_keeps_the_newest_revisions_of_each_branch() -> None:
 
 def test_stemming_to_one_leaves_only_leaves() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b", "c")
-    graft(tree, "a", "x")
+    merge(tree, "a", "b", "c")
+    merge(tree, "a", "x")
     tree.stem(1)
     assert [node.rev for node in tree.nodes()] == ["2-x", "3-c"]
 
 
 def test_purging_a_leaf_removes_what_only_its_branch_needed() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b", "c")
-    graft(tree, "a", "x")
+    merge(tree, "a", "b", "c")
+    merge(tree, "a", "x")
     assert tree.remove_leaves([(3, b"c"), (2, b"b")]) == [(3, b"c")]
     assert [node.rev for node in tree.nodes()] == ["1-a", "2-x"]
 
 
 def test_purging_all_leaves_leaves_the_tree_as_it_was_for_those_who_still_read_it() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
+    merge(tree, "a", "b")
     assert tree.remove_leaves([(2, b"b")]) == [(2, b"b")]
     assert revs(tree) == ["2-b"]
 
 
 def test_a_revision_is_filled_before_it_is_among_the_leaves() -> None:
     tree = RevisionTree()
-    graft(tree, "a")
+    merge(tree, "a")
     seen = []
-    tree.graft(2, [b"b", b"a"], lambda node: seen.append((node.rev, revs(tree))))
+    tree.merge(2, [b"b", b"a"], lambda node: seen.append((node.rev, revs(tree))))
     assert seen == [("2-b", ["1-a"])]
 
 
 def test_only_leaves_can_be_purged() -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
+    merge(tree, "a", "b")
     assert tree.remove_leaves([(1, b"a")]) == []
     assert revs(tree) == ["2-b"]
 
@@ -152,8 +152,8 @@ def test_only_leaves_can_be_purged() -> None:
 @pytest.mark.parametrize("ids", [["a", "b"], ["a", "c"]])
 def test_a_revision_is_found_on_any_branch(ids: Sequence[str]) -> None:
     tree = RevisionTree()
-    graft(tree, "a", "b")
-    graft(tree, "a", "c")
+    merge(tree, "a", "b")
+    merge(tree, "a", "c")
     node = tree.find((2, ids[-1].encode()))
     assert node is not None
     assert node.rev == f"2-{ids[-1]}"
@@ -165,7 +165,7 @@ def test_after_any_histories_the_leaves_are_the_nodes_without_children_and_paren
 ) -> None:
     tree = RevisionTree()
     for ids in histories:
-        graft(tree, *ids)
+        merge(tree, *ids)
     nodes = list(tree.nodes())
     assert sorted(map(id, tree.leaves)) == sorted(id(node) for node in nodes if not node.children)
     assert all(child.parent is node for node in nodes for child in node.children)

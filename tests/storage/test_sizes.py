@@ -22,8 +22,20 @@ def test_what_has_no_fractions_and_no_escapes_counts_as_its_text(value: Any) -> 
 
 @pytest.mark.parametrize(
     ("number", "size"),
-    [(0.0, 3), (1.0, 3), (-1.0, 4), (50.75, 3), (0.5, 3), (0.001, 4), (1e-50, 5), (1e-200, 6), (1e-301, 3),
-     (1e10, 4), (1e100, 5), (-1e100, 6)],
+    [
+        (0.0, 3),
+        (1.0, 3),
+        (-1.0, 4),
+        (50.75, 3),
+        (0.5, 3),
+        (0.001, 4),
+        (1e-50, 5),
+        (1e-200, 6),
+        (1e-301, 3),
+        (1e10, 4),
+        (1e100, 5),
+        (-1e100, 6),
+    ],
 )
 def test_fractions_count_by_rule_of_thumb(number: float, size: int) -> None:
     assert json_size(number) == size

@@ -287,7 +287,10 @@ def test_local_documents_have_a_number_for_a_revision_and_no_sequence(store: Sto
     local = store.db.local("_local/a")
     assert local is not None
     assert local.document(revs=True) == {
-        "_id": "_local/a", "_rev": "0-2", "x": 2, "_revisions": {"start": 0, "ids": ["2"]}
+        "_id": "_local/a",
+        "_rev": "0-2",
+        "x": 2,
+        "_revisions": {"start": 0, "ids": ["2"]},
     }
     assert (store.db.update_seq, store.counts(), store.db.entries) == (0, (0, 0), {})
 

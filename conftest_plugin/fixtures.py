@@ -1,0 +1,169 @@
+"""The fixtures that live for one test, and the run's address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest_plugin.run import run_of
+from conftest_plugin.scopes import couch_fixtures_of, settings_for
+from conftest_plugin.settings import marker_of, marker_settings, with_marker
+
+if TYPE_CHECKING:
+    import couchdb_client
+    from conftest_plugin.fakes import Admin, FakeBackend
+    from conftest_plugin.real_server import RealBackend
+    from couchfake import CouchFake
+    from couchfake.control.gates import Gates
+    from couchfake.control.revision_trees import RevisionTree
+
+
+@pytest.fixture
+def _couch_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Undoes what the test writes to servers of wider scopes."""
+    run = run_of(request.config)
+    servers = [run.server(name) for name, scope in couch_fixtures_of(request.node).items() if scope != "function"]
+    used = [server for server in servers if server is not None]
+    for server in reversed(used):  # the first is attached last: it has the address
+        server.begin()
+    yield
+    for server in used:
+        server.end()
+
+
+@pytest.fixture
+def _couch_backend(request: pytest.FixtureRequest) -> Iterator[FakeBackend | RealBackend]:
+    run = run_of(request.config)
+    given = marker_settings(request.node)
+    shared = next(iter(couch_fixtures_of(request.node)), None)
+    if shared is not None:
+        if given:
+            raise pytest.UsageError(
+                f"{marker_of(request.node)}: the test's server is that of the fixture {shared}, which was made before:"
+                " give the settings to couch_fixture"
+            )
+        request.getfixturevalue(shared)
+        server = run.server(shared)
+        assert server is not None
+        yield server.backend
+        return
+    settings = settings_for(run.settings, given, marker_of(request.node))
+    backend = run.open_backend(settings, with_admin="couch_admin" in request.fixturenames)
+    backend.attach()
+    yield backend
+    run.close_backend(backend)
+
+
+@pytest.fixture
+def couchfake(request: pytest.FixtureRequest) -> CouchFake:
+    """The fake itself. Skip the test on a real server."""
+    given = marker_settings(request.node)
+    if with_marker(run_of(request.config).settings, given, marker_of(request.node)).on_real_server:
+        pytest.skip("there is no fake behind a real server's URL")
+    fake: CouchFake = request.getfixturevalue("_couch_backend").fake
+    return fake
+
+
+@pytest.fixture
+def couch(_couch_backend: FakeBackend | RealBackend) -> couchdb_client.Server:
+    """A server: a fresh, empty fake, or the real one. With admins, logged in as the first of them."""
+    return _couch_backend.server()
+
+
+@pytest.fixture
+def couch_db(couch: couchdb_client.Server, _couch_backend: FakeBackend | RealBackend) -> couchdb_client.Database:
+    """A fresh database, deleted after the test."""
+    return _couch_backend.database(couch)
+
+
+@pytest.fixture
+def couch_url(_couch_backend: FakeBackend | RealBackend) -> str:
+    """The same server's URL, with a login if it needs one, for any program in any language.
+
+    The host and port are the same for every test of the run; each test's server is put behind them.
+    """
+    return _couch_backend.url
+
+
+@pytest.fixture(scope="session")
+def couch_address(request: pytest.FixtureRequest) -> str:
+    """The run's URL, for fixtures that live longer than a test. The server behind it is that of the running test."""
+    return run_of(request.config).url
+
+
+@pytest.fixture
+def couch_admin(_couch_backend: FakeBackend | RealBackend) -> Admin:
+    """The login of a server admin: ``couch_admin.name`` and ``couch_admin.password``.
+
+    It is the first of the marker's ``admins``, or that of the real server's URL. A fake without admins gets one.
+    """
+    if _couch_backend.admin is None:
+        pytest.skip("the URL of the real server has no login of an admin")
+    return _couch_backend.admin
+
+
+@pytest.fixture
+def make_couch(request: pytest.FixtureRequest) -> Iterator[Callable[..., couchdb_client.Server]]:
+    """A function that makes further servers, each a fake on a socket of its own, so that they can replicate.
+
+    It takes what the marker takes, except ``backend``. Skip the test on a real server, which cannot be multiplied.
+    """
+    given = marker_settings(request.node)
+    settings = with_marker(run_of(request.config).settings, given, marker_of(request.node))
+    if settings.on_real_server:
+        pytest.skip("there is one real server only")
+    run = run_of(request.config)
+    made: list[FakeBackend | RealBackend] = []
+
+    def make(**further: Any) -> couchdb_client.Server:
+        if "backend" in further:
+            raise pytest.UsageError("make_couch: each server has a socket; there is no backend to choose")
+        made.append(run.open_backend(with_marker(settings, further, "make_couch"), own_address=True))
+        return made[-1].server()
+
+    yield make
+    for backend in made:
+        run.close_backend(backend)
+
+
+@pytest.fixture
+def couch_gates(couchfake: CouchFake, request: pytest.FixtureRequest) -> Gates:
+    """The gates of the test: ``couch_gates.allow(404, "/shop/*")`` expects such answers.
+
+    The test has the gates of its marker or of the ini file; without any it has ``errors``.
+    """
+    run = run_of(request.config)
+    gates = run.gates_of(couchfake)
+    return gates[0] if gates else run.watch_errors(couchfake)
+
+
+@pytest.fixture
+def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree]:
+    """A function that makes a document in conflict: ``couch_conflict(couch_db, "tea", {…}, {…}, base={…})``.
+
+    It returns the document's revision tree. It works on a real server too.
+    """
+    from couchfake.control.conflicts import conflict_branch, documents_of
+
+    def make(db: couchdb_client.Database, docid: str, *bodies: Any, base: Any = None) -> RevisionTree:
+        documents = documents_of(docid, conflict_branch(bodies, base))
+        db.resource.post_json("_bulk_docs", body={"docs": documents, "new_edits": False})
+        return tree_of(db, docid)
+
+    return make
+
+
+@pytest.fixture
+def couch_tree() -> Callable[[couchdb_client.Database, str], RevisionTree]:
+    """A function that returns a document's revision tree: ``print(couch_tree(couch_db, "tea"))``."""
+    return tree_of
+
+
+def tree_of(db: couchdb_client.Database, docid: str) -> RevisionTree:
+    """Return the revision tree of a document, on any server."""
+    from couchfake.control.revision_trees import RevisionTree
+
+    rows = db.resource.get_json(docid, open_revs="all", revs="true", headers={"Accept": "application/json"})[2]
+    return RevisionTree.of_leaves(docid, [row["ok"] for row in rows if "ok" in row])

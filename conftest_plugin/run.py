@@ -1,0 +1,206 @@
+"""What one pytest process keeps for the whole run: its settings, its address and the servers of wider scopes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest_plugin.address import Address, intercept_all, set_environment
+from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
+from conftest_plugin.settings import Settings, settings_of
+from conftest_plugin.trace import Trace
+
+if TYPE_CHECKING:
+    from conftest_plugin.fakes import FakeBackend
+    from conftest_plugin.real_server import Leftovers, RealBackend
+    from couchfake import CouchFake
+    from couchfake.control.gates import Gates
+
+_RUN = pytest.StashKey["Run"]()
+
+
+class Run:
+    """One process of a test run (with pytest-xdist, one worker)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.address = Address()
+        self.leftovers: Leftovers | None = None
+        self.backends: list[FakeBackend | RealBackend] = []
+        """The servers that are there now, the one of the running test first."""
+        self.trace = Trace() if settings.trace else None
+        self._gates: list[Gates] = []
+        self._left_on: list[str] = []
+        self._servers: dict[str, ScopedServer] = {}
+        self._test: pytest.Item | None = None  # the one that runs
+        self._unlisted: list[ScopedServer] = []
+        self._undo = contextlib.ExitStack()
+        self._undo.callback(self.address.close)
+
+    def begin(self) -> None:
+        """Open the address for ``couch_env`` and ``couch_intercept``, before any conftest.py is imported."""
+        if self.settings.env:
+            self._undo.enter_context(set_environment(self.settings.env, self.url))
+        if self.settings.intercept_always:
+            self._undo.enter_context(intercept_all(self.settings.intercept_always, self.address))
+
+    @property
+    def url(self) -> str:
+        """The run's URL, ending in a slash: the real server's, or the address of the fakes."""
+        if self.settings.on_real_server:
+            from conftest_plugin.real_server import with_slash
+
+            return with_slash(self.settings.url.value)
+        return self.address.url
+
+    def open(self, given: Mapping[str, Any], name: str, scope: str, seed: Any, database: str | None) -> ScopedServer:
+        """Make the server of the fixture ``name``."""
+        settings = settings_for(self.settings, given, f"couch_fixture {name}")
+        backend = self.open_backend(settings)
+        try:
+            server = ScopedServer(backend, scope, seed, database)
+        except BaseException:
+            self.close_backend(backend)
+            raise
+        self._servers[name] = server
+        if server.outlives_tests and self._test is not None and name not in couch_fixtures_of(self._test):
+            self._unlisted.append(server)  # asked for by getfixturevalue, within a test
+            server.begin()
+        return server
+
+    def close(self, name: str) -> None:
+        """End the server of the fixture ``name``."""
+        server = self._servers.pop(name)
+        self.close_backend(server.backend)
+
+    def server(self, name: str) -> ScopedServer | None:
+        """The server of a fixture, or None if it is not set up."""
+        return self._servers.get(name)
+
+    def check_real_server(self) -> None:
+        """See once whether the real server answers. Raise pytest.UsageError if it does not."""
+        if not self.settings.on_real_server:
+            return
+        from conftest_plugin.real_server import Leftovers, check_reachable
+
+        check_reachable(self.settings)
+        self.leftovers = Leftovers(self.settings.url.value, self.settings.prefix)
+
+    def open_backend(
+        self, settings: Settings, *, with_admin: bool = False, own_address: bool = False
+    ) -> FakeBackend | RealBackend:
+        """Make a server. With ``own_address`` it opens a socket of its own."""
+        backend = new_backend(settings, None if own_address else self.address, with_admin=with_admin)
+        fake = getattr(backend, "fake", None)
+        if fake is not None:
+            self._follow(fake, settings)
+        self.backends.append(backend)
+        return backend
+
+    def close_backend(self, backend: FakeBackend | RealBackend) -> None:
+        """End a server; on a real one, delete its databases."""
+        self.backends.remove(backend)
+        backend.close()
+
+    def _follow(self, fake: CouchFake, settings: Settings) -> None:
+        """Note the test in what the fake logs, and watch its gates."""
+        if self.trace is not None:
+            fake.requests.listeners.append(self.trace.add)
+        self._name_test(fake)
+        if self._test is not None and settings.gates:
+            self._watch(fake, settings)
+
+    def _name_test(self, fake: CouchFake) -> None:
+        fake.requests.test = fake.faults.test = fake.function_log.test = self._test.nodeid if self._test else None
+
+    def _watch(self, fake: CouchFake, settings: Settings) -> None:
+        from couchfake.control.gates import Gates
+
+        try:
+            self._gates.append(Gates(fake, settings.gates))
+        except ValueError as error:
+            raise pytest.UsageError(f"couch_gates: {error}") from None
+
+    @property
+    def fakes(self) -> list[CouchFake]:
+        """The fakes that are there now."""
+        return [backend.fake for backend in self.backends if hasattr(backend, "fake")]
+
+    def gates_of(self, fake: CouchFake) -> list[Gates]:
+        return [gates for gates in self._gates if gates.fake is fake]
+
+    def watch_errors(self, fake: CouchFake) -> Gates:
+        """Watch the gate ``errors`` from now on."""
+        from couchfake.control.gates import Gates
+
+        self._gates.append(Gates(fake, ["errors"]))
+        return self._gates[-1]
+
+    def check_gates(self) -> None:
+        """Fail the running test if it did what its gates forbid."""
+        problems = [problem for gates in self._gates for problem in gates.problems()]
+        if problems:
+            pytest.fail("couch_gates:\n" + "\n".join(problems), pytrace=False)
+
+    def before_test(self, item: pytest.Item) -> None:
+        """Remember the state of the servers that a test does not list, but may reach all the same.
+
+        ``_couch_test`` takes care of those that it lists.
+        """
+        self._test = item
+        if not self._servers:
+            return
+        for fake in self.fakes:
+            self._name_test(fake)
+            if self.settings.gates:
+                self._watch(fake, self.settings)
+        listed = couch_fixtures_of(item)
+        for name, server in self._servers.items():
+            if server.outlives_tests and name not in listed:
+                self._unlisted.append(server)
+                server.begin()
+
+    def after_test(self) -> None:
+        """Undo what the test wrote to servers that it does not list, and collect leftovers on a real server."""
+        for server in self._unlisted:
+            if server in self._servers.values():
+                server.end()
+        self._unlisted.clear()
+        for gates in self._gates:
+            gates.close()
+        self._gates.clear()
+        for fake in self.fakes:
+            self._left_on += [f"{fault} ({fault.test})" for fault in fake.faults]
+            fake.faults.clear()
+        self._test = None
+        if self.leftovers is not None:
+            self.leftovers.collect()
+
+    def finish(self) -> None:
+        """Collect leftovers of other processes on a real server."""
+        if self.leftovers is not None:
+            self.leftovers.collect()
+
+    def summary(self) -> list[str]:
+        """Lines for the end of the run."""
+        lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
+        if self.leftovers is not None and self.leftovers.others:
+            names = ", ".join(self.leftovers.others)
+            lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")
+        return lines
+
+    def end(self) -> None:
+        """Close the address, and put the environment and the name resolution back."""
+        self._undo.close()
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return the run that this process belongs to; the first call reads the settings."""
+    run = config.stash.get(_RUN, None)
+    if run is None:
+        run = config.stash[_RUN] = Run(settings_of(config))
+        config.add_cleanup(run.end)
+    return run

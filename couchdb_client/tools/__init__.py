@@ -1,0 +1,1 @@
+"""Command-line tools for databases: `dump`, `load` and `replicate`."""

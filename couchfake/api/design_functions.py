@@ -1,0 +1,207 @@
+"""Shows, lists and updates of a design document. CouchDB documentation, "Design Documents: Show, List, Update"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from couchfake.api.all_docs_rows import Listing
+from couchfake.api.document_ids import require_writable
+from couchfake.api.function_request import function_request
+from couchfake.api.views import find_ddoc, open_view
+from couchfake.auth.permissions import require_server_admin
+from couchfake.chttpd.parameters import quote
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
+from couchfake.errors import CouchError, Crash, NotFound, ServerError
+from couchfake.node.node import Node
+from couchfake.query_server import DesignFunctions, FunctionResponse, ListResponse, parse_response, set_header
+from couchfake.storage.database import Database, Visible
+from couchfake.storage.documents import DocOptions, DocumentEntry, shown_document
+from couchfake.storage.edits import read_edit
+from couchfake.storage.revision_ids import format_rev
+from couchfake.storage.revision_tree import Revision
+from couchfake.storage.writing import write_one
+from couchfake.values import json
+from couchfake.views.options import ViewOptions, check_all_docs, of_body, of_query
+from couchfake.views.rows import map_texts
+from couchfake.views.view import View
+
+LIST_METHODS = "GET,POST,HEAD"
+
+
+# ---- shows
+
+
+def show(request: Request, ddoc: str, rest: list[str]) -> Response:
+    """``/{db}/_design/{ddoc}/_show/{function}`` and a document's id, with any method."""
+    entry = find_ddoc(request.db, ddoc)
+    if not rest:
+        raise CouchError(404, "show_error", "Invalid path.")
+    name, docid = rest[0], "/".join(rest[1:]) or None
+    functions = functions_of(request.node, request.db, entry)
+    functions.source("shows", name)
+    found = _document(request, docid)
+    etag = _show_etag(request, entry, found)
+    if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
+        return not_modified(etag)
+    response = functions.show(name, function_document(request, found), function_request(request, docid))
+    return _respond(request, parse_response(set_header(set_header(response, "ETag", etag), "Vary", "Accept")))
+
+
+def _show_etag(request: Request, ddoc: DocumentEntry, found: tuple[DocumentEntry, Revision] | None) -> str:
+    user = request.user
+    return make_etag(
+        [
+            ddoc.winner.rev,
+            None if found is None else found[1].rev,
+            request.environ.get("HTTP_ACCEPT"),
+            user.name,
+            list(user.roles),
+        ]
+    )
+
+
+# ---- updates
+
+
+def update(request: Request, ddoc: str, rest: list[str]) -> Response:
+    """``/{db}/_design/{ddoc}/_update/{function}`` and a document's id, with any method but GET."""
+    entry = find_ddoc(request.db, ddoc)
+    if not rest:
+        raise CouchError(404, "update_error", "Invalid path.")
+    name, docid = rest[0], "/".join(rest[1:]) or None
+    functions = functions_of(request.node, request.db, entry)
+    functions.source("updates", name)
+    found = _document(request, docid)
+    new, response = functions.update(name, function_document(request, found), function_request(request, docid))
+    if new is None:
+        return _respond(request, parse_response({"code": 200, **response}))
+    edit = read_edit(new, request.node.config, request.node.attachment_settings())
+    require_writable(request, edit.id)
+    rev = format_rev(write_one(request.db, edit, request.user))
+    response = set_header(response, "X-Couch-Update-NewRev", rev)
+    return _respond(request, parse_response({"code": 201, **set_header(response, "X-Couch-Id", quote(edit.id))}))
+
+
+# ---- lists
+
+
+def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
+    """``/{db}/_design/{ddoc}/_list/{function}/{view}``, or ``/{function}/{other ddoc}/{view}``."""
+    entry = find_ddoc(request.db, ddoc)
+    if len(rest) not in (2, 3):
+        raise CouchError(404, "list_error", "Invalid path.")
+    base, body = ViewOptions(), None
+    if request.verb == "POST":
+        request.require_json_type()
+        body = request.json_object()
+        base = of_body(body, base)
+    functions = functions_of(request.node, request.db, entry)
+    functions.source("lists", rest[0])
+    options = of_query(request.parameters.pairs, base)
+    if len(rest) == 3:
+        try:
+            entry = find_ddoc(request.db, rest[1])
+        except NotFound as error:
+            raise Crash("badmatch", f"{{not_found,{error.reason}}}") from error
+    if rest[-1] == "_all_docs":
+        head, rows = _documents(request, options)
+    else:
+        view = open_view(request, entry, rest[-1])
+        options = view.check(options, request.node.config)
+        head, rows = _rows(request.db, view, options, request.node.rules.reader(request.db, request.user))
+    req = function_request(request, None, body)
+    return _respond_to_list(request, functions.list(rest[0], head, req, rows))
+
+
+def _documents(request: Request, options: ViewOptions) -> tuple[dict[str, Any], Iterable[str]]:
+    """What a list gets of ``_all_docs``, where rows of missing documents look like none elsewhere."""
+    check_all_docs(options)
+    visible = request.node.rules.reader(request.db, request.user)
+    if visible is not None:
+        require_server_admin(request.user)
+    listing = Listing(request.db, "_all_docs", options, options.all_keys, visible)
+    return json.loads(b"{%b}" % listing.meta.rstrip(b",")), map(_document_row, listing.rows())
+
+
+def _document_row(text: bytes) -> str:
+    if not text.endswith(b'"error":"not_found"}'):
+        return text.decode()
+    return json.dumps({"id": "error", "key": json.loads(text)["key"], "value": "not_found"})
+
+
+def _rows(
+    db: Database, view: View, options: ViewOptions, visible: Visible | None
+) -> tuple[dict[str, Any], Iterable[str]]:
+    """What a list gets of a query: its head, and the JSON texts of its rows."""
+    snapshot = view.snapshot(options)
+    try:
+        query = view.query(snapshot, options)
+    except CouchError as error:  # a range that runs backwards, which lists are not ready for
+        raise ServerError("function_clause") from error
+    meta = {"update_seq": db.pack_seq(snapshot.update_seq)} if options.update_seq else {}
+    if view.reduces(options):
+        assert view.reducer is not None
+        return meta, [json.dumps({"key": key, "value": value}) for key, value in query.reduced(view.reducer)]
+    found = query.rows()
+    head = {"total_rows": found.total_rows, "offset": found.offset, **meta}
+    return head, map_texts(db, found.rows, options, visible)
+
+
+def _respond_to_list(request: Request, answer: ListResponse) -> Response:
+    if not answer.started:
+        return Response(b"", 200)
+    headers = _with_policy(request, answer.headers)
+    return Response(b"".join(answer.chunks), answer.code, headers)
+
+
+# ---- what they share
+
+
+def functions_of(node: Node, db: Database, entry: DocumentEntry) -> DesignFunctions:
+    """The functions of a design document's winner."""
+    return node.query_server.design_functions(shown_document(entry, entry.winner, DocOptions(), db.revs_limit))
+
+
+def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revision] | None:
+    """The document that a path names; None where it names none, or one that is missing or deleted."""
+    found = None if docid is None else request.db.open_leaf(docid, None)
+    if found is None or found[1].body is None or found[1].deleted:
+        return None
+    entry, leaf = found
+    return entry, request.node.rules.after_read(request.db, entry, leaf, request.user)
+
+
+def function_document(request: Request, found: tuple[DocumentEntry, Revision] | None) -> Any:
+    """A document as functions are shown it: with ``_revisions`` of limited length, ``_conflicts``, attachment stubs."""
+    if found is None:
+        return None
+    limit = min(request.node.config.integer("query_server_config", "revs_limit", 20), request.db.revs_limit)
+    return json.loads(shown_document(*found, DocOptions(revs=True, conflicts=True), limit))
+
+
+def _respond(request: Request, answer: FunctionResponse) -> Response:
+    if answer.has_json:
+        headers = [("Cache-Control", "must-revalidate"), *plain_headers(answer.headers)]
+        return Response(answer.content(), answer.code, headers)
+    return Response(answer.body, answer.code, _with_policy(request, answer.headers))
+
+
+def _with_policy(request: Request, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers with the Content-Security-Policy that pages made by functions get."""
+    config = request.node.config
+    named = any(name.lower() == "content-security-policy" for name, _ in headers)
+    if config.boolean("csp", "showlist_enable", True) and not named:
+        policy = config.get("csp", "showlist_header_value", "sandbox")
+        headers = [*headers, ("Content-Security-Policy", policy)]
+    return plain_headers(headers)
+
+
+def plain_headers(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers as WSGI wants them: UTF-8 in the guise of Latin-1, and no line ends."""
+    return [(_plain(name), _plain(value)) for name, value in headers]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.splitlines()).encode("utf-8").decode("latin-1")

@@ -1,0 +1,105 @@
+"""From a WSGI call to an endpoint and back: virtual host, user, route, rights, and errors as responses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, Protocol
+
+from couchfake.api.routing import ROUTES, Table
+from couchfake.api.vhosts import dispatch_host
+from couchfake.auth.permissions import authorize
+from couchfake.chttpd.finishing import finish, preflight, refusal
+from couchfake.chttpd.jsonp import as_script
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, error_response
+from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
+from couchfake.node.node import Node
+from couchfake.transports.client import ClientDisconnected
+
+logger = logging.getLogger("couchfake")
+DROPPED = 0
+"""The status by which the log knows a request whose connection was closed without an answer."""
+
+_TABLE = Table(ROUTES)  # the same for every server, and only read
+
+
+class Observer(Protocol):
+    """Sees each request on its way in, and its answer on its way out."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        """Answer a request, usually by calling ``answer``. ClientDisconnected closes the connection."""
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        """Note the answer. ``seconds``: how long it took."""
+
+
+class Unobserved:
+    """Sees nothing."""
+
+    def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        return answer(request)
+
+    def answered(self, request: Request, response: Response, seconds: float) -> None:
+        pass
+
+
+class Dispatcher:
+    """The WSGI application of a node.
+
+    Every request enters, and every response leaves, through ``__call__``. An endpoint answers through :meth:`answer`,
+    which a rewritten request goes through again.
+    """
+
+    def __init__(self, node: Node, observer: Observer | None = None) -> None:
+        self.node = node
+        self._observer = observer or Unobserved()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        started = perf_counter()
+        try:
+            request = Request(dispatch_host(environ, self.node.config), self.node, self.answer)
+            response = as_script(request, self._answer_or_refusal(request, started))
+            finish(request, response, started)
+            seconds = perf_counter() - started
+            self.node.stats.request(request.method, response.status_code, seconds * 1000)
+            self._observer.answered(request, response, seconds)
+            return response(environ, start_response)
+        except ClientDisconnected:
+            raise
+        except Exception:  # the last line of defence: no traceback ever reaches a client
+            logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
+            self.node.stats.request(environ["REQUEST_METHOD"], 500, (perf_counter() - started) * 1000)
+            return error_response(ServerError("internal error of couchfake"))(environ, start_response)
+
+    def _answer_or_refusal(self, request: Request, started: float) -> Response:
+        try:
+            return self._observer.answer(request, self.answer)
+        except ClientDisconnected:
+            self._observer.answered(request, Response(b"", DROPPED), perf_counter() - started)
+            raise
+        except CouchError as error:
+            return refusal(request, error)
+
+    def answer(self, request: Request) -> Response:
+        """Return the response of the endpoint that the path and the method name. Raise CouchError."""
+        request.check_target()
+        preflight_response = preflight(request)
+        if preflight_response is not None:
+            return preflight_response
+        segments = request.segments
+        authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
+        found = _TABLE.match(segments)
+        if found is None:
+            raise NotFound()
+        route, captured = found
+        name = captured.pop("db", None)
+        if name is not None and not (len(segments) == 1 and request.verb in ("PUT", "DELETE")):
+            request.db = self.node.database(name)
+        if route.before is not None:
+            route.before(request, **captured)
+        handler = route.handler(request.verb)
+        if handler is None:
+            raise MethodNotAllowed(route.allow)
+        return handler(request, **captured)

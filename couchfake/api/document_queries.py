@@ -1,0 +1,88 @@
+"""The query parameters of single documents, and the revision that a write names in three places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from couchfake.chttpd.parameters import Parameters, read_json
+from couchfake.chttpd.request import Request
+from couchfake.errors import BadRequest
+from couchfake.storage.documents import DocOptions
+from couchfake.storage.edits import Edit, read_edit
+from couchfake.storage.revision_ids import RevisionId, parse_rev
+
+
+@dataclass
+class DocumentQuery:
+    """What a request for a document asks: ``open_revs`` is a list, ``"all"``, or empty where it was not given."""
+
+    shown: DocOptions = field(default_factory=DocOptions)
+    rev: RevisionId | None = None
+    open_revs: list[RevisionId] | str = field(default_factory=list)
+    latest: bool = False
+    deleted: bool = False
+    new_edits: bool = True
+
+
+_FLAGS = ("attachments", "revs", "local_seq", "revs_info", "conflicts", "deleted_conflicts", "att_encoding_info")
+
+
+def read_query(parameters: Parameters) -> DocumentQuery:
+    """Go through the parameters in order; unknown ones, and values that mean nothing, are passed over."""
+    query = DocumentQuery()
+    shown = query.shown
+    for name, value in parameters.pairs:
+        if value == "true" and name in _FLAGS:
+            setattr(shown, name, True)
+        elif value == "true" and name == "meta":
+            shown.revs_info = shown.conflicts = shown.deleted_conflicts = True
+        elif value == "true" and name in ("latest", "deleted"):
+            setattr(query, name, True)
+        elif name == "rev":
+            query.rev = parse_rev(value)
+        elif name == "open_revs":
+            query.open_revs = "all" if value == "all" else read_revs(read_json(value))
+        elif name == "atts_since":
+            shown.atts_since = tuple(read_revs(read_json(value)))
+        elif name == "new_edits" and value in ("true", "false"):
+            query.new_edits = value == "true"
+    return query
+
+
+def read_revs(value: Any) -> list[RevisionId]:
+    """A JSON array of revisions."""
+    if not isinstance(value, list):
+        raise BadRequest("Invalid list of revisions")
+    return [parse_rev(each) for each in value]
+
+
+def named_rev(request: Request, explicit: RevisionId | None) -> RevisionId | None:
+    """The revision of the If-Match header and the one named elsewhere, which must agree."""
+    header = request.environ.get("HTTP_IF_MATCH")
+    etag = None if header is None else parse_rev(header.strip('"'))
+    if explicit is not None and etag is not None and explicit != etag:
+        raise BadRequest("Document rev and etag have different values")
+    return explicit if explicit is not None else etag
+
+
+def edit_of(request: Request, docid: str, document: Any, parts: Any = None) -> Edit:
+    """The edit that a PUT asks for: the id is the path's, the revision may stand in body, query or header."""
+    node = request.node
+    edit = read_edit(document, node.config, node.attachment_settings(), parts)
+    edit.id = docid
+    text = request.parameters.get("rev")
+    in_query = None if text is None else parse_rev(text)
+    if edit.rev is None:
+        rev = named_rev(request, in_query)
+        edit.start, edit.ids = (0, []) if rev is None else (rev[0], [rev[1]])
+    else:
+        if in_query is not None and in_query != edit.rev:
+            raise BadRequest("Document rev from request body and query string have different values")
+        named_rev(request, edit.rev)
+    return edit
+
+
+def require_revision(edit: Edit, new_edits: bool) -> None:
+    if not new_edits and not edit.ids:
+        raise BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")

@@ -1,0 +1,60 @@
+"""The quorum parameters ``w`` and ``r``: the copies of a document that a request waits for. There is one of each here.
+
+On the real server a number that is none breaks the request once it is on its way: what was to be written is written.
+Source: CouchDB documentation, "Cluster: Reading and writing"; ``fabric_doc_update``, ``fabric_doc_open``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from couchfake.chttpd.request import Request
+from couchfake.errors import CouchError, ServerError
+from couchfake.storage.edits import Edit
+from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.writing import write_one
+from couchfake.values.integers import read_integer
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+def write_quorum(request: Request, in_body: Any = None) -> int | None:
+    """The copies that a write asks for, None where ``w`` is no number. ``in_body`` counts more if it is an integer."""
+    if isinstance(in_body, int) and not isinstance(in_body, bool):
+        return in_body
+    text = request.parameters.get("w", "1") or ""
+    return read_integer(text) if _INTEGER.fullmatch(text) else None
+
+
+def require_write_quorum(request: Request) -> int:
+    """The same; ServerError where it is no number."""
+    quorum = write_quorum(request)
+    if quorum is None:
+        raise ServerError("badarg")
+    return quorum
+
+
+def require_read_quorum(request: Request) -> None:
+    """Of several ``r`` the last counts; one copy is read, however many are asked for."""
+    asked = [value for name, value in request.parameters.pairs if name == "r"]
+    if asked and not _INTEGER.fullmatch(asked[-1]):
+        raise ServerError("badarg")
+
+
+def write_copies(request: Request, edit: Edit, status: int, new_edits: bool = True) -> tuple[int, RevisionId]:
+    """Write one edit: the status of the answer and the new revision. Raises why it was not written, or ServerError.
+
+    More copies than the one that there is make a 202 of ``status``. Replicated edits are never missed: nobody is
+    told of them.
+    """
+    quorum = write_quorum(request)
+    try:
+        rev = write_one(request.db, edit, request.user, new_edits)
+    except CouchError:
+        if quorum is None:
+            raise ServerError("badarg") from None
+        raise
+    if quorum is None:
+        raise ServerError("badarg")
+    return (202 if quorum > 1 and new_edits else status), rev

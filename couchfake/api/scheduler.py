@@ -1,0 +1,102 @@
+"""``/_scheduler``: the replications that the server runs. CouchDB documentation, "Server API: /_scheduler".
+
+Whoever runs replications lists itself among ``node.replications``; jobs and documents are as the real server shows
+them, without their order being looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, json_response
+from couchfake.errors import BadRequest, NotFound, QueryParseError
+from couchfake.replicator.documents import is_replicator_database
+from couchfake.values.integers import read_integer
+from couchfake.views.options import of_query
+
+STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+class Replications(Protocol):
+    """What runs replications, as this endpoint sees it."""
+
+    def jobs(self) -> Iterable[dict[str, Any]]:
+        """The jobs of ``/_scheduler/jobs``, each with its ``id``."""
+
+    def documents(self, db_name: str | None) -> Iterable[dict[str, Any]]:
+        """The entries of ``/_scheduler/docs`` with ``doc_id`` and ``state``; of one database or of all."""
+
+    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
+        """The entry of one document, also of one that asks for nothing any more."""
+
+
+def unknown(request: Request, rest: list[str]) -> Response:
+    """Everything else below ``/_scheduler``."""
+    return json_response({"error": "not found"}, 404)
+
+
+def _all_jobs(request: Request) -> list[dict[str, Any]]:
+    return [job for each in request.node.replications for job in each.jobs()]
+
+
+def jobs(request: Request) -> Response:
+    """``GET /_scheduler/jobs``"""
+    found = _all_jobs(request)
+    limit, skip = _natural(request, "limit", 100), _natural(request, "skip", 0)
+    members = {"total_rows": len(found), "offset": min(skip, len(found)), "jobs": found[skip : skip + limit]}
+    return json_response(members)
+
+
+def job(request: Request, job_id: str) -> Response:
+    """``GET /_scheduler/jobs/{id}``"""
+    return json_response(_only(each for each in _all_jobs(request) if each["id"] == job_id))
+
+
+def docs(request: Request, path: list[str]) -> Response:
+    """``GET /_scheduler/docs``: all documents, those of a database, or one. Names may have slashes, escaped or not."""
+    if not path:
+        return _list_docs(request, None)
+    if is_replicator_database(path[-1]):
+        return _list_docs(request, request.node.database("/".join(path)).name)
+    if len(path) == 1 or not is_replicator_database(path[-2]):
+        raise BadRequest("Invalid path")
+    name, docid = request.node.database("/".join(path[:-1])).name, path[-1]
+    found = (source.document(name, docid) for source in request.node.replications)
+    return json_response(_only(each for each in found if each is not None))
+
+
+def _list_docs(request: Request, name: str | None) -> Response:
+    wanted = [state for state in (request.parameters.get("states") or "").lower().split(",") if state]
+    if any(state not in STATES for state in wanted):
+        raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
+    options = of_query(request.parameters.pairs)
+    documents = [each for source in request.node.replications for each in source.documents(name)]
+    total = len(documents)  # of all of them, whatever states are asked for
+    if options.descending:
+        documents.reverse()
+    documents = [each for each in documents if not wanted or each["state"] in wanted]
+    end = None if options.limit is None else options.skip + options.limit
+    offset = min(options.skip, total)
+    return json_response({"total_rows": total, "offset": offset, "docs": documents[options.skip : end]})
+
+
+def _only(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    for each in found:
+        return each
+    raise NotFound()
+
+
+def _natural(request: Request, name: str, default: int) -> int:
+    text = request.parameters.get(name)
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text):
+        raise QueryParseError(f"{name} must be an integer")
+    number = read_integer(text)
+    if number < 0:
+        raise QueryParseError(f"{name} not in range of [0,infinity]")
+    return number

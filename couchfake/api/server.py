@@ -1,0 +1,243 @@
+"""What the server says of itself and of all its databases. CouchDB documentation, "Server API"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from couchfake.api.databases import database_info
+from couchfake.auth.permissions import require_server_admin
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
+from couchfake.errors import BadRequest, CouchError, Crash, NotFound, ServerError
+from couchfake.node.node import NODE_NAME
+from couchfake.values.collation import raw_sort_key
+from couchfake.views.keys import MISSING
+from couchfake.views.options import ViewOptions, of_query
+
+VERSION = "3.5.0"
+GIT_SHA = "couchfake"
+FEATURES = ["access-ready", "partitioned", "pluggable-storage-engines", "reshard", "scheduler"]
+
+
+def welcome(request: Request) -> Response:
+    """``GET /``"""
+    answer: dict[str, Any] = {
+        "couchdb": "Welcome",
+        "version": VERSION,
+        "git_sha": GIT_SHA,
+        "uuid": request.node.uuid,
+        "features": [request.node.query_server.engine_name, *FEATURES],
+    }
+    vendor = request.node.config.section("vendor")
+    return json_response({**answer, "vendor": vendor} if vendor else answer)
+
+
+def up(request: Request) -> Response:
+    """``GET /_up``"""
+    mode = request.node.config.get("couchdb", "maintenance_mode")
+    if mode in ("true", "nolb"):
+        return json_response({"status": "maintenance_mode" if mode == "true" else "nolb"}, 404)
+    return json_response({"status": "ok", "seeds": {}})
+
+
+# Databases
+
+
+def all_dbs(request: Request) -> Response:
+    """``GET /_all_dbs``: names in byte order, by the range parameters of views."""
+    names = list(_names(request, _range(request)))
+    return _with_etag(request, names)
+
+
+def dbs_info(request: Request) -> Response:
+    """``GET /_dbs_info``: information of the databases of a range."""
+    infos = [_info(request, name) for name in _names(request, _range(request))]
+    return _with_etag(request, infos)
+
+
+def dbs_info_by_keys(request: Request) -> Response:
+    """``POST /_dbs_info``: information of the databases that ``keys`` names, in that order."""
+    request.require_json_type()
+    body = request.json_object()
+    if "keys" not in body:
+        raise BadRequest("`keys` member must exist.")
+    keys = body["keys"]
+    if not isinstance(keys, list):
+        raise BadRequest("`keys` member must be an array.")
+    if len(keys) > request.node.config.integer("chttpd", "max_db_number_for_dbs_info_req"):
+        raise BadRequest("too_many_keys")
+    return json_response([_info(request, key) for key in keys])
+
+
+def _info(request: Request, name: Any) -> dict[str, Any]:
+    database = request.node.databases.get(name) if isinstance(name, str) else None
+    if database is None:
+        return {"key": name, "error": "not_found"}
+    return {"key": name, "info": database_info(database)}
+
+
+def _range(request: Request) -> ViewOptions:
+    return of_query(request.parameters.pairs)
+
+
+def _names(request: Request, options: ViewOptions) -> Iterator[str]:
+    names = list(request.node.names())
+    first, last = options.start_key, options.end_key
+    if options.descending:
+        names.reverse()
+        first, last = last, first
+    low = None if first is MISSING else raw_sort_key(first)
+    high = None if last is MISSING else raw_sort_key(last)
+    if options.keys is not None:
+        if not isinstance(options.keys, list):
+            raise ServerError("function_clause")
+        names = [key for key in options.keys if isinstance(key, str) and key in request.node.databases]
+    skip, limit = options.skip, options.limit
+    for name in names:
+        key = raw_sort_key(name)
+        if (low is not None and key < low) or (high is not None and key > high):
+            continue
+        if not options.inclusive_end and options.end_key is not MISSING and name == options.end_key:
+            continue
+        if skip > 0:
+            skip -= 1
+            continue
+        if limit is not None:
+            if limit <= 0:
+                return
+            limit -= 1
+        yield name
+
+
+def _with_etag(request: Request, value: Any) -> Response:
+    etag = make_etag(value)
+    if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
+        return not_modified(etag)
+    return json_response(value, headers={"ETag": etag})
+
+
+# Identifiers
+
+_COUNT = re.compile(r"\+?[0-9]+")
+
+
+def uuids(request: Request) -> Response:
+    """``GET /_uuids``: new identifiers, never to be cached."""
+    text = request.parameters.get("count", "1") or ""
+    if not _COUNT.fullmatch(text):
+        raise BadRequest("count must be a positive integer")
+    if len(text) > 18 or int(text) > request.node.config.integer("uuids", "max_count"):
+        raise BadRequest("count parameter too large")
+    made = [request.node.uuids() for _ in range(int(text))]
+    headers = {
+        "Cache-Control": "no-cache",
+        "Expires": "Mon, 01 Jan 1990 00:00:00 GMT",
+        "Pragma": "no-cache",
+        "ETag": make_etag(made),
+    }
+    return json_response({"uuids": made}, headers=headers)
+
+
+# Cluster
+
+
+def active_tasks(request: Request) -> Response:
+    """``GET /_active_tasks``: what runs in the background."""
+    require_server_admin(request.user)
+    return json_response([task for source in request.node.task_sources for task in source()])
+
+
+def membership(request: Request) -> Response:
+    """``GET /_membership``: the node is alone."""
+    return json_response({"all_nodes": [NODE_NAME], "cluster_nodes": [NODE_NAME]})
+
+
+def get_cluster_setup(request: Request) -> Response:
+    """``GET /_cluster_setup``: a single node, always set up."""
+    request.parameters.json("ensure_dbs_exist")
+    return json_response({"state": "single_node_enabled"})
+
+
+def post_cluster_setup(request: Request) -> Response:
+    """``POST /_cluster_setup``: a single node is set up as soon as its databases are there; there is no cluster."""
+    request.require_json_type()
+    try:
+        body = request.json_object()
+    except BadRequest:
+        raise BadRequest("Missing JSON body'") from None
+    action = body.get("action", "missing")
+    if not isinstance(action, str):
+        raise Crash("unknown_error", "badarg")
+    match action:
+        case "enable_single_node" | "finish_cluster":
+            return _finish_setup(request, body)
+        case "enable_cluster":
+            raise BadRequest("Cluster is already enabled")
+        case "add_node":
+            raise BadRequest("Cluster is not enabled.")
+    raise BadRequest("Invalid Action'")
+
+
+def _finish_setup(request: Request, body: dict[str, Any]) -> Response:
+    if isinstance(body.get("username"), str) and isinstance(body.get("password"), str):
+        request.node.config.set("admins", body["username"], body["password"])
+    wanted = body.get("ensure_dbs_exist", ["_users", "_replicator"])
+    missing = [name for name in wanted if name not in request.node.databases] if isinstance(wanted, list) else []
+    if not missing:
+        raise BadRequest("Cluster is already finished")
+    for name in missing:
+        request.node.create_database(name)
+    return json_response({"ok": True}, 201)
+
+
+def reload_query_servers(request: Request) -> Response:
+    """``POST /_reload_query_servers``: engines keep nothing that could be stale."""
+    request.require_json_type()
+    return json_response({"ok": True})
+
+
+# What a server without the plugins says
+
+
+def search_is_absent(request: Request, **_: Any) -> Response:
+    """Search needs a Clouseau node beside the server."""
+    raise CouchError(503, "service unavailable", "Search is not available")
+
+
+def nouveau_analyze(request: Request) -> Response:
+    """``POST /_nouveau_analyze``, with Nouveau switched off."""
+    raise NotFound()
+
+
+def search_cleanup(request: Request) -> Response:
+    """``POST /{db}/_search_cleanup`` and ``_nouveau_cleanup``: no index is there to be thrown away."""
+    return json_response({"ok": True}, 202)
+
+
+def nouveau_is_absent(request: Request, **_: Any) -> Response:
+    raise NotFound()
+
+
+# For browsers
+
+_UTILS = b"""<!DOCTYPE html>
+<meta charset="utf-8">
+<title>couchfake</title>
+<p>This is couchfake. Fauxton, CouchDB's web interface, is not part of it.</p>
+"""
+
+
+def utils(request: Request, rest: list[str]) -> Response:
+    """``/_utils``: where CouchDB has its web interface."""
+    if not request.target[0].endswith("/") and not rest:
+        return Response(b"", 301, {"Location": f"{request.base_uri}/_utils/"})
+    if rest and rest != ["index.html"]:
+        raise NotFound()
+    return body_response(_UTILS, "text/html; charset=utf-8", headers={"Cache-Control": "private, must-revalidate"})
+
+
+def favicon(request: Request, rest: list[str]) -> Response:
+    """``/favicon.ico``: none, and browsers may remember that."""
+    return Response(b"", 204, {"Cache-Control": "public, max-age=31536000"})

@@ -1,0 +1,175 @@
+"""Views: ``_view``, ``_view/{name}/queries``, ``_info``, ``_view_cleanup``, ``_compact/{ddoc}``.
+
+CouchDB documentation, "/{db}/_design/{ddoc}/_view/{view}", "/{db}/_design/{ddoc}" and "/{db}/_view_cleanup".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from couchfake.api.view_answers import answer, respond, results_text
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, json_response
+from couchfake.errors import BadRequest, NotFound, ServerError
+from couchfake.mango.definition import indexes_in
+from couchfake.mango.index import index_rows
+from couchfake.node.node import Node
+from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry
+from couchfake.views.index import Index
+from couchfake.views.javascript import ViewServices
+from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
+from couchfake.views.signature import ViewGroup, view_group
+from couchfake.views.view import View
+
+METHODS = "GET,POST,HEAD"
+
+
+def require_ddoc(request: Request, ddoc: str, **_: Any) -> None:
+    """Refuse a design document that is missing or deleted. The real server does so before it looks at the method."""
+    find_ddoc(request.db, ddoc)
+
+
+def view(request: Request, ddoc: str, name: str) -> Response:
+    """``GET`` and ``POST /{db}/_design/{ddoc}/_view/{view}``"""
+    entry = find_ddoc(request.db, ddoc)
+    options = _read_options(request)
+    request.node.stats.add("couchdb.httpd.view_reads")
+    found = open_view(request, entry, name)
+    options = found.check(options, request.node.config)
+    return respond(answer(request.db, found, options, request.node.rules.reader(request.db, request.user)))
+
+
+def _read_options(request: Request) -> ViewOptions:
+    """The parameters of a query. A POST has them in its body as well; those of the URL win."""
+    base = ViewOptions()
+    if request.verb == "POST":
+        request.require_json_type()
+        body = request.json_object()
+        if "queries" in body:
+            _require_array("queries", body)
+            raise BadRequest("The `queries` parameter is no longer supported at this endpoint")
+        if "keys" in body:
+            _require_array("keys", body)
+        base = of_body(body)
+    return of_query(request.parameters.pairs, base)
+
+
+def queries(request: Request, ddoc: str, name: str) -> Response:
+    """``POST /{db}/_design/{ddoc}/_view/{view}/queries``: several queries."""
+    entry = find_ddoc(request.db, ddoc)
+    request.require_json_type()
+    body = request.json_object()
+    if "queries" not in body:
+        raise BadRequest("POST body must include `queries` parameter.")
+    _require_array("queries", body)
+    base = of_query(request.parameters.pairs)
+    request.node.stats.add("couchdb.httpd.view_reads")
+    found = open_view(request, entry, name)
+    checked = []
+    for members in body["queries"]:
+        if not isinstance(members, dict):
+            raise ServerError("function_clause")
+        checked.append(found.check(of_one_query(members, base), request.node.config))
+    visible = request.node.rules.reader(request.db, request.user)
+    return respond(results_text([answer(request.db, found, options, visible) for options in checked]))
+
+
+def _require_array(name: str, body: Mapping[str, Any]) -> None:
+    if not isinstance(body[name], list):
+        raise BadRequest(f"`{name}` member must be an array.")
+
+
+# ---- design documents and their indexes
+
+
+def find_ddoc(db: Database, name: str) -> DocumentEntry:
+    """A live design document by its name without ``_design/``, or NotFound (``missing``, ``deleted``)."""
+    entry = db.entry("_design/" + name)
+    if entry is None:
+        raise NotFound("missing")
+    if entry.deleted:
+        raise NotFound("deleted")
+    return entry
+
+
+def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
+    """A view of a design document, or NotFound. What defines a Mango index is a view too, and counts its rows.
+
+    Forbidden where the user may not read the design document (those of ``_users`` are for admins).
+    """
+    node, db = request.node, request.db
+    node.rules.after_read(db, entry, entry.winner, request.user)
+    group = group_of(db, entry)
+    found = group.find(name)
+    if found is None:
+        raise NotFound("missing_named_view")
+    if group.language == "query":
+        for definition in indexes_in(entry.id, _body(entry), db.partitioned):
+            if definition.name == name:
+                return View(index_rows(db, definition, node.collator), 0, 0)
+        raise NotFound("missing_named_view")
+    return View(index_of(node, db, group, entry.id), *found)
+
+
+def group_of(db: Database, entry: DocumentEntry) -> ViewGroup:
+    """The views of a design document."""
+    leaf = entry.winner
+    known: tuple[str, ViewGroup] | None = db.indexes.get(("views", entry.id))
+    if known is None or known[0] != leaf.rev:
+        known = leaf.rev, view_group(_body(entry), db.partitioned)
+        db.indexes["views", entry.id] = known
+    return known[1]
+
+
+def _body(entry: DocumentEntry) -> dict[str, Any]:
+    body = entry.winner.body
+    return {} if body is None else body.value
+
+
+def index_of(node: Node, db: Database, group: ViewGroup, ddoc_id: str) -> Index:
+    return ViewServices(node.collator, node.query_server, node.config).index(db, group, ddoc_id)
+
+
+def info(request: Request, ddoc: str) -> Response:
+    """``GET /{db}/_design/{ddoc}/_info``: the state of the index."""
+    db = request.db
+    entry = find_ddoc(db, ddoc)
+    group = group_of(db, entry)
+    index = index_of(request.node, db, replace(group, trees=()) if group.language == "query" else group, entry.id)
+    snapshot, pending = index.snapshot, index.pending()
+    size = index.size()
+    shown = {
+        "updates_pending": {"minimum": pending, "preferred": pending, "total": pending},
+        "waiting_commit": False,
+        "waiting_clients": 0,
+        "updater_running": index.updating,
+        "update_seq": snapshot.update_seq,
+        "sizes": {"file": size, "external": size, "active": size},
+        "signature": group.signature,
+        "purge_seq": snapshot.purge_seq,
+        "language": group.language,
+        "compact_running": False,
+        "collator_versions": [request.node.collator.version],
+    }
+    return json_response({"name": ddoc, "view_index": shown})
+
+
+def cleanup(request: Request) -> Response:
+    """``POST /{db}/_view_cleanup``: drop the indexes that no design document has any more."""
+    db = request.db
+    with db.lock:
+        used = {group_of(db, entry).signature for entry in db.ddocs()}
+        for name in list(db.indexes):
+            if isinstance(name, tuple) and name[0] == "view" and name[1] not in used:
+                del db.indexes[name]
+    return json_response({"ok": True}, 202)
+
+
+def compact(request: Request, ddoc: str) -> Response:
+    """``POST /{db}/_compact/{ddoc}``: an index in memory has nothing to compact."""
+    request.require_json_type()
+    find_ddoc(request.db, ddoc)
+    return json_response({"ok": True}, 202)

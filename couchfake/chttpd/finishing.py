@@ -1,0 +1,91 @@
+"""The headers that every response gets: request id, cookies, challenges, CORS, frame options.
+
+The order is the real server's: CORS headers first, then ``Prefer: return=minimal`` removes headers, and only
+X-Frame-Options come after it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import perf_counter
+
+from couchfake.chttpd.cors import cors_of
+from couchfake.chttpd.parameters import quote
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, error_response
+from couchfake.errors import CouchError
+
+SERVER_NAME = "CouchDB/3.5.0 (couchfake)"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
+# Headers without which a body cannot be sent; ``Prefer: return=minimal`` does not remove them.
+_FRAMING = ("content-length", "transfer-encoding")
+
+
+def request_id(request: Request) -> str:
+    """Return the id that the client gave its request, or a new one."""
+    given: str = request.environ.get("HTTP_X_COUCH_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(5)
+
+
+def refusal(request: Request, error: CouchError) -> Response:
+    """Return the response to an error. A 401 has a challenge if one is configured, or redirects a browser."""
+    if error.status != 401:
+        return error_response(error)
+    config = request.node.config
+    challenge = request.environ.get("HTTP_X_COUCHDB_WWW_AUTHENTICATE") or config.get("chttpd", "WWW-Authenticate")
+    if not challenge and config.boolean("chttpd", "require_valid_user"):
+        challenge = 'Basic realm="server"'
+    response = error_response(error)
+    if challenge:
+        response.headers["WWW-Authenticate"] = challenge
+    elif not request.accepts("application/json") and request.accepts("text/html"):
+        page = config.get("chttpd_auth", "authentication_redirect")
+        query = f"?return={quote(request.target[0])}&reason={quote(str(error.reason))}"
+        response.status_code = 302
+        response.headers["Location"] = request.base_uri + page + query
+    return response
+
+
+def finish(request: Request, response: Response, started: float) -> None:
+    """Add the headers of every response. ``started`` is the ``perf_counter()`` at which its request came in."""
+    environ, headers, config = request.environ, response.headers, request.node.config
+    headers.add("Server", SERVER_NAME)
+    headers.add("X-Couch-Request-ID", request_id(request))
+    headers.add("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
+    user = vars(request).get("user")
+    if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in headers:
+        headers["Set-Cookie"] = user.renewed_cookie
+    if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in headers:
+        cors = cors_of(request, config)
+        if cors is not None:
+            cors.add_headers(response)
+    if environ.get("HTTP_PREFER") == "return=minimal":
+        _keep_only(response, [name.lower() for name in config.items("chttpd", "prefer_minimal")])
+    if config.boolean("chttpd", "enable_xframe_options"):
+        headers["X-Frame-Options"] = _frame_options(request)
+
+
+def preflight(request: Request) -> Response | None:
+    """Return the response to a preflight request of a page of another origin; None for every other request."""
+    if request.method != "OPTIONS" or "HTTP_ORIGIN" not in request.environ:
+        return None
+    cors = cors_of(request, request.node.config)
+    return None if cors is None else cors.preflight()
+
+
+def _keep_only(response: Response, wanted: list[str]) -> None:
+    for name, _ in list(response.headers):
+        if name.lower() not in wanted and name.lower() not in _FRAMING:
+            del response.headers[name]
+
+
+def _frame_options(request: Request) -> str:
+    config = request.node.config
+    if config.boolean("x_frame_options", "same_origin"):
+        return "SAMEORIGIN"
+    hosts = config.items("x_frame_options", "hosts")
+    if "*" in hosts or request.base_uri in hosts:
+        return f"ALLOW-FROM {request.base_uri}"
+    return "DENY"

@@ -1,0 +1,224 @@
+"""A request as endpoints see it: the path as sent, and bodies read as CouchDB reads them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.urls import iri_to_uri
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import get_input_stream
+
+from couchfake.auth.authenticate import Presented
+from couchfake.auth.context import TRUSTED_KEY
+from couchfake.chttpd.accepting import accepts
+from couchfake.chttpd.parameters import Parameters, read_json, unquote
+from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
+from couchfake.values.integers import read_integer
+
+if TYPE_CHECKING:
+    from couchfake.auth.context import UserContext
+    from couchfake.chttpd.responses import Response
+    from couchfake.node.node import Node
+    from couchfake.storage.database import Database
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+_OVERRIDES = ("GET", "HEAD", "PUT", "DELETE", "COPY", "POST", "TRACE", "CONNECT")  # upper case only
+
+
+class Request:
+    """One request to ``node``. ``answer`` is how the server answers a request, also one that another is rewritten to.
+
+    The dispatcher sets ``db``, the database that the path names.
+    """
+
+    db: Database
+
+    def __init__(self, environ: dict[str, Any], node: Node, answer: Callable[[Request], Response]) -> None:
+        self.environ = environ
+        self.node = node
+        self.answer = answer
+        self.method: str = environ["REQUEST_METHOD"]
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, None if it is missing. Not for Content-Type and Content-Length."""
+        return _header(self.environ, name)
+
+    # ---- the target
+
+    @cached_property
+    def target(self) -> tuple[str, str]:
+        """Path and query as sent, still escaped; without a mount prefix and a fragment."""
+        environ = self.environ
+        raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+        if raw is None:
+            return iri_to_uri(environ.get("PATH_INFO", "/")), environ.get("QUERY_STRING", "")
+        if not raw.startswith("/"):
+            raw = "/" + raw.partition("://")[2].partition("/")[2]
+        path, _, query = raw.partition("#")[0].partition("?")
+        prefix = environ.get("SCRIPT_NAME", "")
+        return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
+
+    def check_target(self) -> None:
+        """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
+        raw: str = self.environ.get("REQUEST_URI", "")
+        if len(raw) > self.node.config.limit("chttpd", "max_uri_length"):
+            raise CouchError(414, "too_long", "the request uri is too long")
+        if "%" in raw and _BROKEN_ESCAPE.search(raw):
+            raise BadRequest("invalid_url_encoding")
+
+    @cached_property
+    def segments(self) -> list[str]:
+        """The parts of the path, unescaped; doubled and trailing slashes are ignored."""
+        path = self.target[0]
+        if "+" in path and not self.node.config.boolean("chttpd", "decode_plus_to_space", True):
+            path = path.replace("+", "%2B")
+        return [unquote(part) for part in path.split("/") if part]
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """The query string's parameters. Raise BadRequest if an escape is broken."""
+        return Parameters(self.target[1])
+
+    @cached_property
+    def verb(self) -> str:
+        """The method: HEAD is handled as GET everywhere, and a header may override POST."""
+        method = self.method
+        if method == "POST":
+            override = (self.header("X-HTTP-Method-Override") or "").partition(";")[0]
+            if override in _OVERRIDES:
+                method = override
+        return "GET" if method == "HEAD" else method
+
+    # ---- who makes it, and how the answer may look
+
+    @cached_property
+    def presented(self) -> Presented:
+        """What identifies who makes the request."""
+        environ = self.environ
+        return Presented(
+            self.method,
+            self.segments,
+            partial(_header, environ),  # a bound method would be a reference cycle
+            environ.get("REMOTE_ADDR", ""),
+            environ.get("wsgi.url_scheme") == "https",
+        )
+
+    @cached_property
+    def base_uri(self) -> str:
+        """``http://host:port`` as the client wrote it, for Location headers."""
+        config, environ = self.node.config, self.environ
+        host = self.header(config.get("chttpd", "x_forwarded_host", "X-Forwarded-Host"))
+        scheme = self.header(config.get("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"))
+        if self.header(config.get("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl")) == "on":
+            scheme = "https"
+        host = host or environ.get("HTTP_HOST") or "127.0.0.1:5984"
+        return f"{scheme or environ.get('wsgi.url_scheme', 'http')}://{host}"
+
+    @cached_property
+    def user(self) -> UserContext:
+        """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
+        trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
+        return trusted or self.node.authenticator.user_context(self.presented)
+
+    def accepts(self, mimetype: str) -> bool:
+        """Return whether the Accept header allows a type. No header allows any, an unreadable one allows none."""
+        try:
+            return accepts(self.environ.get("HTTP_ACCEPT"), mimetype)
+        except ValueError:
+            return False
+
+    # ---- the body
+
+    @property
+    def content_length(self) -> int | None:
+        """The announced length of the body in bytes; None if it is sent in chunks, or not announced at all."""
+        text = self.environ.get("CONTENT_LENGTH", "")
+        return read_integer(text) if text.isdecimal() else None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body was announced, perhaps an empty one."""
+        return bool(self.environ.get("CONTENT_LENGTH")) or "HTTP_TRANSFER_ENCODING" in self.environ
+
+    @cached_property
+    def upload(self) -> bytes:
+        """The whole body as sent, of any length: for attachments. Raise BadRequest if the client disconnects."""
+        return self._read(-1)
+
+    @cached_property
+    def received(self) -> bytes:
+        """The whole body as sent. Raise TooLarge, or BadRequest if the client disconnects."""
+        limit = self._limit
+        if (self.content_length or 0) > limit:
+            raise TooLarge("the request entity is too large")
+        data = self._read(limit + 1)
+        if len(data) > limit:
+            raise TooLarge("the request entity is too large")
+        return data
+
+    @cached_property
+    def body(self) -> bytes:
+        """The whole body, decompressed. Raise TooLarge, BadContentType, or BadRequest."""
+        data = self.received
+        coding = self.environ.get("HTTP_CONTENT_ENCODING", "identity")
+        if coding == "identity":
+            return data
+        if coding != "gzip":
+            raise BadContentType(f"{coding} is not a supported content encoding.")
+        return _gunzip(data, self._limit)
+
+    @property
+    def _limit(self) -> int:
+        return min(self.node.config.integer("chttpd", "max_http_request_size", 4294967296), sys.maxsize - 1)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return get_input_stream(self.environ).read(size)
+        except (ClientDisconnected, ConnectionError):  # of werkzeug's stream, or of couchfake's own
+            raise BadRequest("the request body ended early") from None
+
+    def json(self) -> Any:
+        """Return the body parsed as JSON. Raise BadRequest if there is none or it is not valid JSON."""
+        if not self.has_body:
+            raise BadRequest("Missing request body")
+        return read_json(self.body)
+
+    def json_object(self) -> dict[str, Any]:
+        """Return the body parsed as a JSON object. Raise BadRequest if it is not one."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise BadRequest("Request body must be a JSON object")
+        return value
+
+    def require_json_type(self) -> None:
+        """Refuse a body whose Content-Type is not JSON (415)."""
+        self.require_type("application/json")
+
+    def require_type(self, mimetype: str) -> None:
+        """Refuse a body of another Content-Type (415). The comparison is case-sensitive."""
+        if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:
+            raise BadContentType(f"Content-Type must be {mimetype}")
+
+
+def _header(environ: dict[str, Any], name: str) -> str | None:
+    return environ.get("HTTP_" + name.upper().replace("-", "_"))
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    """Decompress a body into ``limit`` bytes at most. Raise TooLarge above that, BadRequest if it is not gzip."""
+    decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = decompressor.decompress(data, limit + 1)
+    except zlib.error:
+        raise BadRequest("Request body is not properly gzipped.") from None
+    if len(plain) > limit:
+        raise TooLarge("the request entity is too large")
+    if not decompressor.eof:
+        raise BadRequest("Request body is not properly gzipped.")
+    return plain

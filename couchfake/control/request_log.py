@@ -1,0 +1,334 @@
+"""What was asked of a server, and what it answered.
+
+    fake.requests.to("PUT", "/shop/*").count
+    fake.requests.to("POST", "**/_find").last.json["selector"]
+    assert fake.requests.to("DELETE").count == 0
+
+Passwords, cookies and tokens are replaced by stars before a request is kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, overload
+from urllib.parse import parse_qsl, unquote
+
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response
+from couchfake.control.secrets import HEADERS, STARS, is_secret_path, redacted, redacted_text
+
+KEPT_REQUESTS = 1000
+"""How many requests a log keeps by default; the oldest are dropped."""
+
+KEPT_BYTES = 65536
+"""How much of a body is kept."""
+
+SHOWN_REQUESTS = 20
+
+
+class LoggedRequest:
+    """One request and its answer."""
+
+    __slots__ = ("_answer", "_body", "_environ", "_response_headers", "_target", "at", "method", "seconds", "status",
+                 "test", "user")  # fmt: skip
+
+    def __init__(self, request: Request, response: Response, at: float, seconds: float, test: str | None) -> None:
+        found = vars(request)
+        self._environ = environ = request.environ.copy()
+        environ["wsgi.input"] = None  # it may hold a large body
+        for key in _SECRET_KEYS:
+            if key in environ:
+                environ[key] = STARS
+        self._target = request.target
+        self._response_headers = response.headers
+        self._body: bytes = found.get("body", b"")[:KEPT_BYTES]  # where the endpoint has read it
+        self._answer = response.body[:KEPT_BYTES] if type(response.body) is bytes else b""
+        self.method: str = environ["REQUEST_METHOD"]
+        self.at = at
+        """The server's time, in seconds since 1970, when the answer was ready."""
+        self.seconds = seconds
+        """How long the server took until it had the answer, or the head of one that streams."""
+        self.status = response.status_code
+        """The answer's status; 0 if the connection was closed without an answer."""
+        self.test = test
+        """The id of the test that ran, or None."""
+        user = found.get("user")
+        self.user: str | None = None if user is None else user.name
+        """The name of the user who asked; None for nobody, and if the login was refused."""
+
+    @property
+    def path(self) -> str:
+        """The path as it was sent, with its escapes."""
+        return self._target[0]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query string; of a repeated one the last."""
+        return dict(parse_qsl(redacted_text(self._target[1]), keep_blank_values=True))
+
+    @property
+    def url(self) -> str:
+        """Path and query as they were sent."""
+        path, query = self._target
+        return redacted_text(f"{path}?{query}" if query else path)
+
+    @property
+    def database(self) -> str | None:
+        """The database that the path names, or None."""
+        name = unquote(self.path.strip("/").partition("/")[0])
+        return name if name and (not name.startswith("_") or name in _SYSTEM_DATABASES) else None
+
+    @property
+    def document(self) -> str | None:
+        """The id of the document that the path names, or None."""
+        parts = [unquote(part) for part in self.path.strip("/").split("/")]
+        if self.database is None or len(parts) < 2:
+            return None
+        if parts[1] in ("_design", "_local"):
+            return "/".join(parts[1:3]) if len(parts) > 2 else None
+        return None if parts[1].startswith("_") else parts[1]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The request's headers, names in capitalised words."""
+        return _headers_of(self._environ)
+
+    @property
+    def answer_headers(self) -> dict[str, str]:
+        """The answer's headers."""
+        return {name: STARS if name.lower() in HEADERS else value for name, value in self._response_headers}
+
+    @property
+    def body(self) -> bytes:
+        """The first 64 KiB of the request's body, decompressed."""
+        return self._shown(self._body)
+
+    @property
+    def answer(self) -> bytes:
+        """The first 64 KiB of the answer's body; nothing for an answer that streams."""
+        return self._shown(self._answer)
+
+    @property
+    def json(self) -> Any:
+        """The request's body parsed as JSON, or None if it is not JSON."""
+        return _parsed(self.body)
+
+    @property
+    def answer_json(self) -> Any:
+        """The answer's body parsed as JSON, or None if it is not JSON."""
+        return _parsed(self.answer)
+
+    @property
+    def error(self) -> str | None:
+        """``error: reason`` of an error answer, else None."""
+        answer = self.answer_json if self.status >= 400 else None
+        return f"{answer.get('error')}: {answer.get('reason')}" if isinstance(answer, dict) else None
+
+    def _shown(self, body: bytes) -> bytes:
+        return b'"***"' if body and is_secret_path(self.path) else redacted(body)
+
+    def __str__(self) -> str:
+        error = self.error
+        line = f"{self.method} {self.url} {self.status} ({self.seconds * 1000:.1f} ms)"
+        return f"{line} {error}" if error else line
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+_SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
+
+
+_SECRET_KEYS = tuple("HTTP_" + name.upper().replace("-", "_") for name in HEADERS)
+
+
+def _headers_of(environ: dict[str, Any]) -> dict[str, str]:
+    return {
+        key.removeprefix("HTTP_").replace("_", "-").title(): value
+        for key, value in environ.items()
+        if key.startswith(("HTTP_", "CONTENT_"))
+    }
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+class Count(int):
+    """How many requests a selection has. A failed comparison shows what came instead."""
+
+    selection: Selection
+
+    def explain(self) -> list[str]:
+        """Return lines that say what came instead, the nearest first."""
+        return self.selection.explain()
+
+
+class Selection:
+    """Requests in the order of their answers, those that ``to`` chose."""
+
+    def __init__(self, chosen: Iterable[LoggedRequest], wanted: str, all_requests: Sequence[LoggedRequest]) -> None:
+        self._chosen = list(chosen)
+        self._wanted = wanted
+        self._all = all_requests
+
+    @overload
+    def __getitem__(self, place: int) -> LoggedRequest: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[LoggedRequest]: ...
+    def __getitem__(self, place: int | slice) -> LoggedRequest | list[LoggedRequest]:
+        return self._chosen[place]
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[LoggedRequest]:
+        return iter(self._chosen)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} requests to {self._wanted}>"
+
+    @property
+    def count(self) -> Count:
+        """How many there are."""
+        count = Count(len(self._chosen))
+        count.selection = self
+        return count
+
+    @property
+    def first(self) -> LoggedRequest:
+        """The first one. Raise LookupError, with what came instead, if there is none."""
+        return self._one(0)
+
+    @property
+    def last(self) -> LoggedRequest:
+        """The last one. Raise LookupError, with what came instead, if there is none."""
+        return self._one(-1)
+
+    @property
+    def json(self) -> list[Any]:
+        """The JSON bodies of all of them."""
+        return [each.json for each in self._chosen]
+
+    def where(self, test: Callable[[LoggedRequest], bool]) -> Selection:
+        """Return those for which ``test`` is true."""
+        return Selection(filter(test, self._chosen), f"{self._wanted}, and further conditions", self._all)
+
+    def assert_count(self, expected: int) -> None:
+        """Raise AssertionError, with what came instead, unless there are so many."""
+        if len(self) != expected:
+            raise AssertionError(
+                "\n".join([f"{len(self)} requests to {self._wanted}, not {expected}", *self.explain()])
+            )
+
+    def explain(self) -> list[str]:
+        """Return lines that list the chosen requests, or all others, the nearest first, if there are none."""
+        if self._chosen:
+            return [f"requests to {self._wanted}:", *_lines(self._chosen)]
+        if not self._all:
+            return ["no requests at all"]
+        return [f"no request to {self._wanted}; those that came, the nearest first:", *_lines(self._nearest())]
+
+    def _nearest(self) -> list[LoggedRequest]:
+        def distance(each: LoggedRequest) -> float:
+            return -difflib.SequenceMatcher(None, self._wanted, f"{each.method} {each.path}").ratio()
+
+        return sorted(self._all, key=distance)
+
+    def _one(self, place: int) -> LoggedRequest:
+        if not self._chosen:
+            raise LookupError("\n".join(self.explain()))
+        return self._chosen[place]
+
+
+def _lines(requests: Sequence[LoggedRequest]) -> list[str]:
+    lines = [f"  {each}" for each in requests[:SHOWN_REQUESTS]]
+    if len(requests) > SHOWN_REQUESTS:
+        lines.append(f"  and {len(requests) - SHOWN_REQUESTS} more")
+    return lines
+
+
+class RequestLog:
+    """The last requests of a server, the oldest first. ``limit``: how many are kept."""
+
+    def __init__(self, limit: int = KEPT_REQUESTS) -> None:
+        self._kept: deque[LoggedRequest] = deque(maxlen=limit)
+        self.listeners: list[Callable[[LoggedRequest], None]] = []
+        self.test: str | None = None
+        """The id of the test that runs, noted in each request."""
+        self.total = 0
+        """How many requests there were, including those that are not kept any more."""
+
+    def add(self, request: Request, response: Response, at: float, seconds: float) -> None:
+        """Keep a request and its answer."""
+        logged = LoggedRequest(request, response, at, seconds, self.test)
+        self._kept.append(logged)
+        self.total += 1
+        for listener in self.listeners:
+            listener(logged)
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        self._kept.clear()
+
+    def to(self, method: str | None = None, path: str = "**") -> Selection:
+        """Return the requests with this method, and a path that matches the pattern.
+
+        In a pattern ``*`` matches within one part of the path, and ``**`` any number of parts. It is compared with the
+        path as it was sent, and with its escapes resolved.
+        """
+        everything = list(self._kept)
+        pattern = compiled(path)
+        wanted = f"{method or 'any method'} {path}"
+        chosen = [
+            each
+            for each in everything
+            if (method is None or each.method == method.upper()) and matches(pattern, each.path)
+        ]
+        return Selection(chosen, wanted, everything)
+
+    @overload
+    def __getitem__(self, place: int) -> LoggedRequest: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[LoggedRequest]: ...
+    def __getitem__(self, place: int | slice) -> LoggedRequest | list[LoggedRequest]:
+        return list(self._kept)[place] if isinstance(place, slice) else self._kept[place]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[LoggedRequest]:
+        return iter(list(self._kept))
+
+    @property
+    def count(self) -> Count:
+        """How many requests are kept."""
+        return self.to().count
+
+    @property
+    def last(self) -> LoggedRequest:
+        """The last request. Raise LookupError if there is none."""
+        return self.to().last
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} requests>"
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a path pattern (``*``, ``**``) as a regular expression."""
+    text = pattern if pattern.startswith(("/", "*")) else "/" + pattern
+    parts = re.split(r"(\*\*|\*)", text.rstrip("/") or "/")
+    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part) or re.escape(part) for part in parts), re.DOTALL)
+
+
+def matches(pattern: re.Pattern[str], path: str) -> bool:
+    """Return whether a path matches, as it was sent or with its escapes resolved."""
+    path = path.rstrip("/") or "/"
+    return pattern.fullmatch(path) is not None or ("%" in path and pattern.fullmatch(unquote(path)) is not None)

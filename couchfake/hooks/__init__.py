@@ -1,0 +1,1 @@
+"""What runs before and after a document is written: validation and the system databases."""

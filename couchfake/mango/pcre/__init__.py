@@ -1,0 +1,1 @@
+"""Patterns of ``$regex``: PCRE's syntax on Python's engines."""

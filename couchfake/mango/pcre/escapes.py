@@ -1,0 +1,188 @@
+"""What a backslash begins outside of brackets: characters, classes, assertions, references and calls.
+
+Source: the PCRE 8 manual, "pcrepattern", sections "Backslash" and "Back references".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from couchfake.mango.pcre.character_sets import ANY, ESCAPES, NOT_NEWLINE, CharacterSet, other_cases
+from couchfake.mango.pcre.reader import Options, PatternError, Reader
+from couchfake.values.integers import read_integer
+
+_SIMPLE = {"a": "\x07", "e": "\x1b", "f": "\x0c", "n": "\n", "r": "\r", "t": "\t"}
+_ASSERTIONS = {"b": r"\b", "B": r"\B", "A": r"\A", "G": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)"}
+
+
+@dataclass
+class Piece:
+    """One translated item; ``length`` in characters, None where it varies."""
+
+    source: str
+    length: int | None
+    repeatable: bool = True
+
+
+class Escapes(Reader):
+    """Reads what follows a backslash."""
+
+    def literal(self, char: str, options: Options) -> str:
+        if options.i and (others := sorted(other_cases(char, self.unicode))):
+            return "[" + "".join(map(re.escape, [char, *others])) + "]"
+        return re.escape(char)
+
+    def escape(self, options: Options) -> Piece:
+        char = self.char()
+        if char in _ASSERTIONS:
+            return Piece(self.word_boundary(char), 0, repeatable=False)
+        if char.lower() in ESCAPES:
+            return Piece(bracketed(class_escape(char)), 1)
+        if char in "pP":
+            self.result.beyond_re = True
+            return Piece(self.unicode_property(char), 1)
+        if char == "N":
+            if self.peek("{"):
+                raise PatternError("\\N{name} is not supported")
+            return Piece(bracketed(NOT_NEWLINE), 1)
+        if char == "C":
+            return Piece("(?s:.)", 1)
+        if char == "R":
+            self.result.beyond_re = True
+            return Piece(r"(?>\r\n|[\n-\r\x85\u2028\u2029])", None)
+        if char == "X":
+            self.result.beyond_re = True
+            return Piece(r"\X", None)
+        if char in "KE":
+            return Piece("", 0)
+        if char in "gk" or char in "123456789":
+            reference = self.reference(char)
+            if reference is not None:
+                return Piece(f"(?i:{reference})" if options.i else reference, None)
+            self.at -= 1
+            return Piece(self.literal(self.octal(), options), 1)
+        return Piece(self.literal(self.escaped_char(char), options), 1)
+
+    def word_boundary(self, char: str) -> str:
+        if char not in "bB" or self.unicode:
+            return _ASSERTIONS[char]
+        word = bracketed(ESCAPES["w"])
+        same = f"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))"
+        return same if char == "B" else f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))"
+
+    def escaped_char(self, char: str) -> str:
+        """The character that an escape outside of special meanings stands for."""
+        if char in _SIMPLE:
+            return _SIMPLE[char]
+        if char == "0":
+            self.at -= 1
+            return self.octal()
+        if char == "c":
+            code = self.char()
+            if not "\x20" <= code <= "\x7e":
+                raise PatternError("\\c at the end, or before no ASCII character")
+            return chr(ord(code.upper()) ^ 0x40)
+        if char == "x":
+            return self.hexadecimal()
+        if char == "o":
+            if not self.take("{"):
+                raise PatternError("missing opening brace after \\o")
+            return self.coded(self.until("}"), 8)
+        if char in "LlUu":
+            raise PatternError("PCRE does not support \\L, \\l, \\U or \\u")
+        return char
+
+    def hexadecimal(self) -> str:
+        if braced := self.take_match(re.compile(r"\{([0-9a-fA-F]+)\}")):
+            return self.coded(braced[1], 16)
+        match = self.take_match(re.compile(r"[0-9a-fA-F]{0,2}"))
+        return chr(int(match[0], 16)) if match and match[0] else "\x00"
+
+    def octal(self) -> str:
+        match = self.take_match(re.compile(r"[0-7]{1,3}"))
+        if not match:
+            return self.char()
+        return self.coded(match[0], 8)
+
+    def coded(self, digits: str, base: int) -> str:
+        try:
+            code = int(digits, base)
+        except ValueError:
+            raise PatternError("no number in braces") from None
+        if code > (0x10FFFF if self.unicode else 0xFF):
+            raise PatternError("character value is too large")
+        return chr(code)
+
+    def unicode_property(self, char: str) -> str:
+        if self.take("{"):
+            name = self.until("}")
+        else:
+            name = self.char()
+        if name.startswith("^"):
+            char, name = ("P" if char == "p" else "p"), name[1:]
+        if name in ("Any", "L&", "Xan", "Xsp", "Xps", "Xwd", "Xuc"):
+            name = {"Any": "Any", "L&": "LC", "Xan": "Alnum", "Xwd": "Word", "Xuc": "Any"}.get(name, "White_Space")
+        if not re.fullmatch(r"\w+", name):
+            raise PatternError("malformed \\P or \\p sequence")
+        return f"\\{char}{{{name}}}"
+
+    def reference(self, char: str) -> str | None:
+        """``\\1``, ``\\g{-1}``, ``\\k<name>``; None for digits that mean an octal number."""
+        if char in "123456789":
+            digits = self.take_match(re.compile(r"\d*"))
+            number = read_integer(char + (digits[0] if digits else ""))
+            if number < 10 or number <= self.groups:
+                return self.backreference(number)
+            self.at -= len(digits[0]) if digits else 0
+            return None
+        if char == "g":
+            if call := self.take_match(re.compile(r"<([+-]?\w+)>|'([+-]?\w+)'")):
+                return self.call(call[1] or call[2])
+            match = self.take_match(re.compile(r"\{(-?\d+)\}|(-?\d+)|\{([A-Za-z_]\w*)\}"))
+            if not match:
+                raise PatternError("a number or a name must follow \\g")
+            return self.backreference(read_integer(match[1] or match[2])) if not match[3] else self.named(match[3])
+        match = self.take_match(re.compile(r"<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|\{([A-Za-z_]\w*)\}"))
+        if not match:
+            raise PatternError("\\k is not followed by a name")
+        return self.named(match[1] or match[2] or match[3])
+
+    def backreference(self, number: int) -> str:
+        if number < 0:
+            number = self.groups + 1 + number
+        if number < 1:
+            raise PatternError("reference to a group that is not there")
+        self.referred.add(number)
+        self.result.beyond_re = True
+        return f"(?:\\{number})"
+
+    def named(self, name: str) -> str:
+        self.referred_names.add(name)
+        self.result.beyond_re = True
+        return f"(?P={name})"
+
+    def call(self, target: str) -> str:
+        """The subroutine call of a group: ``(?1)``, ``(?-1)``, ``(?&name)``, ``(?R)``."""
+        self.result.beyond_re = True
+        self.result.loops += 2
+        if not re.fullmatch(r"[+-]?\d+", target):
+            self.referred_names.add(target)
+            return f"(?&{target})"
+        number = read_integer(target)
+        if target.startswith("+"):
+            number += self.groups
+        elif target.startswith("-"):
+            number += self.groups + 1
+        self.referred.add(max(number, 0))
+        return f"(?{number})" if number else "(?R)"
+
+
+def class_escape(char: str) -> CharacterSet:
+    return ESCAPES[char] if char in ESCAPES else ~ESCAPES[char.lower()]
+
+
+def bracketed(members: CharacterSet) -> str:
+    if not members.ranges:
+        return "(?!)"
+    return "(?s:.)" if members.ranges == ANY.ranges else f"[{members.source()}]"

@@ -1,0 +1,1 @@
+"""One server's state, its counters and its ids."""

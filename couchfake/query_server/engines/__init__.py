@@ -1,0 +1,1 @@
+"""JavaScript engines behind one protocol."""

@@ -1,0 +1,1 @@
+"""The engine in pure Python, in a process of its own."""

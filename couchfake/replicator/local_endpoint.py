@@ -1,0 +1,182 @@
+"""A database of this very server as one end of a replication: no HTTP, the user's rights all the same."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import authorize, require_member, require_server_admin
+from couchfake.changes import filters
+from couchfake.changes.filters import Style
+from couchfake.errors import CouchError, NotFound
+from couchfake.node.node import Node
+from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
+from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
+from couchfake.replicator.source_filters import source_filter
+from couchfake.storage.database import Database
+from couchfake.storage.documents import DocumentEntry, body_of
+from couchfake.storage.edits import Edit
+from couchfake.storage.partitions import is_exempt, partition_of
+from couchfake.storage.revision_ids import parse_rev
+from couchfake.storage.revision_tree import Revision
+from couchfake.storage.writing import write, write_one
+from couchfake.values import json
+
+_COUNT = re.compile(r"\+?0*[1-9][0-9]{0,3}")
+
+
+class LocalEndpoint:
+    """See ``peers.ReplicationEndpoint``. ``base_uri`` is this server as its clients call it."""
+
+    def __init__(self, node: Node, db_name: str, user: UserContext, base_uri: str) -> None:
+        self._node = node
+        self._db_name = db_name
+        self._user = user
+        self.name = f"{base_uri}/{db_name}/"
+
+    def _database(self) -> Database:
+        try:
+            database = self._node.database(self._db_name)
+        except NotFound:
+            raise db_not_found(self.name) from None
+        require_member(self._user, database.security)
+        return database
+
+    def open(self) -> None:
+        self._database()
+
+    def create(self, params: dict[str, Any]) -> None:
+        """Asked for whether the database is there or not; who may not create databases may not ask either.
+
+        What else is wrong shows when there is no database to open.
+        """
+        require_server_admin(self._user)
+        counts = {name: str(params.get(name, 1)) for name in ("q", "n")}
+        if self._db_name in self._node.databases or not all(map(_COUNT.fullmatch, counts.values())):
+            return
+        props = {"partitioned": True} if params.get("partitioned") in (True, "true") else {}
+        try:
+            database = self._node.create_database(self._db_name, props)
+        except CouchError:
+            return
+        database.q = int(counts["q"]) if "q" in params else self._node.config.integer("cluster", "q", 1)
+
+    def update_seq(self) -> UpdateSequence:
+        database = self._database()
+        return database.pack_seq(database.update_seq)
+
+    def design_document(self, name: str) -> dict[str, Any] | None:
+        entry = self._database().entry("_design/" + name)
+        return None if entry is None or entry.deleted else body_of(entry.winner)
+
+    def changes(self, query: SourceFilter, since: UpdateSequence, limit: int) -> Page:
+        database = self._database()
+        authorize(self._user, "GET", [self._db_name, "_changes"], self._node.security_of, self._node.config)
+        try:
+            chosen = source_filter(self._node, database, query, self._user)
+            last = _unpacked(database, since)
+        except CouchError as error:
+            if query.filter is not None and not query.filter.startswith("_"):
+                raise
+            raise changes_failed(error) from None
+        style: Style = "main_only" if query.winning_revs_only else "all_docs"
+        with database.lock:
+            looked = [
+                filters.Change(entry.seq, entry, tuple(entry.leaves()))
+                for entry in islice(database.entries_since(last), limit)
+            ]
+        told = [change.told(style) for change in looked] if chosen is None else chosen.select(looked, style)
+        changes = [
+            SourceChange(database.pack_seq(change.seq), change.entry.id, [leaf.rev for leaf in leaves])
+            for change, leaves in zip(looked, told)
+            if leaves
+        ]
+        return Page(changes, database.pack_seq(looked[-1].seq if looked else last))
+
+    def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
+        database = self._database()
+        with database.changed:
+            if not stopping.is_set() and not database.count_since(_unpacked(database, since)):
+                database.changed.wait(seconds)
+
+    def interrupt(self) -> None:
+        database = self._node.databases.get(self._db_name)
+        if database is not None:
+            with database.changed:
+                database.changed.notify_all()
+
+    def missing(self, revs: dict[str, list[str]]) -> dict[str, list[str]]:
+        database = self._database()
+        missing: dict[str, list[str]] = {}
+        with database.lock:
+            for docid, names in revs.items():
+                if database.partitioned and not is_exempt(docid):
+                    _require_partition(docid)
+                entry = database.entry(docid)
+                lacking = [rev for rev in names if entry is None or entry.tree.find(parse_rev(rev)) is None]
+                if lacking:
+                    missing[docid] = lacking
+        return missing
+
+    def fetch(self, docid_revs: Sequence[tuple[str, list[str]]], bulk: bool) -> Fetched:
+        """Revisions, or the leaves that they have grown into by now."""
+        database = self._database()
+        edits = []
+        with_attachments = attempts = 0
+        with database.lock:
+            for docid, revs in docid_revs:
+                entry = database.entry(docid)
+                for leaf in _latest(entry, revs):
+                    attempts += 1
+                    with_attachments += bool(leaf.attachments)
+                    edits.append(_edit(docid, leaf, database.revs_limit))
+        return Fetched(edits, attempts - with_attachments, attempts) if bulk else Fetched(edits)
+
+    def write(self, edits: list[Edit]) -> list[CouchError]:
+        outcomes = write(self._database(), edits, self._user, new_edits=False)
+        return [outcome for outcome in outcomes if isinstance(outcome, CouchError)]
+
+    def read_local(self, docid: str) -> dict[str, Any] | None:
+        found = self._database().local(docid)
+        return None if found is None else found.document()
+
+    def write_local(self, docid: str, document: dict[str, Any]) -> None:
+        body = {name: value for name, value in document.items() if not name.startswith("_")}
+        rev = parse_rev(document["_rev"]) if "_rev" in document else None
+        write_one(self._database(), Edit(docid, body, rev=rev), self._user)
+
+
+def _unpacked(database: Database, since: UpdateSequence) -> int:
+    """A sequence as ``_changes`` takes it: one of its own, ``0`` or ``now``."""
+    text = since if isinstance(since, str) else json.dumps(since)
+    if text == "now":
+        return database.update_seq
+    return 0 if text == "0" else database.unpack_seq(text)
+
+
+def _require_partition(docid: str) -> None:
+    try:
+        partition_of(docid)
+    except CouchError as error:
+        raise revs_diff_failed(error) from None
+
+
+def _latest(entry: DocumentEntry | None, revs: list[str]) -> list[Revision]:
+    leaves: dict[int, Revision] = {}
+    for rev in revs:
+        node = entry.tree.find(parse_rev(rev)) if entry is not None else None
+        if entry is not None and node is not None:
+            leaves.update((id(leaf), leaf) for leaf in entry.tree.leaves_below(node))
+    return list(leaves.values())
+
+
+def _edit(docid: str, leaf: Revision, limit: int) -> Edit:
+    edit = Edit(docid, body_of(leaf), leaf.deleted)
+    edit.start = leaf.pos
+    edit.ids = [node.id for node, _ in zip(leaf.lineage(), range(limit))]
+    edit.attachments = leaf.attachments
+    return edit

@@ -1,0 +1,1 @@
+"""HTTP without CouchDB: any WSGI application over a socket or in process."""

@@ -1,0 +1,1 @@
+"""A WSGI server for HTTP/1.1."""

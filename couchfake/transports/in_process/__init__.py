@@ -1,0 +1,1 @@
+"""A requests session that calls a WSGI application without a socket."""

@@ -1,0 +1,73 @@
+"""Byte ranges: what the real server makes of a ``Range`` header for a body of 300 bytes, and the parts it sends."""
+
+from __future__ import annotations
+
+import pytest
+
+from couchfake.chttpd.ranges import byteranges, content_range, ranges_of
+from couchfake.errors import RangeNotSatisfiable
+
+
+@pytest.mark.parametrize(
+    ("header", "ranges"),
+    [
+        ("bytes=0-9", [(0, 9)]),
+        ("bytes=10-19", [(10, 19)]),
+        ("bytes=290-", [(290, 299)]),
+        ("bytes=-5", [(295, 299)]),
+        ("bytes=0-0", [(0, 0)]),
+        ("bytes=299-299", [(299, 299)]),
+        ("bytes=0-1000", [(0, 299)]),
+        ("bytes=0-3,5-6,-1", [(0, 3), (5, 6), (299, 299)]),
+        ("bytes=0-3,,5-6", [(0, 3), (5, 6)]),
+        ("bytes= 0-1", [(0, 1)]),
+        ("bytes=0-1, 10-11 , ", [(0, 1), (10, 11)]),
+        ("bytes=", []),
+    ],
+)
+def test_a_range_names_first_and_last_byte(header: str, ranges: list[tuple[int, int]]) -> None:
+    assert ranges_of(header, 300) == ranges
+
+
+def test_a_suffix_longer_than_the_body_loses_its_first_byte() -> None:
+    assert ranges_of("bytes=-1000", 300) == [(1, 299)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "bytes=0-", "bytes=abc", "items=0-5", "0-5", "bytes=1-2-3", "bytes=-", "bytes=1 -2", "bytes=0-3,x"],
+)
+def test_a_header_that_asks_for_nothing_readable_means_the_whole_body(header: str | None) -> None:
+    assert ranges_of(header, 300) is None
+
+
+@pytest.mark.parametrize("header", ["bytes=300-", "bytes=500-600", "bytes=20-10", "bytes=-0", "bytes=0-1,20-10"])
+def test_a_range_without_bytes_is_refused(header: str) -> None:
+    with pytest.raises(RangeNotSatisfiable):
+        ranges_of(header, 300)
+
+
+def test_an_empty_body_has_no_ranges() -> None:
+    with pytest.raises(RangeNotSatisfiable):
+        ranges_of("bytes=0-0", 0)
+
+
+def test_ten_ranges_are_too_many_to_be_heeded() -> None:
+    nine = ",".join(f"{n}-{n}" for n in range(9))
+    assert ranges_of(f"bytes={nine}", 300) == [(n, n) for n in range(9)]
+    assert ranges_of(f"bytes={nine},20-20", 300) is None
+
+
+def test_content_range_tells_the_whole_length() -> None:
+    assert content_range((0, 9), 300) == "bytes 0-9/300"
+
+
+def test_several_ranges_are_parts_with_their_type_and_place() -> None:
+    assert b"".join(byteranges(b"0123456789", "image/x", [(0, 1), (8, 9)], "b")) == (
+        b"--b\r\nContent-Type: image/x\r\nContent-Range: bytes 0-1/10\r\n\r\n01"
+        b"\r\n--b\r\nContent-Type: image/x\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n--b--"
+    )
+
+
+def test_no_range_at_all_is_a_body_without_parts() -> None:
+    assert b"".join(byteranges(b"0123456789", "image/x", [], "b")) == b"--b--"

@@ -1,0 +1,212 @@
+"""One address for the whole run: ``couch_url``, ``couch_address``, ``couch_env`` and ``couch_intercept``."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from couchfake import CouchFake
+
+from .conftest import Run, login_url
+
+APPLICATION = """
+    import os, requests
+    URL = os.environ["COUCHDB_URL"]      # read once, when this module is imported
+    session = requests.Session()         # one client for the whole run
+
+    def create(name):
+        answer = session.put(URL + name, timeout=10)
+        return answer.status_code, answer.json()
+"""
+
+
+def test_every_test_has_the_same_url_and_a_server_of_its_own(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest, requests
+    urls = []
+
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_it(turn, couch_url, couch):
+        urls.append(couch_url)
+        assert requests.put(couch_url + "db", timeout=10).status_code == 201
+        assert "db" in couch
+
+    def test_same():
+        assert urls[0] == urls[1]
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=3)
+
+
+def test_between_two_tests_the_address_answers_503_and_says_why(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import requests
+    urls = []
+
+    def test_first(couch_url):
+        assert requests.get(couch_url, timeout=10).status_code == 200
+        urls.append(couch_url)
+
+    def test_second():
+        answer = requests.get(urls[0], timeout=10)
+        assert (answer.status_code, answer.json()["error"]) == (503, "no_test_running")
+        assert "no test that uses a CouchDB fixture is running" in answer.json()["reason"]
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_an_application_that_reads_the_url_at_import_reaches_the_server_of_each_test(
+    pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_DB", "before")
+    monkeypatch.delenv("COUCHDB_URL", raising=False)
+    pytester.makeini("[pytest]\ncouch_env =\n  COUCHDB_URL\n  SHOP_DB=shop\n  PLACE={host}:{port}\n")
+    pytester.makepyfile(application=APPLICATION)
+    pytester.makeconftest("import application")
+    pytester.makepyfile(
+        """
+    import os, application, pytest
+
+    @pytest.mark.parametrize("turn", [1, 2, 3])
+    def test_it(turn, couch):
+        assert application.create("shop") == (201, {"ok": True})
+        assert "shop" in couch
+        assert os.environ["SHOP_DB"] == application.URL + "shop"
+        assert "http://" + os.environ["PLACE"] + "/" == application.URL
+
+    def test_without_a_server():
+        assert application.create("shop")[0] == 503
+    """
+    )
+    run().assert_outcomes(passed=4)
+    assert os.environ["SHOP_DB"] == "before"
+    assert "COUCHDB_URL" not in os.environ
+
+
+def test_the_environment_has_the_real_servers_url(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makepyfile(
+        """
+    import os
+
+    def test_it(couch_url, couch_address):
+        assert os.environ["COUCHDB_URL"] == couch_url == couch_address
+        assert couch_url.endswith("/")
+    """
+    )
+    run("--couch-url", login_url(real).rstrip("/")).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("entry", ["=x", "NAME=", "NAME={nothing}"])
+def test_a_wrong_entry_of_the_environment_is_a_usage_error(pytester: pytest.Pytester, run: Run, entry: str) -> None:
+    pytester.makeini(f"[pytest]\ncouch_env = {entry}")
+    pytester.makepyfile("def test_it(): ...")
+    result = pytester.runpytest_subprocess("-p", "conftest_plugin")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ini couch_env: " in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_a_fixture_of_the_session_may_use_the_address(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest, requests
+
+    @pytest.fixture(scope="session")
+    def application(couch_address):
+        return lambda name: requests.put(couch_address + name, timeout=10).status_code
+
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_it(turn, application):
+        assert application("db") == 201
+    """
+    )
+    run().assert_outcomes(passed=2)
+
+
+def test_feeds_of_a_test_end_with_it(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import threading, requests
+    followers = []
+
+    def test_first(couch_db, couch_url):
+        begun = threading.Event()
+        def follow():
+            url = couch_url + couch_db.name + "/_changes?feed=continuous&heartbeat=60000&since=0"
+            with requests.get(url, stream=True, timeout=60) as answer:
+                for line in answer.iter_lines(chunk_size=1):
+                    begun.set()
+        couch_db["x"] = {}
+        followers.append(threading.Thread(target=follow))
+        followers[0].start()
+        assert begun.wait(30)
+
+    def test_second(couch_db):
+        followers[0].join(30)
+        assert not followers[0].is_alive()
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_connections_to_an_intercepted_address_reach_the_server_of_the_test(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeini("[pytest]\ncouch_intercept = http://couchdb:5984")
+    pytester.makepyfile(
+        """
+    import pytest, requests
+
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_it(turn, couch):
+        assert requests.put("http://couchdb:5984/db", timeout=10).status_code == 201
+        assert "db" in couch
+
+    @pytest.mark.couch(intercept="http://db.example:81")
+    def test_marker(couch):
+        assert requests.put("http://db.example:81/db", timeout=10).status_code == 201
+        assert "db" in couch
+    """
+    )
+    before = socket.getaddrinfo
+    run().assert_outcomes(passed=3)
+    assert socket.getaddrinfo is before
+
+
+@pytest.mark.parametrize("url", ["https://couchdb:6984", "couchdb:5984", "http://"])
+def test_what_cannot_be_intercepted_is_a_usage_error(pytester: pytest.Pytester, run: Run, url: str) -> None:
+    pytester.makeini(f"[pytest]\ncouch_intercept = {url}")
+    pytester.makepyfile("def test_it(): ...")
+    result = pytester.runpytest_subprocess("-p", "conftest_plugin")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "couch_intercept: cannot intercept" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("fixture", "instead"),
+    [("couch_db", "couch_fixture('shop', scope='module')"), ("couch_url", "couch_address"), ("couchfake", "couch_fix")],
+)
+def test_a_fixture_in_a_wider_scope_names_the_one_to_use(
+    pytester: pytest.Pytester, run: Run, fixture: str, instead: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+    import pytest
+
+    @pytest.fixture(scope="module")
+    def wide({fixture}): ...
+
+    def test_it(wide): ...
+    """
+    )
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{fixture} lives for one test, and a fixture of scope 'module' asked for it.*"])
+    assert instead in result.stdout.str()
+    assert "ScopeMismatch" not in result.stdout.str()

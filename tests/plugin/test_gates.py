@@ -1,0 +1,144 @@
+"""Gates: what a test may forbid itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Run
+
+CASES = {
+    "unindexed_query": (
+        "couch_db.find({'selector': {'price': {'$gt': 3}, 'kind': 'tea'}}); list(couch_db)",
+        'unindexed_query: no index serves *_index {"index": {"fields": [[]"kind", "price"[]]}}',
+    ),
+    "max_indexed=2": (
+        "couch_db.update([{'_id': str(n)} for n in range(5)]);"
+        "couch_db['_design/d'] = {'views': {'v': {'map': 'function (doc) { emit(1); }'}}}; list(couch_db.view('d/v'))",
+        "max_indexed: indexes of * were built over 5 documents, more than 2",
+    ),
+    "conflicts": (
+        "couch_conflict(couch_db, 'tea', {'n': 1}, {'n': 2})",
+        "conflicts: tea in * is left in conflict",
+    ),
+    "errors": ("'missing' in couch_db", "errors: HEAD */missing* 404 *"),
+    "unknown_endpoint": (
+        "requests.post(couch_url + couch_db.name + '/_serach', json={}, timeout=10)",
+        "unknown_endpoint: POST */_serach *",
+    ),
+    "open_feeds": (
+        "next(iter(requests.get(couch_url + couch_db.name + '/_changes?feed=continuous&heartbeat=1', stream=True,"
+        " timeout=10).iter_lines(1)))",
+        "open_feeds: *feed=continuous* is still open",
+    ),
+}
+
+
+@pytest.mark.parametrize("gate", CASES)
+@pytest.mark.parametrize("backend", ["in-process", "socket"])
+def test_a_gate_fails_the_test(pytester: pytest.Pytester, run: Run, gate: str, backend: str) -> None:
+    statement, message = CASES[gate]
+    pytester.makepyfile(
+        f"""
+    import pytest, requests
+
+    @pytest.mark.couch(gates=["{gate}"])
+    def test_guarded(couch_db, couch_url, couch_conflict):
+        {statement}
+
+    def test_free(couch_db, couch_url, couch_conflict):
+        {statement}
+
+    @pytest.mark.couch(gates=["{gate}"])
+    def test_good(couch_db, couch_url):
+        couch_db["tea"] = {{}}
+        list(couch_db)
+    """
+    )
+    result = run("--couch-backend", backend)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["couch_gates:", message])
+
+
+def test_gates_of_the_ini_file_hold_for_every_test(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeini("[pytest]\ncouch_gates =\n  errors\n  conflicts\n")
+    pytester.makepyfile(
+        """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="session")
+
+    def test_own(couch_db):
+        "missing" in couch_db
+
+    def test_wider(shop):
+        "missing" in shop
+
+    @pytest.mark.couch(gates=[])
+    def test_free(couch_db):
+        "missing" in couch_db
+
+    def test_allowed(couch_db, couch_gates):
+        couch_gates.allow(404, "**/missing")
+        "missing" in couch_db
+
+    def test_good(shop, couch):
+        shop["x"] = {}
+    """
+    )
+    run().assert_outcomes(passed=3, failed=2)
+
+
+def test_the_fixture_alone_watches_for_errors(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    def test_it(couch_gates, couch_db):
+        "missing" in couch_db
+
+    def test_allowed(couch_gates, couch_db):
+        couch_gates.allow(404)
+        "missing" in couch_db
+    """
+    )
+    run().assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.parametrize("gate", ["unindexed", "max_indexed", "errors=3"])
+def test_a_gate_that_does_not_exist_is_one_sentence(pytester: pytest.Pytester, run: Run, gate: str) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.couch(gates=['{gate}'])\ndef test_it(couch_db): ...")
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*UsageError: couch_gates: *"])
+
+
+def test_faults_of_the_marker_hold_for_the_test(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import couchdb_client, pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="session")
+
+    @pytest.mark.couch(faults=[{"fault": "refuse", "status": 503, "path": "/**/tea"}])
+    def test_marked(couch_db):
+        with pytest.raises(couchdb_client.ServerError):
+            couch_db["tea"]
+
+    def test_left_on(shop, couchfake):
+        couchfake.faults.refuse(503)
+
+    def test_after(shop):
+        shop["tea"] = {}
+
+    @pytest.mark.couch(faults=[{"fault": "explode"}])
+    def test_wrong(couch_db): ...
+    """
+    )
+    result = run("-p", "no:randomly")
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*UsageError: @pytest.mark.couch: faults: there is no fault 'explode'*",
+            "couchfake: a fault was left on, and ended with its test: refuse 503 (*::test_left_on)",
+        ]
+    )

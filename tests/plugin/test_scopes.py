@@ -1,0 +1,234 @@
+"""``couch_fixture``: servers that are made and seeded once, and begin every test in the same state."""
+
+from __future__ import annotations
+
+import pytest
+
+from couchfake import CouchFake
+
+from .conftest import Run, databases, login_url
+
+SHOP = """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="{scope}")
+"""
+
+
+@pytest.mark.parametrize("scope", ["session", "package", "module", "class", "function"])
+@pytest.mark.parametrize("backend", ["in-process", "socket"])
+def test_what_a_test_writes_is_undone(pytester: pytest.Pytester, run: Run, scope: str, backend: str) -> None:
+    pytester.makeconftest(
+        SHOP.format(scope=scope)
+        + f"""
+    @pytest.fixture(scope="{scope}")
+    def stocked(shop):
+        shop["tea"] = {{"price": 3}}
+        return shop
+    """
+    )
+    pytester.makepyfile(
+        """
+    import pytest
+
+    @pytest.fixture
+    def own(stocked):
+        stocked["coffee"] = {"price": 4}
+
+    class TestShop:
+        @pytest.mark.parametrize("turn", [1, 2, 3])
+        def test_it(self, turn, own, stocked, couch, couch_url, couchfake):
+            assert sorted(stocked) == ["coffee", "tea"]
+            stocked["tea"] = {"_rev": stocked["tea"].rev, "price": 5}
+            assert stocked["tea"].rev.startswith("2-")
+            couch.create("more")
+            assert "shop" in couch
+            assert couchfake.node.databases["shop"]
+    """
+    )
+    run("--couch-backend", backend).assert_outcomes(passed=3)
+
+
+def test_the_server_is_made_once_in_its_scope(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(SHOP.format(scope="session"))
+    pytester.makepyfile(
+        """
+    seen = set()
+
+    def test_first(couchfake, shop):
+        seen.add(id(couchfake))
+
+    def test_second(shop, couchfake):
+        seen.add(id(couchfake))
+        assert len(seen) == 1
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_a_failing_test_leaves_the_next_one_untouched(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(SHOP.format(scope="session"))
+    pytester.makepyfile(
+        """
+    def test_first(shop):
+        shop["x"] = {}
+        raise KeyError("in the middle")
+
+    def test_second(shop):
+        assert list(shop) == []
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(failed=1, passed=1)
+
+
+def test_a_server_that_a_test_reaches_in_other_ways_is_rolled_back_too(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(SHOP.format(scope="session"))
+    pytester.makepyfile(
+        """
+    kept = []
+
+    def test_first(request):
+        shop = request.getfixturevalue("shop")
+        shop["x"] = {}
+        kept.append(shop)
+
+    def test_second():
+        assert list(kept[0]) == []
+        kept[0]["y"] = {}
+
+    def test_third(shop):
+        assert list(shop) == []
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=3)
+
+
+def test_the_fixture_runs_once_with_each_of_its_params(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    from conftest_plugin import couch_fixture
+
+    server = couch_fixture(
+        scope="module", params=[{"backend": "in-process"}, {"backend": "socket", "admins": {"adm": "pass"}}],
+        ids=["in-process", "socket"],
+    )
+
+    def test_it(server, request):
+        server.create("db")
+        assert ("127.0.0.1" in server.resource.url) == ("socket" in request.node.name)
+    """
+    )
+    result = run("-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*test_it[[]socket[]] PASSED*"])
+
+
+def test_the_application_reaches_the_server_of_a_wider_scope(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makeconftest(SHOP.format(scope="session"))
+    pytester.makepyfile(
+        """
+    import os, pytest, requests
+
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_it(turn, shop):
+        url = os.environ["COUCHDB_URL"] + "shop/x"
+        assert requests.put(url, json={"turn": turn}, timeout=10).status_code == 201
+        assert shop["x"]["turn"] == turn
+
+    def test_other(couch):
+        assert requests.get(os.environ["COUCHDB_URL"] + "shop", timeout=10).status_code == 404
+    """
+    )
+    run().assert_outcomes(passed=3)
+
+
+def test_two_servers_in_one_test_are_apart(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    from conftest_plugin import couch_fixture
+
+    one = couch_fixture("one", scope="session")
+    two = couch_fixture("two", scope="module")
+
+    def test_it(one, two, couch):
+        one["x"] = {}
+        assert "x" not in two
+        assert "one" in couch and "two" not in couch
+    """
+    )
+    run().assert_outcomes(passed=1)
+
+
+def test_a_marker_cannot_change_a_server_that_was_made_before(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeconftest(SHOP.format(scope="session"))
+    pytester.makepyfile(
+        """
+    import pytest
+
+    @pytest.mark.couch(admins={"adm": "pass"})
+    def test_it(shop, couch): ...
+    """
+    )
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*UsageError: @pytest.mark.couch at *test_it: the test's server is that of *shop*"])
+
+
+def test_a_seed_is_loaded_once_and_every_test_begins_with_it(
+    pytester: pytest.Pytester, run: Run, real: CouchFake
+) -> None:
+    pytester.path.joinpath("shop.json").write_text('[{"_id": "tea", "price": 3}]')
+    pytester.makeconftest(
+        """
+    from conftest_plugin import couch_fixture
+    shop = couch_fixture("shop", seed="shop.json", scope="session")
+    """
+    )
+    pytester.makepyfile(
+        """
+    import pytest
+
+    @pytest.mark.parametrize("turn", [1, 2, 3])
+    def test_it(turn, shop):
+        assert {docid: shop[docid]["price"] for docid in shop} == {"tea": 3}
+        shop["coffee"] = {"price": 4}
+    """
+    )
+    run().assert_outcomes(passed=3)
+    run("--couch-url", login_url(real)).assert_outcomes(passed=3)
+    assert databases(real) == ["somebodys"]
+
+
+def test_a_seed_that_cannot_be_read_is_one_sentence(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
+    pytester.path.joinpath("shop.json").write_text('[{"_id": "tea", ')
+    pytester.makepyfile(
+        """
+    from conftest_plugin import couch_fixture
+    shop = couch_fixture("shop", seed="shop.json")
+    def test_it(shop): ...
+    """
+    )
+    for options in ([], ["--couch-url", login_url(real)]):
+        result = run(*options)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*UsageError: *shop.json:1: The text is not JSON*"])
+
+
+def test_workers_have_servers_of_their_own(pytester: pytest.Pytester, run: Run) -> None:
+    pytest.importorskip("xdist")
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makeconftest(SHOP.format(scope="session"))
+    pytester.makepyfile(
+        """
+    import os, pytest, requests
+
+    @pytest.mark.parametrize("turn", range(12))
+    def test_it(turn, shop):
+        url = os.environ["COUCHDB_URL"] + "shop/x"
+        assert requests.put(url, json={"turn": turn}, timeout=10).status_code == 201
+        assert shop["x"]["turn"] == turn
+    """
+    )
+    run("-p", "xdist", "-n2").assert_outcomes(passed=12)
