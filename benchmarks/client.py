@@ -32,7 +32,7 @@ def fill(reached: Reached) -> None:
     with reached.session() as session:
         session.put(f"{reached.url}/bench")
         session.put(f"{reached.url}/bench/_design/app", json=VIEW)
-        docs = [{"_id": f"{number:04}", "name": f"name {number:04}", "n": number} for number in range(ROWS)]
+        docs: list[Any] = [{"_id": f"{number:04}", "name": f"name {number:04}", "n": number} for number in range(ROWS)]
         session.post(f"{reached.url}/bench/_bulk_docs", json={"docs": docs})
         session.get(f"{reached.url}/bench/_design/app/_view/by_name?limit=1")
 

@@ -70,7 +70,7 @@ class Row(dict[str, Any], Generic[K, V]):
         return self.get("error")
 
     @property
-    def doc(self) -> Document | None:
+    def doc(self) -> Document | Any:
         """The document, if the view was queried with ``include_docs=True``, else None."""
         doc = self.get("doc")
         return Document(doc) if doc else None

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 
-
 from couchdb_client import Database, Document, Row, Server, Session, ViewResults
 from couchdb_client.errors import HTTPError
 from couchdb_client.mango import FindResults
 from couchdb_client.options import Change, ChangesResult
+from couchdb_client.paging import Page
 from couchdb_client.typed import TypedDatabase, TypedRow
 
 
@@ -57,13 +57,13 @@ def views(db: Database) -> None:
     assert_type(db.view("a/b")["a":"b"].total_rows, int | None)
     assert_type(db.iterview("a/b", 100, lambda row: 5), Iterator[int])
     assert_type(db.query("function (doc) {}", wrapper=lambda row: 5), ViewResults[int])
-    assert_type(next(db.pages("a/b", 20)), "Page[Row[Any, Any]]")
+    assert_type(next(db.pages("a/b", 20)), Page[Row[Any, Any]])
     typed: ViewResults[Row[str, int]] = db.view("a/b")
     for row in typed:
         assert_type(row, Row[str, int])
         assert_type(row.key, str)
         assert_type(row.value, int)
-        assert_type(row.doc, Document | None)
+        assert_type(row.doc, Document | Any)
     assert_type(db.partition("p").all_docs().rows[0].key, str)
 
 
