@@ -415,7 +415,9 @@ class Database:
 
     def _view(self, name: str, wrapper: Callable[[Any], Any] | None) -> PermanentView[Any]:
         path = path_from_name(name, "_view")
-        return PermanentView(self.resource(*path), "/".join(path), wrapper=wrapper)
+        resource = self.resource(*path)
+        resource.conditions = BUILDS
+        return PermanentView(resource, "/".join(path), wrapper=wrapper)
 
     @overload
     def query(

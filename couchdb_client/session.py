@@ -207,19 +207,16 @@ class Session:
 
         With ``whole`` the body is always read. An answer from the cache is a tuple ``(status, headers, body)``.
         """
-        method = method.upper()
         sent: dict[str, str | None] = {"Accept": "application/json"}
         if headers:
             _merge(sent, headers)
-        known = self.cache.get(url) if self.cache is not None and method == "GET" else None
-        if known is not None and known[1]["ETag"]:
-            sent.setdefault("If-None-Match", known[1]["ETag"])
         payload = _payload(body, sent)
-        request = Request(method, url, sent, payload, self._timeout(conditions), conditions.cookies)
+        request = Request(method.upper(), url, sent, payload, self._timeout(conditions), conditions.cookies)
+        known = self._known(request) if self.cache is not None else None
         answer, content = self._authenticated(request, credentials, whole)
         if answer.status < 300:
-            if self.cache is not None and method == "GET" and content is not None and "ETag" in answer.headers:
-                self.cache.put(url, (answer.status, answer.message(), content))
+            if self.cache is not None:
+                self._keep(self.cache, request, answer, content)
             return answer, content
         if answer.status == 304 and known is not None:
             return known, known[2]
@@ -233,6 +230,19 @@ class Session:
         if answer.status >= 400:
             raise _http_error(request, answer, content)
         return answer, content
+
+    # Answers that are kept
+
+    def _known(self, request: Request) -> answer_cache.Answer | None:
+        """Return the answer in the cache, and have the server confirm it."""
+        known = self.cache.get(request.url) if self.cache is not None and request.method == "GET" else None
+        if known is not None and known[1]["ETag"]:
+            request.headers.setdefault("If-None-Match", known[1]["ETag"])
+        return known
+
+    def _keep(self, cache: answer_cache.Cache, request: Request, answer: Answer, content: bytes | None) -> None:
+        if request.method == "GET" and content is not None and "ETag" in answer.headers:
+            cache.put(request.url, (answer.status, answer.message(), content))
 
     # Credentials
 

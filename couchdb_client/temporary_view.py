@@ -26,7 +26,7 @@ class TemporaryView(View[R]):
 
     Each time the results are fetched a design document with a random name is made, queried and removed, also if the
     query fails. So results can be fetched again with other options (as slices of `ViewResults` are) at any later time,
-    several threads and programs can query at once, and nothing is left behind for a program that ends in between to
+    several threads and programs can query at once, and a program that ends in between has nothing to
     clean up. The server keeps an index by its functions and not by the name of its design document: when the same query
     is made again, only documents that changed are passed through them. What stays is the deleted design document's
     tombstone, and the index until `Database.cleanup`. The user must be allowed to write design documents.

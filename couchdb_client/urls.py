@@ -17,6 +17,11 @@ DEFAULT_BASE_URL = os.environ.get("COUCHDB_URL", "http://localhost:5984/")
 
 
 _PLAIN = re.compile("[A-Za-z0-9_~-]+")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+
+#: How characters of ASCII appear in a path and in a parameter.
+_IN_PATH = {code: f"%{code:02X}" for code in range(128) if chr(code) not in _UNRESERVED}
+_IN_PARAMETER = {**_IN_PATH, ord(" "): "+"}
 
 
 def quote(text: str | bytes, safe: str = "") -> str:
@@ -26,7 +31,10 @@ def quote(text: str | bytes, safe: str = "") -> str:
     """
     if isinstance(text, str) and _PLAIN.fullmatch(text):
         return text
-    quoted = _quote(text, safe)
+    if isinstance(text, str) and text.isascii() and not safe:
+        quoted = text.translate(_IN_PATH)
+    else:
+        quoted = _quote(text, safe)
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
@@ -38,13 +46,15 @@ def urlencode(data: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
 
 def _quote_parameter(value: Any) -> str:
     text = value if isinstance(value, (str, bytes)) else str(value)
-    return text if isinstance(text, str) and _PLAIN.fullmatch(text) else quote_plus(text)
+    if isinstance(text, bytes) or not text.isascii():
+        return quote_plus(text)
+    return text if _PLAIN.fullmatch(text) else text.translate(_IN_PARAMETER)
 
 
 def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
     """Return ``base`` with segments of a path, each quoted, and parameters.
 
-    A parameter that is a list or tuple is repeated, one that is None left out; True and False become ``true`` and
+    A parameter that is a list or tuple is repeated, one that is None omitted; True and False become ``true`` and
     ``false``.
 
     >>> urljoin('http://example.org/', 'foo', 'a/b', rev='1-x', deleted=True)

@@ -34,6 +34,9 @@ __all__ = ["PermanentView", "Row", "View", "ViewResults", "Wrapper", "open_viewl
 #: What makes a row from the dictionary that the server sent.
 Wrapper: TypeAlias = "Callable[[Any], R]"
 
+#: Types whose values a parameter shows as JSON does (text without quotes).
+_PLAIN = (str, int, bool)
+
 _KEYS = ("key", "startkey", "endkey", "start_key", "end_key")
 
 
@@ -203,7 +206,7 @@ def path_from_name(name: str, kind: str) -> list[str]:
 def encode_view_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return query options as the parameters of a view: keys always as JSON, everything else unless it is text."""
     return {
-        name: value if isinstance(value, str) and name not in _KEYS else json.encode(value)
+        name: value if type(value) in _PLAIN and name not in _KEYS else json.encode(value)
         for name, value in options.items()
         if (value is not None or name in _KEYS) and name != "keys"
     }
@@ -213,7 +216,8 @@ def query_view(resource: Resource, options: Mapping[str, Any]) -> dict[str, Any]
     """Query a view and return the server's answer."""
     body, parameters = _body_and_parameters(options)
     method = "GET" if body is None else "POST"
-    data: dict[str, Any] = resource.under(BUILDS).fetch(method, body=body, **parameters)
+    resource = resource if resource.conditions is BUILDS else resource.under(BUILDS)
+    data: dict[str, Any] = resource.fetch(method, body=body, **parameters)
     return data
 
 
