@@ -143,21 +143,27 @@ class ChangesOptions(FeedOptions, total=False):
     timeout: int
 
 
-class Change(TypedDict, total=False):
-    """A line of a changes feed; the last of a continuous feed has ``last_seq`` and ``pending`` only."""
-
+class _Changed(TypedDict):
     seq: Any
     id: str
     changes: list[dict[str, str]]
+
+
+class Change(_Changed, total=False):
+    """A line of a changes feed; the last line of a continuous feed has ``last_seq`` and ``pending`` only."""
+
     deleted: bool
     doc: Any
     last_seq: Any
     pending: int
 
 
-class ChangesResult(TypedDict, total=False):
-    """The answer of a changes feed that is not continuous."""
-
+class _Results(TypedDict):
     results: list[Change]
     last_seq: Any
+
+
+class ChangesResult(_Results, total=False):
+    """The answer of a changes feed that is not continuous."""
+
     pending: int
