@@ -172,7 +172,7 @@ class Fault:
 class Faults:
     """The faults of one server that are switched on. Iterating gives them, the oldest first."""
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
         self._on: tuple[Fault, ...] = ()  # replaced, not changed: requests read it without a lock
         self._lock = threading.Lock()
         self._sleep = sleep
@@ -294,11 +294,12 @@ class Faults:
         return [fault for fault in self._on if fault.effect.on_requests and fault.condition.meets(request)]
 
     def replication_limit(self, database: str) -> int | None:
-        """Return after how many documents replications to this database fail, or None."""
+        """Return after how many documents replications to this database, a name or a URL, fail, or None."""
+        name = database.rstrip("/").rpartition("/")[2] if "://" in database else database
         limits = [
             fault.effect.documents
             for fault in self._on
-            if isinstance(fault.effect, StopReplication) and fault.condition.database in (None, database)
+            if isinstance(fault.effect, StopReplication) and fault.condition.database in (None, name)
         ]
         return min(limits, default=None)
 
