@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
@@ -78,6 +79,8 @@ class CouchFake:
         self.faults = Faults(lambda seconds: Signal(self.clock).wait(seconds))
         self.open_feeds = OpenFeeds()
         self.function_log = FunctionLog()
+        self.outgoing: HTTPAdapter | None = None
+        """How replications reach other servers, if not directly; a network of the test kit sets it."""
         self._uuids = uuids
         self._seed = seed
         self._hosts = {HOST}
@@ -120,6 +123,8 @@ class CouchFake:
         """
         opened = requests.Session()
         opened.trust_env = False
+        if self.outgoing is not None:
+            opened.mount("http://", self.outgoing)
         for host in {*self._hosts, *self._listening_hosts()}:
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened

@@ -66,6 +66,9 @@ class Replications(Protocol):
     def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
         """The row of one document, whatever its state. None if there is no such document."""
 
+    def running_jobs(self) -> list[Any]:
+        """The jobs that are there now, waiting ones included."""
+
     def stop(self) -> None:
         """Cancel all replications and wait for them to end."""
 

@@ -16,8 +16,8 @@ from couchfake.settings import UTC_ID_SUFFIX, UUIDS_ALGORITHM
 class Uuids:
     """Generates identifiers.
 
-    ``source``, for tests that need the same ids each time: a seed, from which the configured algorithm generates them,
-    or a function that replaces all algorithms. With either, the ids of databases and servers are the same each time too.
+    ``source``, for tests that need the same ids each time: a seed for the configured algorithm, or a function that
+    replaces all algorithms. With either, the ids of databases and servers are the same each time too.
     """
 
     def __init__(

@@ -122,6 +122,10 @@ class Transfer:
             raise
         return self._result()
 
+    def is_idle(self) -> bool:
+        """Return whether the source has no change that has not been looked at. Raise CouchError or Unreachable."""
+        return self.is_prepared and self.pending == 0 and self._seen == self.source.update_seq()
+
     def prepare(self) -> None:
         """Open both databases and find the sequence to begin at."""
         self._open_source()
