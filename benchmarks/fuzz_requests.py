@@ -1,6 +1,6 @@
-"""Requests that nobody should send: recorded ones with something broken in them, and nonsense at every endpoint.
+"""Malformed requests: recorded ones with something broken in them, and nonsense at every endpoint.
 
-All of it follows from one ``random.Random``, so that a seed and a number name a request for ever.
+All of it follows from one ``random.Random``, so that a seed and a number always name the same request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from couchfake.api.routing import ROUTES
 
 CORPUS = Path(__file__).parents[1] / "tests" / "conformance" / "corpus"
-LEFT_OUT = ("replication",)  # which would call other servers
+EXCLUDED = ("replication",)  # which would call other servers
 
 METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "COPY", "OPTIONS", "PATCH", "TRACE", "MOVE", "get", "FOO"]
 PIECES = [
@@ -97,7 +97,7 @@ MEMBERS = [
 
 @dataclass
 class FuzzRequest:
-    """``cut``: the client goes away after so many bytes of the body; None: it does not."""
+    """``cut``: the client disconnects after that many bytes of the body; None: it does not."""
 
     method: str
     path: str
@@ -118,7 +118,7 @@ class Requests:
         self.scenarios = [
             scenario
             for path in sorted(CORPUS.glob("*.json.gz"))
-            if path.name.removesuffix(".json.gz") not in LEFT_OUT
+            if path.name.removesuffix(".json.gz") not in EXCLUDED
             for scenario in json.loads(gzip.decompress(path.read_bytes()))["scenarios"]
         ]
 
@@ -140,7 +140,7 @@ class Requests:
     # ---- at any endpoint
 
     def nonsense(self, databases: list[str]) -> FuzzRequest:
-        """Some method and body for some route, its captured parts made up."""
+        """Return a random method and body for a random route, its captured parts invented."""
         choose = self.random.choice
         route = choose(ROUTES)
         captured = {"{db}": choose([*databases, *databases, "_users", "nosuch"]).replace("/", "%2F")}
@@ -215,7 +215,7 @@ class Requests:
         request.body = dump(self._replaced(value))
 
     def _replaced(self, value: Any) -> Any:
-        """The value with one place in it changed."""
+        """Return the value with one place in it changed."""
         choose = self.random.choice
         if isinstance(value, dict) and value and self.random.random() < 0.8:
             name = choose(sorted(value))
@@ -236,7 +236,7 @@ class Requests:
         return copy.deepcopy(self.value(1))
 
     def _bytes(self, request: FuzzRequest) -> None:
-        """A byte changed, a piece taken out or put in, or the rest cut off."""
+        """Change a byte, remove or insert a piece, or cut off the rest."""
         body, place = request.body, self.random.randrange(len(request.body) + 1)
         pieces = (b"\xff", b"\x00", b"{", b'"', b"\\ud800", b"--x", b"\r\n", b"1e999", b"]" * 9, b"", b"NaN")
         piece = self.random.choice(pieces)
@@ -249,7 +249,7 @@ class Requests:
 
 
 def recorded(request: dict[str, Any]) -> FuzzRequest:
-    """A recorded request, its captured values not filled in: they are as good as any."""
+    """Return a recorded request. Its placeholders are not filled in: they are as good as any value."""
     headers = list(request.get("headers", {}).items())
     body = b""
     if "json" in request:

@@ -33,13 +33,13 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_agreement_is_counted_and_differences_are_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_agreement_is_counted_and_differences_are_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "-v", str(recording)]) == 1
-    told = capsys.readouterr()
-    assert told.out.splitlines()[1].split() == ["area", "1/2", "2", "100.0%", "50.0%", "50.0%"]
-    assert told.out.splitlines()[2].split()[0] == "TOTAL"
-    assert told.err.startswith("wrong step 0: GET /db [status]\n")
-    assert "Database does not exist." in told.err
+    output = capsys.readouterr()
+    assert output.out.splitlines()[1].split() == ["area", "1/2", "2", "100.0%", "50.0%", "50.0%"]
+    assert output.out.splitlines()[2].split()[0] == "TOTAL"
+    assert output.err.startswith("wrong step 0: GET /db [status]\n")
+    assert "Database does not exist." in output.err
 
 
 def test_a_scenario_can_be_chosen(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
