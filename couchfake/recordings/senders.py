@@ -32,37 +32,6 @@ def over_socket(url: str, timeout: float = 30) -> Sender:
     return send
 
 
-class KeptAlive:
-    """A :data:`Sender` that sends one request after another on a connection that stays open.
-
-    Twice as fast as ``over_socket``, for servers that are known to keep connections in order.
-    """
-
-    def __init__(self, url: str, timeout: float = 30) -> None:
-        self._connection = connect(url, timeout)
-        self._is_fresh = True
-
-    def __call__(self, method: str, path: str, headers: Headers, body: bytes | None) -> Reply:
-        while True:
-            fresh = self._is_fresh
-            try:
-                reply = exchange(self._connection, method, path, headers, body)
-            except (ConnectionError, http.client.BadStatusLine):
-                self.close()
-                if fresh:
-                    raise
-                continue  # the server closed it after the answer before
-            except (OSError, http.client.HTTPException):
-                self.close()
-                raise
-            self._is_fresh = self._connection.sock is None
-            return reply
-
-    def close(self) -> None:
-        self._connection.close()
-        self._is_fresh = True
-
-
 def connect(url: str, timeout: float) -> http.client.HTTPConnection:
     """Return a connection, not opened yet, to the server at a URL (http or https)."""
     parts = urllib.parse.urlsplit(url)
