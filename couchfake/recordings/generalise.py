@@ -26,11 +26,16 @@ VARYING = frozenset((
     "execution_time_ms", "signature", "collator_versions", "waiting_commit", "last_updated", "started_on",
     "updated_on", "pid", "node", "process_status", "changes_pending", "all_nodes", "cluster_nodes", "seeds",
     "checkpointed_source_seq", "through_seq", "source_seq", "compact_running", "update_options", "replication_id",
+    "_local_id",
 ))  # fmt: skip
 """Members, outside documents, whose values differ from run to run or from server to server."""
 
 SEQUENCE = re.compile(r"(\d+)-g[\w-]+")
 UUID = re.compile(r"[0-9a-f]{32}")
+_SYSTEM = ("/_users", "/_replicator")
+_REPLICATION = re.compile(r"[0-9a-f]{32}\+continuous|_local/[0-9a-f]{32}")
+_BOUNDARY = re.compile(r'boundary="[^"]+"')
+_MEASURED = re.compile(r"/(_node/[^/]+/)?_(stats|system|prometheus|versions)\b|/_active_tasks")
 _REVISION = re.compile(r"(\d+)-[0-9a-f]{32}")
 _STABLE_ETAG = re.compile(r'"(\d+-[0-9a-f]{32}|[A-Za-z0-9+/]{22}==)"')
 
@@ -38,49 +43,51 @@ _STABLE_ETAG = re.compile(r'"(\d+-[0-9a-f]{32}|[A-Za-z0-9+/]{22}==)"')
 def response_of(reply: Reply, method: str, path: str) -> dict[str, Any]:
     """Return the ``response`` that ``comparison.judge`` compares other replies with."""
     kind, body = parse_body(reply, method)
-    if kind in ("json", "jsonlines", "multipart"):
+    if _MEASURED.match(path) and reply.status == 200:
+        body = {"$any": "anything"}
+    elif kind in ("json", "jsonlines", "multipart"):
         body = _Body(reply.status, path).generalised(body)
     elif kind == "sse":
         body = [_event(line) for line in body]
-    return {"status": reply.status, "headers": _headers(reply), "kind": kind, "body": body}
+    return {"status": reply.status, "headers": _headers(reply, path), "kind": kind, "body": body}
 
 
 def _event(line: str) -> Any:
     return {"$any": "string"} if SEQUENCE.search(line) else line
 
 
-def _headers(reply: Reply) -> dict[str, Any]:
-    return {name: _header(name, value) for name in HEADERS if (value := reply.header(name)) is not None}
+def _headers(reply: Reply, path: str) -> dict[str, Any]:
+    return {name: _header(name, value, path) for name in HEADERS if (value := reply.header(name)) is not None}
 
 
-def _header(name: str, value: str) -> Any:
+def _header(name: str, value: str, path: str) -> Any:
     if name == "Set-Cookie":
         return {"re": "; ".join(_as_pattern(part) for part in value.split("; "))}
     if name == "ETag":
-        return value if _STABLE_ETAG.fullmatch(value) else {"re": ".+"}
+        return value if _STABLE_ETAG.fullmatch(value) and not path.startswith(_SYSTEM) else {"re": ".+"}
     if name == "Location":
         value = urlsplit(value).path or value
         return {"re": ".*" + UUID.sub("[0-9a-f]{32}", re.escape(value))} if UUID.search(value) else value
     if name == "X-Couch-Id" and UUID.fullmatch(value):
         return {"re": UUID.pattern}
-    if "boundary=" in value:
-        return {"re": "boundary=".join((re.escape(value.partition("boundary=")[0]), '"[^"]+"'))}
+    if _BOUNDARY.search(value):
+        return {"re": _BOUNDARY.sub('boundary="[^"]+"', value.replace("+", "[+]"))}
     return value
 
 
 def _as_pattern(part: str) -> str:
-    name, equals, value = part.partition("=")
+    name, _, value = part.partition("=")
     if value and name in ("AuthSession", "Expires"):
         return f"{name}=[^;]+"
     return re.escape(part)
 
 
 class _Body:
-    """One answer's body. In the answers of ``/_users`` revisions vary too: they follow from the random salt."""
+    """One answer's body. In ``_users`` and ``_replicator`` revisions vary too: the server adds salts and times."""
 
     def __init__(self, status: int, path: str) -> None:
         self.crashed = status >= 500
-        self.revisions_vary = path.startswith("/_users")
+        self.revisions_vary = path.startswith(_SYSTEM)
         self.is_uuids = path.startswith("/_uuids")
 
     def generalised(self, value: Any, name: str = "", is_document: bool = False) -> Any:
@@ -105,9 +112,14 @@ class _Body:
         sequence = SEQUENCE.fullmatch(value)
         if sequence:
             return {"$any": "seq", "n": int(sequence[1])}
-        if (name in ("id", "_id", "uuid") or self.is_uuids) and UUID.fullmatch(value):
+        if name in ("id", "_id", "key") and _REPLICATION.fullmatch(value):
+            return {"$any": "string"}
+        if self._is_chosen_by_server(name) and UUID.fullmatch(value):
             return {"$any": "uuid"}
         revision = _REVISION.fullmatch(value) if self.revisions_vary else None
         if revision:
             return {"$any": "rev", "n": int(revision[1])}
         return value
+
+    def _is_chosen_by_server(self, name: str) -> bool:
+        return self.is_uuids or name in ("id", "_id", "key", "uuid") or (self.revisions_vary and name == "ids")

@@ -42,7 +42,8 @@ class Conversation:
 
     def __init__(self, send: Sender, user: str = "adm:pass") -> None:
         self.send = send
-        self.captured: dict[str, Any] = {}
+        name, _, password = user.partition(":")
+        self.captured: dict[str, Any] = {"admin_name": name, "admin_password": password}
         self.login: Headers = []
         if user:
             self.login.append(("Authorization", "Basic " + base64.b64encode(user.encode()).decode("ascii")))

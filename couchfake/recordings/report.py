@@ -43,7 +43,8 @@ def page(outcome: Outcome) -> str:
     """Return the outcome as an HTML page that needs no other file; it follows the reader's light or dark theme."""
     everything = total(outcome.areas)
     title = f"{outcome.server} at {outcome.url}"
-    verdict = "Every step agrees." if everything.agrees else f"{_steps_that_differ(everything)} in their body or status."
+    differ = _steps_that_differ(everything)
+    verdict = "Every step agrees." if everything.agrees else f"{differ} in status or body."
     facts = (
         f"{share(everything.body, everything.steps)}% of {everything.steps} steps in {everything.scenarios} scenarios"
         f" are answered like {outcome.recorded_from}. The check took {outcome.seconds:.0f} seconds."
@@ -55,9 +56,9 @@ def page(outcome: Outcome) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
         f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p><strong>{verdict}</strong> {escape(facts)}</p>\n"
         f'<div class="wide"><table>\n<thead><tr>{_HEADS}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n'
-        f"{details}<footer>Made by couchfake check. <em>Status</em>: the status alone agrees. <em>Body</em>: status, the"
-        " recorded headers, and the body as values. <em>Exact</em>: the members of every object in the recorded order"
-        " as well.</footer>\n</main>\n</body>\n</html>\n"
+        f"{details}<footer>Made by couchfake check. <em>Status</em>: the status alone agrees. <em>Body</em>: status,"
+        " the recorded headers, and the body as values. <em>Exact</em>: the members of every object in the recorded"
+        " order as well.</footer>\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -100,8 +101,9 @@ def _items(differences: Iterable[Difference]) -> Iterable[str]:
         step = difference.step
         lines = "\n".join(line.strip() for line in difference.lines()[1:])
         yield (
-            f"<li><strong>{escape(difference.scenario)}</strong>, step {step.number}: <code>{escape(step.request)}</code>"
-            f" <small>{escape(difference.doc)}</small><pre>{escape(lines)}</pre></li>\n"
+            f"<li><strong>{escape(difference.scenario)}</strong>, step {step.number}:"
+            f" <code>{escape(step.request)}</code> <small>{escape(difference.doc)}</small>"
+            f"<pre>{escape(lines)}</pre></li>\n"
         )
 
 
@@ -121,7 +123,8 @@ a { color: var(--link); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child { text-align: left; } tbody th { font-weight: normal; } .total > * { font-weight: 600; border-bottom: 0; }
+th:first-child { text-align: left; } tbody th { font-weight: normal; }
+.total > * { font-weight: 600; border-bottom: 0; }
 .good { color: var(--good); } .fair { color: var(--fair); } .bad { color: var(--bad); font-weight: 600; }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; background: var(--soft); }
 summary { padding: .4rem .7rem; cursor: pointer; overflow-wrap: anywhere; } summary span { font-weight: 600; }

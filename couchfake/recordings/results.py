@@ -27,7 +27,7 @@ class Difference(NamedTuple):
 
 @dataclass
 class AreaResult:
-    """The counts of an area: scenarios, those that agree exactly, steps, and the steps of each grade or a better one."""
+    """The counts of an area: scenarios, those that agree exactly, steps, and steps of each grade or a better one."""
 
     name: str
     scenarios: int = 0

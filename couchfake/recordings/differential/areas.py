@@ -14,7 +14,7 @@ Maker = Callable[[World], Step]
 
 @dataclass(frozen=True)
 class Area:
-    """``makers`` make its requests, each as likely as the next; ``setup`` makes the ones that a scenario begins with."""
+    """``makers`` make its requests, each as likely as the next; ``setup`` makes those that a scenario begins with."""
 
     makers: tuple[Maker, ...]
     setup: tuple[Maker, ...] = ()
@@ -31,7 +31,7 @@ AREAS = {
     "changes": Area((feeds.changes, feeds.changes, feeds.chosen_changes, feeds.other_feed), (queries.put_design,)),
     "all_docs": Area((queries.all_docs, queries.all_docs, queries.queries)),
     "views": Area((queries.view, queries.view, queries.reduced_view, queries.change_design, queries.changed_view),
-                  (queries.put_design,)),
+                  (queries.put_design, queries.change_design)),
     "design_functions": Area((queries.show, queries.list_, queries.update), (queries.put_design,)),
     "mango": Area((queries.find, queries.find, queries.find, queries.put_index, queries.indexes)),
     "partitions": Area((databases.partition,), (databases.put_partitioned_design,), partitioned=True),

@@ -61,7 +61,7 @@ def partition(world: World) -> Step:
     if kind == 0:
         return world.step("GET", path)
     if kind == 1:
-        options = {"include_docs": (True,), "limit": (1,), "startkey": ("p:b", "q"), "descending": (True,)}
+        options = {"include_docs": (True,), "limit": (1,), "startkey": ('"p:b"', '"q"'), "descending": (True,)}
         return world.step("GET", f"{path}/_all_docs{world.query(options)}")
     if kind == 2:
         return world.step("GET", f"{path}/_design/d/_view/{world.one(('n', 'tags'))}?reduce=false")

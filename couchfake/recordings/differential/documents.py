@@ -8,9 +8,10 @@ from typing import Any
 from couchfake.recordings.differential.world import FORGED, Step, World, escape
 
 _READING: dict[str, tuple[Any, ...]] = {
-    name: (True, True, False)
-    for name in ("revs", "revs_info", "conflicts", "deleted_conflicts", "meta", "local_seq", "latest", "attachments")
-} | {"att_encoding_info": (True,), "new_edits": (True,), "w": (1,), "r": (1,)}
+    "revs": (True, False), "revs_info": (True, False), "conflicts": (True, False), "deleted_conflicts": (True, False),
+    "meta": (True, False), "local_seq": (True, False), "latest": (True, False), "attachments": (True, False),
+    "att_encoding_info": (True,), "new_edits": (True,), "w": (1,), "r": (1,),
+}  # fmt: skip
 _HEADERS: tuple[dict[str, str], ...] = (
     {"Accept": "*/*"}, {"Accept": "text/html"}, {"Accept": "multipart/mixed"}, {"Accept": "multipart/related"},
     {"Accept": "application/json;q=0.5, text/plain"}, {"Accept": ""}, {"X-Couch-Full-Commit": "true"},
@@ -27,7 +28,9 @@ def get(world: World) -> Step:
 
 def get_open_revs(world: World) -> Step:
     doc_id = world.id()
-    wanted = "all" if world.chance(0.4) else json.dumps([world.revision(doc_id) for _ in range(world.random.randrange(3))])
+    wanted = (
+        "all" if world.chance(0.4) else json.dumps([world.revision(doc_id) for _ in range(world.random.randrange(3))])
+    )
     query = world.query({"revs": (True,), "latest": (True, False), "attachments": (True,)}, 2)
     joined = f"{query}&" if query else "?"
     request: dict[str, Any] = {} if world.chance(0.6) else {"headers": {"Accept": "multipart/mixed"}}
@@ -130,10 +133,15 @@ def with_header(world: World) -> Step:
     return step
 
 
+_MALFORMED = ("", "{", "[]", "1", "null", '"x"', '{"docs":1}', '{"docs":[1]}', '{"docs":[{"_id":1}]}', '{"a":1}')
+
+
 def malformed(world: World) -> Step:
     """Send something that is not what the endpoint takes."""
     path = world.path(world.one(("a", "_bulk_docs", "_bulk_get", "_revs_diff", "_purge", "_local/a", "_design/d")))
-    body = world.one(("", "{", "[]", "1", "null", '"x"', '{"docs":1}', '{"docs":[1]}', '{"docs":[{"_id":1}]}', '{"a":1}'))
+    body = world.one(
+        ("", "{", "[]", "1", "null", '"x"', '{"docs":1}', '{"docs":[1]}', '{"docs":[{"_id":1}]}', '{"a":1}')
+    )
     method = world.one(("PUT", "POST"))
     return world.step(method, path, body=body, headers={"Content-Type": "application/json"})
 

@@ -21,8 +21,9 @@ class Divergence(NamedTuple):
 
     @property
     def kind(self) -> tuple[str, str]:
-        """The last request's method, and where its answers differ: what makes two divergences look alike."""
-        where = self.verdict.differences[0].partition(": want")[0] if self.verdict.differences else "order"
+        """The last request's method, and the statuses or the place that differ: what makes two of them look alike."""
+        first = self.verdict.differences[0] if self.verdict.differences else "order"
+        where = first.partition(" b'")[0] if first.startswith("status:") else first.partition(": want")[0]
         return self.steps[-1]["request"]["method"], where
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from couchfake.recordings.differential.world import Step, World
 
-_KEYS = ("a", "b", "d", "é", 1, 2, 10, None, True, [], [1], {}, "\ufff0")
+_KEYS = tuple(map(json.dumps, ("a", "b", "d", "é", 1, 2, 10, None, True, [], [1], {}, "\ufff0")))
 _ROWS: dict[str, tuple[Any, ...]] = {
     "include_docs": (True, True, False), "descending": (True,), "limit": (0, 1, 2, 5), "skip": (0, 1, 3),
     "inclusive_end": (True, False), "conflicts": (True,), "update_seq": (True,), "startkey": _KEYS, "endkey": _KEYS,
@@ -14,7 +15,7 @@ _ROWS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 _REDUCING: dict[str, tuple[Any, ...]] = {
     "reduce": (True, False), "group": (True,), "group_level": (0, 1, 2), "startkey": _KEYS, "endkey": _KEYS,
-    "descending": (True,), "limit": (1, 2), "skip": (1,), "keys": ([1, 2], ["a", "b"]), "key": _KEYS,
+    "descending": (True,), "limit": (1, 2), "skip": (1,), "keys": ("[1,2]", '["a","b"]'), "key": _KEYS,
 }  # fmt: skip
 _MAPS = (
     "function(doc) { emit(doc.n, null); }",
@@ -61,7 +62,7 @@ def change_design(world: World) -> Step:
 def all_docs(world: World) -> Step:
     path = world.path(world.one(("_all_docs", "_all_docs", "_design_docs")))
     if world.chance(0.25):
-        return world.step("POST", path + world.query(_ROWS, 1), {"keys": [world.id(), world.one(_KEYS)]})
+        return world.step("POST", path + world.query(_ROWS, 1), {"keys": [world.id(), json.loads(world.one(_KEYS))]})
     return world.step("GET", path + world.query(_ROWS))
 
 
@@ -82,7 +83,7 @@ def changed_view(world: World) -> Step:
 def reduced_view(world: World) -> Step:
     name = world.one(("tn", "tags", "sum", "stats"))
     if world.chance(0.15):
-        keys = [world.one(_KEYS), world.one(_KEYS)]
+        keys = [json.loads(world.one(_KEYS)), world.value(1)]
         return world.step("POST", world.path(f"_design/d/_view/{name}") + world.query(_REDUCING, 1), {"keys": keys})
     return world.step("GET", world.path(f"_design/d/_view/{name}") + world.query(_REDUCING))
 

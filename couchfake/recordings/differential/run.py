@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -19,6 +17,7 @@ from couchfake.recordings.differential.world import Step
 from couchfake.recordings.ownership import databases_of
 from couchfake.recordings.senders import in_process
 from couchfake.recordings.target import ReplayFailed, Target
+from couchfake.recordings.writing import as_text, write_recording
 
 LENGTH = 20
 """Requests of a scenario, besides those that prepare it."""
@@ -61,6 +60,22 @@ def fake_like(server: Target) -> Target:
     return fake
 
 
+class Found(NamedTuple):
+    """A divergence, as short as it gets, on a database; or as it was found, if it did not repeat."""
+
+    database: str
+    divergence: Divergence
+    repeats: bool
+
+    @property
+    def scenario(self) -> str:
+        return self.database.removeprefix("couchfake-compare-").replace("-", "_")
+
+    @property
+    def doc(self) -> str:
+        return "The last step differs" + ("." if self.repeats else "; it did not when it was played again.")
+
+
 class Comparison:
     """``found`` has one divergence for each kind in an area, with the number of scenarios that show it."""
 
@@ -68,7 +83,7 @@ class Comparison:
         self.lockstep = lockstep
         self.seed = seed
         self.existing = set(existing)
-        self.found: dict[tuple[str, ...], tuple[str, Divergence]] = {}
+        self.found: dict[tuple[str, ...], Found] = {}
         self.counts: dict[tuple[str, ...], int] = {}
 
     def run(self, areas: list[str], requests: int, progress: Any = lambda count: None) -> None:
@@ -86,7 +101,9 @@ class Comparison:
         area = AREAS[name]
         world = world_of(area, name, self.seed, number)
         if world.database in self.existing:
-            raise ReplayFailed(f"{self.lockstep.server.name} has a database {world.database}; nothing of it was changed")
+            raise ReplayFailed(
+                f"{self.lockstep.server.name} has a database {world.database}; nothing of it was changed"
+            )
         before = self.lockstep.requests
         length = max(1, min(LENGTH, most))
         divergence = self.lockstep.play(world.database, steps(area, world, length), world)
@@ -104,52 +121,31 @@ class Comparison:
         def play(again: list[Step]) -> Divergence | None:
             return self.lockstep.play(database, again)
 
-        self.found[key] = database, shrink(divergence, play)
+        repeats = play(divergence.steps) is not None
+        self.found[key] = Found(database, shrink(divergence, play) if repeats else divergence, repeats)
 
     def summary(self) -> list[str]:
         """Return a line for each kind of difference, and what differs in further ones."""
         lines = []
-        for key, (database, divergence) in self.found.items():
-            request = divergence.steps[-1]["request"]
-            lines.append(f"{scenario_name(database)}: {request['method']} {request['path']} ({self.counts[key]} times)")
-            lines += [f"    {text}" for text in divergence.verdict.differences or ["the order of members"]]
+        for key, found in self.found.items():
+            request = found.divergence.steps[-1]["request"]
+            lines.append(f"{found.scenario}: {request['method']} {request['path']} ({_times(self.counts[key])})")
+            lines += [f"    {text}" for text in found.divergence.verdict.differences or ["the order of members"]]
         return lines
 
     def recording(self, recorded_from: str) -> dict[str, Any]:
         """Return what was found as a recording, a scenario for each kind of difference."""
         scenarios = [
             {
-                "name": scenario_name(database),
-                "doc": f"couchfake compare --seed {self.seed}: the last step differs",
-                "databases": [database],
-                "steps": divergence.steps,
+                "name": found.scenario,
+                "doc": f"From couchfake compare --seed {self.seed}. {found.doc}",
+                "databases": [found.database],
+                "steps": found.divergence.steps,
             }
-            for database, divergence in self.found.values()
+            for found in self.found.values()
         ]
         return {"area": "compare", "recorded_from": recorded_from, "scenarios": scenarios}
 
 
-def scenario_name(database: str) -> str:
-    """Return the name of the scenario that plays on a database."""
-    return database.removeprefix("couchfake-compare-").replace("-", "_")
-
-
-def as_text(recording: dict[str, Any]) -> str:
-    """Return a recording as JSON with a line for each step."""
-    lines = ["{"]
-    lines += [f" {json.dumps(name)}: {json.dumps(recording[name])}," for name in ("area", "recorded_from")]
-    lines.append(' "scenarios": [')
-    for number, scenario in enumerate(recording["scenarios"]):
-        head = {name: value for name, value in scenario.items() if name != "steps"}
-        lines.append("  " + json.dumps(head, ensure_ascii=False)[:-1] + ', "steps": [')
-        texts = [json.dumps(step, ensure_ascii=False) for step in scenario["steps"]]
-        lines.append(",\n".join(f"   {text}" for text in texts))
-        lines.append("  ]}" + ("," if number + 1 < len(recording["scenarios"]) else ""))
-    lines += [" ]", "}"]
-    return "\n".join(lines)
-
-
-def write_recording(recording: dict[str, Any], path: Path) -> None:
-    """Write a recording to a file, compressed if its name ends in ``.gz``. Raise OSError if it cannot be written."""
-    data = (as_text(recording) + "\n").encode()
-    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
