@@ -18,6 +18,7 @@ from couchfake.recordings.target import CONNECTION_ERRORS, Target, split_login
 from couchfake.recordings.transcript import Exchange, Transcript
 from couchfake.recordings.writing import write_recording
 from couchfake.transports.http1.server import Server
+from couchfake.transports.wsgi import has_no_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -60,6 +61,10 @@ class Recorder:
         if length is not None:
             answer.append(("Content-Length", length))
         start_response(f"{response.status} {response.reason}", answer)
+        if method == "HEAD" or has_no_body(response.status):  # a server does not iterate over what has no body
+            connection.close()
+            self._record(Exchange(method, path, headers, body, Reply(response.status, response.getheaders(), b"")))
+            return iter([b""])
         return self._passed_on(connection, response, (method, path, headers, body))
 
     def _forward(
@@ -95,12 +100,15 @@ class Recorder:
         finally:
             self._open.discard(connection)
             connection.close()
-            with self._lock:
-                if complete:
-                    reply = Reply(response.status, response.getheaders(), b"".join(received))
-                    self.transcript.add(Exchange(*request, reply))
-                else:
-                    self.skipped += 1
+            reply = Reply(response.status, response.getheaders(), b"".join(received))
+            self._record(Exchange(*request, reply) if complete else None)
+
+    def _record(self, exchange: Exchange | None) -> None:
+        with self._lock:
+            if exchange is None:
+                self.skipped += 1
+            else:
+                self.transcript.add(exchange)
 
     def close(self) -> None:
         """End the answers that are still being passed on."""

@@ -25,7 +25,7 @@ _MAPS = (
     "function(doc) { if (typeof doc.n === 'number') emit(doc.n, doc.n); }",
 )
 _REDUCES = ("_count", "_sum", "_stats", None, None, "function(keys, values, rereduce) { return values.length; }")
-DESIGN = {
+DESIGN: dict[str, Any] = {
     "views": {
         "n": {"map": _MAPS[0]}, "id": {"map": _MAPS[1]}, "tn": {"map": _MAPS[2], "reduce": "_count"},
         "tags": {"map": _MAPS[3], "reduce": "_count"}, "sum": {"map": _MAPS[4], "reduce": "_sum"},
@@ -39,7 +39,7 @@ DESIGN = {
 }  # fmt: skip
 """The design document ``_design/d`` of scenarios about views, design functions and feeds."""
 
-_VIEWS = tuple(DESIGN["views"])
+_VIEWS: tuple[str, ...] = tuple(DESIGN["views"])
 
 
 def put_design(world: World) -> Step:
@@ -121,7 +121,23 @@ def selector(world: World, depth: int = 2) -> dict[str, Any]:
 
 _OPERATORS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$type", "$size", "$mod", "$regex",
               "$all", "$elemMatch", "$beginsWith", "$x")  # fmt: skip
-_ARGUMENTS = (1, "a", "", None, True, [1, 2], ["a", "b"], {"$gt": 1}, "number", "string", [2, 1], "^a", 2, {}, [])
+_ARGUMENTS: tuple[Any, ...] = (
+    1,
+    "a",
+    "",
+    None,
+    True,
+    [1, 2],
+    ["a", "b"],
+    {"$gt": 1},
+    "number",
+    "string",
+    [2, 1],
+    "^a",
+    2,
+    {},
+    [],
+)
 
 
 def _argument(world: World) -> Any:

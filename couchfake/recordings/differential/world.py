@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -88,7 +88,7 @@ class World:
             return "{{" + self.one(self.captures) + "}}"
         return self.one(("0", "0", "0", "0", "now", "1", "x", "5-g1AAAA"))
 
-    def query(self, ordinary: dict[str, Sequence[Any]], at_most: int = 3, odd: float = 0.08) -> str:
+    def query(self, ordinary: Mapping[str, Sequence[Any]], at_most: int = 3, odd: float = 0.08) -> str:
         """Return a query string, with its ``?``, of some of the parameters. A share ``odd`` of the values is odd."""
         pairs = []
         for name in self.some(sorted(ordinary), at_most):
