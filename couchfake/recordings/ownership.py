@@ -17,6 +17,7 @@ from couchfake.recordings.target import ReplayFailed, Target
 
 _SETTING = re.compile(r"/_node/[^/{]+/_config/[^/{]+/[^/{]+|/_(?:users|replicator)/_security")
 _DOCUMENT = re.compile(r"/(_users|_replicator)/([^_/{][^/{]*)")
+_EDITABLE = "/_node/_local/_config/couchdb/users_db_security_editable"
 _SHOWN = 5
 
 
@@ -83,11 +84,22 @@ def settings_kept(scenario: dict[str, Any], target: Target) -> Iterator[None]:
         if step["request"]["method"] in ("PUT", "DELETE")
     }
     before = {path: target.get(path) for path in sorted(paths) if _SETTING.fullmatch(path)}
+    security = {path: answer for path, answer in before.items() if path.endswith("/_security")}
+    if security:
+        before[_EDITABLE] = target.get(_EDITABLE)
     try:
         yield
     finally:
-        for path, (status, value) in before.items():
-            if status == 200 and target.get(path) != (status, value):
-                target.request("PUT", path, value)
-            elif status == 404 and target.get(path)[0] == 200:
-                target.request("DELETE", path)
+        for path, answer in security.items():
+            if target.get(path) != answer:
+                target.request("PUT", _EDITABLE, "true")
+                target.request("PUT", path, answer[1])
+        for path in before.keys() - security.keys():
+            _put_back(target, path, *before[path])
+
+
+def _put_back(target: Target, path: str, status: int, value: Any) -> None:
+    if status == 200 and target.get(path) != (status, value):
+        target.request("PUT", path, value)
+    elif status == 404 and target.get(path)[0] == 200:
+        target.request("DELETE", path)

@@ -62,6 +62,8 @@ class Target:
     def about(self) -> str:
         """Return the vendor and version that the server names. Raise ReplayFailed if it is not a CouchDB."""
         status, welcome = self.get("/")
+        if status in (401, 403):
+            raise ReplayFailed(f"{self.name} refuses this login: the URL needs an admin's name and password")
         if status != 200 or not isinstance(welcome, dict) or "couchdb" not in welcome:
             raise ReplayFailed(f"{self.name} does not speak CouchDB's API: GET / is answered with {status}")
         vendor = welcome.get("vendor")
