@@ -1,6 +1,6 @@
-"""Requests that nobody should send: recorded ones with something broken in them, and nonsense at every endpoint.
+"""Malformed requests: recorded ones with something broken in them, and nonsense at every endpoint.
 
-All of it follows from one ``random.Random``, so that a seed and a number name a request for ever.
+All of it follows from one ``random.Random``, so that a seed and a number always name the same request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from couchfake.api.routing import ROUTES
 from couchfake.recordings.shipped import area_names, load_area
 
-LEFT_OUT = ("replication",)  # which would call other servers
+EXCLUDED = ("replication",)  # which would call other servers
 
 METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "COPY", "OPTIONS", "PATCH", "TRACE", "MOVE", "get", "FOO"]
 PIECES = [
@@ -95,7 +95,7 @@ MEMBERS = [
 
 @dataclass
 class FuzzRequest:
-    """``cut``: the client goes away after so many bytes of the body; None: it does not."""
+    """``cut``: the client disconnects after that many bytes of the body; None: it does not."""
 
     method: str
     path: str
@@ -114,10 +114,7 @@ class Requests:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.scenarios = [
-            scenario
-            for area in area_names()
-            if area not in LEFT_OUT
-            for scenario in load_area(area)["scenarios"]
+            scenario for area in area_names() if area not in EXCLUDED for scenario in load_area(area)["scenarios"]
         ]
 
     def __iter__(self) -> Iterator[FuzzRequest]:
@@ -138,7 +135,7 @@ class Requests:
     # ---- at any endpoint
 
     def nonsense(self, databases: list[str]) -> FuzzRequest:
-        """Some method and body for some route, its captured parts made up."""
+        """Return a random method and body for a random route, its captured parts invented."""
         choose = self.random.choice
         route = choose(ROUTES)
         captured = {"{db}": choose([*databases, *databases, "_users", "nosuch"]).replace("/", "%2F")}
@@ -213,7 +210,7 @@ class Requests:
         request.body = dump(self._replaced(value))
 
     def _replaced(self, value: Any) -> Any:
-        """The value with one place in it changed."""
+        """Return the value with one place in it changed."""
         choose = self.random.choice
         if isinstance(value, dict) and value and self.random.random() < 0.8:
             name = choose(sorted(value))
@@ -234,7 +231,7 @@ class Requests:
         return copy.deepcopy(self.value(1))
 
     def _bytes(self, request: FuzzRequest) -> None:
-        """A byte changed, a piece taken out or put in, or the rest cut off."""
+        """Change a byte, remove or insert a piece, or cut off the rest."""
         body, place = request.body, self.random.randrange(len(request.body) + 1)
         pieces = (b"\xff", b"\x00", b"{", b'"', b"\\ud800", b"--x", b"\r\n", b"1e999", b"]" * 9, b"", b"NaN")
         piece = self.random.choice(pieces)
@@ -247,7 +244,7 @@ class Requests:
 
 
 def recorded(request: dict[str, Any]) -> FuzzRequest:
-    """A recorded request, its captured values not filled in: they are as good as any."""
+    """Return a recorded request. Its placeholders are not filled in: they are as good as any value."""
     headers = list(request.get("headers", {}).items())
     body = b""
     if "json" in request:

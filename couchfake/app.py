@@ -1,10 +1,11 @@
-"""The composition root: a server built from its parts, and the WSGI application around it."""
+"""The composition root: builds a server from its parts and is its WSGI application."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,37 +21,38 @@ from couchfake.config import Config
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
 from couchfake.control.function_log import FunctionLog
+from couchfake.control.http_api import ControlApi
 from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
-from couchfake.control.observer import Observer
+from couchfake.control.observer import CONTROL_PATH, Observer
 from couchfake.control.open_feeds import OpenFeeds
-from couchfake.control.parts import parts_of
+from couchfake.control.parts import Saved, parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
+from couchfake.control.seeds.documents import document
 from couchfake.control.seeds.dumping import dump_from
-from couchfake.control.seeds.folders import read_seed
+from couchfake.control.seeds.folders import SeedDatabase, read_seed
 from couchfake.control.seeds.target import Couch, load_into
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.errors import NotFound
-from couchfake.hooks.document_hooks import Rules
-from couchfake.hooks.global_changes import GlobalChanges
-from couchfake.node.node import SYSTEM_DATABASES, Node
+from couchfake.hooks.document_hooks import Hooks
+from couchfake.node.node import Node
 from couchfake.node.uuids import Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
 from couchfake.transports.http1.server import Server
 from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
 
-_MOST_HOSTS = 32  # names by which clients call a server
+_MOST_HOSTS = 32  # names by which admins address a server
 
 
 class CouchFake:
     """A CouchDB 3.5 in memory.
 
-    ``admins`` names server admins and their passwords; without any, everybody is admin. ``config`` sets further
-    settings, section by section. ``clock()`` gives seconds since 1970 and ``uuids()`` document ids, where a test
-    wants the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
+    ``admins``: server admins and their passwords; without any, everybody is admin. ``config``: other settings, by
+    section and key. ``clock()`` returns seconds since 1970 and ``uuids()`` ids of documents; pass them for a test that
+    needs the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
     """
 
     def __init__(
@@ -77,40 +79,56 @@ class CouchFake:
         self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
+        self._control: ControlApi | None = None
         self._begin()
 
     def _begin(self) -> None:
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
+        if self._control is not None:
+            self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
         if self._seed is not None:
             self.load(self._seed)
 
     def _make_node(self) -> Node:
         config = Config(self._settings, hash_admin=hash_admin)
-        rules = Rules()
-        node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), rules)
-        rules.node = node
-        node.query_server = QueryServer(self._js_engine, setting=config.get, log=self.function_log.add)
-        for name in SYSTEM_DATABASES[:2]:
-            node.create_database(name)
+        query_server = QueryServer(self._js_engine, config=config, log=self.function_log.add)
+        node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), query_server, self._make_services)
+        node.create_system_databases()
         users.add_auth_ddoc(node.database(users.DB_NAME))
-        node.listeners += [users.AuthDdocs(config, node.databases), GlobalChanges(config, node.databases)]
-        replicator = Replicator(node, self._open_session, f"http://{HOST}")
-        rules.replicator_documents = replicator.followed
-        self._snapshots = SnapshotStack(parts_of(node, replicator))
+        self._snapshots = SnapshotStack([self._save_clock, *parts_of(node)])
         return node
 
+    def _save_clock(self) -> Saved:
+        state = self.clock.save()
+        return Saved(lambda: self.clock.load(state))
+
+    def _make_services(self, node: Node) -> tuple[Hooks, Replicator]:
+        replicator = Replicator(node, self._open_session)
+        return Hooks(node, replicator.followed), replicator
+
     def _open_session(self) -> requests.Session:
-        """For replications: reaches other servers as usual, and this one, by whatever name, without a socket."""
+        """Return a session for replications: it reaches other servers by HTTP and this one without a socket.
+
+        This server has the names under which it listens, and those by which admins with a password have addressed it.
+        What other requests claim in their Host header may be another server's name.
+        """
         opened = requests.Session()
         opened.trust_env = False
-        for host in list(self._hosts):
+        for host in {*self._hosts, *self._listening_hosts()}:
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened
 
+    def _listening_hosts(self) -> list[str]:
+        if self._server is None:
+            return []
+        listening = self._server.url.removeprefix("http://")
+        host, _, port = listening.rpartition(":")
+        return [listening, *([f"localhost:{port}"] if host in ("127.0.0.1", "[::1]") else [])]
+
     @property
     def url(self) -> str:
-        """Where a client finds this server: the socket's URL while it is started, else that of ``session()``."""
+        """The URL of this server: the socket's while it is started, else that of ``session()``."""
         return self._server.url + "/" if self._server is not None else f"http://{HOST}/"
 
     @property
@@ -119,17 +137,34 @@ class CouchFake:
         return f"http://{HOST}/"
 
     def session(self) -> requests.Session:
-        """A session that reaches this server without a socket."""
+        """Return a session that reaches this server without a socket."""
         return session(self.wsgi)
 
-    def start(self, port: int = 0, host: str = "127.0.0.1", *, shared: SharedServer | None = None) -> str:
+    def start(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        shared: SharedServer | None = None,
+        control: bool = False,
+        control_hosts: Iterable[str] = (),
+    ) -> str:
         """Serve on a socket and return the URL. ``port`` 0 takes any free port. Raise OSError if it is taken.
 
-        With ``shared``, serve at that server's address, in place of the fake that was there.
+        With ``shared``, serve at that server's address, in place of the fake that was there. ``control`` serves the
+        test kit below ``/_couchfake/``; ``control_hosts``: names under which it is reached, besides localhost and IP
+        addresses.
         """
+        if control:
+            self.serve_control(control_hosts)
         if self._server is None:
             self._server = shared.attach(self.wsgi) if shared is not None else Server(self.wsgi, host, port).start()
         return self.url
+
+    def serve_control(self, hosts: Iterable[str] = ()) -> None:
+        """Serve the test kit below ``/_couchfake/``, to admins only where there are any."""
+        self._control = ControlApi(self, hosts)
+        self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
 
     @contextlib.contextmanager
     def intercept(self, url: str) -> Iterator[None]:
@@ -143,7 +178,7 @@ class CouchFake:
             yield
 
     def stop(self) -> None:
-        """Close the socket and end all feeds that hang on it."""
+        """Close the socket and end all feeds that it serves."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -156,12 +191,13 @@ class CouchFake:
         self.close()
 
     def close(self) -> None:
-        """Stop, and end the replications that still run: nothing goes on behind the next test's back."""
+        """Stop serving, and end all running replications."""
         self.stop()
         self._end_replications()
+        self.node.query_server.close()
 
     def reset(self) -> None:
-        """Back to how the server was at the start: no databases but the system's, settings as given."""
+        """Return to the state of the start: only the system databases, settings as passed."""
         self._snapshots.end()
         self._end()
         self._begin()
@@ -227,7 +263,9 @@ class CouchFake:
         ``db`` (by default a database with the path's name). What files may hold is in ``docs/howto/seeds.md``.
         Raise SeedError if the seed is wrong; nothing of it is there then.
         """
-        databases = read_seed(Path(path), db)
+        return self._load(read_seed(Path(path), db))
+
+    def _load(self, databases: Sequence[SeedDatabase]) -> int:
         snapshot = self.snapshot()
         try:
             return load_into(self._couch(), databases)
@@ -236,6 +274,20 @@ class CouchFake:
             raise
         finally:
             snapshot.discard()
+
+    def load_documents(self, databases: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
+        """Load documents into databases by their names, and return how many. Databases are created if missing.
+
+        Revisions in the documents are kept. Raise SeedError if the server refuses one; nothing is loaded then.
+        """
+        return self._load(
+            [
+                SeedDatabase(
+                    name, Path(name), [document(Path(name), None, json.dumps(each), each) for each in documents]
+                )
+                for name, documents in databases.items()
+            ]
+        )
 
     def dump(self, path: str | os.PathLike[str]) -> int:
         """Write all databases into a folder that ``load`` reads, and return how many documents they have.
@@ -254,18 +306,25 @@ class CouchFake:
         return Couch(session(trusted), f"http://{HOST}/")
 
     def _end_replications(self) -> None:
-        replicator = self.node.replicator
-        if isinstance(replicator, Replicator):
-            replicator.stop()
+        self.node.replications.stop()
 
     def _end(self) -> None:
         self._end_replications()
+        self.node.query_server.close()
         for name in list(self.node.databases):
             self.node.delete_database(name)
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
-        host = environ.get("HTTP_HOST")
-        if host not in self._hosts and host and len(self._hosts) < _MOST_HOSTS:
+        answer = self._dispatcher(environ, start_response)
+        self._note_host(environ)
+        return answer
+
+    def _note_host(self, environ: dict[str, Any]) -> None:
+        """Take the name by which a server admin addresses the server for one of its own."""
+        host, login = environ.get("HTTP_HOST"), environ.get("HTTP_AUTHORIZATION")
+        if host is None or login is None or host in self._hosts or len(self._hosts) >= _MOST_HOSTS:
+            return
+        user = self.node.authenticator.verified_user(login, environ.get("REMOTE_ADDR", ""))
+        if user is not None and SERVER_ADMIN_ROLE in user.roles:
             self._hosts.add(host)
-        return self._dispatcher(environ, start_response)

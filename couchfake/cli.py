@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import json
 import logging
 import re
 import signal
@@ -16,6 +17,7 @@ from types import FrameType
 
 from couchfake import CouchFake, __version__
 from couchfake.control.seeds.errors import SeedError
+from couchfake.control.settings_file import SettingsFileError, read_settings
 from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.recordings.commands import add_commands
 from couchfake.transports.http1.server import Access, Server
@@ -49,7 +51,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--js-engine", choices=ENGINE_NAMES, help="what runs JavaScript (default: the best there is)")
     command.add_argument("--seed", type=Path, metavar="PATH", help="documents to begin with")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings: an ini file as CouchDB has them, or JSON"
+    )
+    command.add_argument("--control", action="store_true", help="serve the test kit below /_couchfake/")
+    command.add_argument(
+        "--control-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name under which /_couchfake/ answers, besides localhost and IP addresses",
+    )
+    command.add_argument("--url-file", type=Path, metavar="FILE", help="write the URL to this file when it answers")
+    command.add_argument("--ready-file", type=Path, metavar="FILE", help="make this empty file when it answers")
     command.add_argument("-v", "--verbose", action="store_true", help="log each request to standard error")
+    command.add_argument("--json", action="store_true", help="log each request as a line of JSON")
     command.set_defaults(command=serve)
     _add_seed_commands(commands)
     add_commands(commands)
@@ -88,10 +104,16 @@ def serve(options: argparse.Namespace) -> int:
     except EngineUnavailable as error:
         return _failed(str(error))
     try:
-        fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine, seed=options.seed)
-    except SeedError as error:
+        config = None if options.config is None else read_settings(options.config)
+        fake = CouchFake(
+            admins=dict(options.admin) or None, js_engine=options.js_engine, config=config, seed=options.seed
+        )
+    except (SeedError, SettingsFileError) as error:
         return _failed(str(error))
-    server = Server(fake.wsgi, options.host, options.port, log=log_access if options.verbose else None)
+    if options.control:
+        fake.serve_control([options.host, *options.control_host])
+    log = log_access_as_json if options.json else log_access if options.verbose else None
+    server = Server(fake.wsgi, options.host, options.port, log=log)
     with _logging(logging.INFO if options.verbose else logging.WARNING), _ended_by_signals() as ended:
         try:
             server.start()
@@ -104,11 +126,31 @@ def serve(options: argparse.Namespace) -> int:
                 file=sys.stderr,
                 flush=True,
             )
-        print(server.url + "/", flush=True)
+        try:
+            _announce(server.url + "/", options)
+        except OSError as error:
+            server.stop()
+            return _failed(f"cannot write {error.filename}: {error.strerror}")
         while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
             pass
         server.stop()
     return 0
+
+
+def _announce(url: str, options: argparse.Namespace) -> None:
+    """Print the URL, and write the files that say that the server answers. Raise OSError if one cannot be written."""
+    if options.url_file is not None:
+        options.url_file.write_text(url + "\n", "utf-8")
+    if options.ready_file is not None:
+        options.ready_file.write_bytes(b"")
+    print(url, flush=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def load_seed(options: argparse.Namespace) -> int:
@@ -142,13 +184,6 @@ def dump_seed(options: argparse.Namespace) -> int:
         return _failed(str(error))
     print(f"{count} documents written")
     return 0
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
 
 
 @contextlib.contextmanager
@@ -197,6 +232,17 @@ def log_access(access: Access) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+def log_access_as_json(access: Access) -> None:
+    """Write the same as a line of JSON: ``client``, ``method``, ``target``, ``status``, ``size``, ``milliseconds``."""
+    line = {
+        **access._asdict(),
+        "target": without_secrets(access.target),
+        "milliseconds": round(access.seconds * 1000, 1),
+    }
+    del line["seconds"]
+    print(json.dumps(line), file=sys.stderr, flush=True)
 
 
 def without_secrets(target: str) -> str:

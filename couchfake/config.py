@@ -1,125 +1,25 @@
 """The live configuration of a node: sections of keys, every value a string.
 
-Three layers, the upper hiding the lower: what was set for this run only, what was set to last, and what each server
-comes with (``SHOWN``). There are no files, so "to last" means until ``reset``. Beneath them lie the values
-that apply where nothing is set (``IMPLIED``): they are not shown by ``_config``, as the real server's ``default.ini``
-has them as comments. This module is the one place where defaults are written down.
-Source: CouchDB documentation, "Configuration" and "Server: /_node/{node-name}/_config".
+Three layers, the upper hiding the lower: values set until the next reload, values set to last, and the values that
+``_config`` lists from the start (``settings.SHOWN``). There are no files, so values that are set to last end with the
+server. Code reads typed values, ``config[REWRITE_LIMIT]``; the table of them and of their defaults is
+``couchfake.settings``. Source: CouchDB documentation, "Configuration" and "Server: /_node/{node-name}/_config".
 """
 
 from __future__ import annotations
 
-import math
 import re
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
+from couchfake import settings
 from couchfake.errors import BadRequest, Forbidden, NotFound
-from couchfake.values.integers import read_integer
+from couchfake.settings import ADMINS, Section, Setting
 
+T = TypeVar("T")
 Settings = Mapping[str, Mapping[str, str]]
 Key = tuple[str, str]
-
-SHOWN: Settings = {
-    "vendor": {"name": "The Apache Software Foundation"},
-    "couchdb": {"database_dir": "./data", "view_index_dir": "./data"},
-    "couchdb_engines": {"couch": "couch_bt_engine"},
-    "cluster": {"q": "1", "n": "1"},
-    "chttpd": {"bind_address": "127.0.0.1", "port": "5984"},
-    "feature_flags": {"partitioned||*": "true"},
-    "indexers": {"couch_mrview": "true"},
-    "log": {"level": "info", "writer": "stderr"},
-    "prometheus": {"additional_port": "false", "bind_address": "127.0.0.1", "port": "17986"},
-}
-
-IMPLIED: Settings = {
-    "attachments": {
-        "compression_level": "8",
-        "compressible_types": "text/*, application/javascript, application/json, application/xml",
-    },
-    "chttpd": {
-        "admin_only_all_dbs": "true",
-        "allow_jsonp": "false",
-        "authentication_handlers": "{chttpd_auth, cookie_authentication_handler},"
-        " {chttpd_auth, default_authentication_handler}",
-        "buffer_response": "false",
-        "changes_timeout": "60000",
-        "disconnect_check_msec": "30000",
-        "enable_cors": "false",
-        "enable_xframe_options": "false",
-        "max_db_number_for_dbs_info_req": "100",
-        "max_http_request_size": "4294967296",
-        "max_uri_length": "infinity",
-        "prefer_minimal": "Cache-Control, Content-Length, Content-Range, Content-Type, ETag, Server,"
-        " Transfer-Encoding, Vary",
-        "require_valid_user": "false",
-        "require_valid_user_except_for_up": "false",
-        "rewrite_limit": "100",
-        "secure_rewrites": "true",
-        "x_forwarded_host": "X-Forwarded-Host",
-        "x_forwarded_proto": "X-Forwarded-Proto",
-        "x_forwarded_ssl": "X-Forwarded-Ssl",
-    },
-    "chttpd_auth": {
-        "allow_persistent_cookies": "true",
-        "authentication_redirect": "/_utils/session.html",
-        "hash_algorithms": "sha256, sha",
-        # The real server's 600000 cost half a second for each password; see docs/divergences.md.
-        "iterations": "10",
-        "max_iterations": "1000000000",
-        "min_iterations": "1",
-        "password_scheme": "pbkdf2",
-        "pbkdf2_prf": "sha256",
-        "proxy_use_secret": "false",
-        "timeout": "600",
-        "upgrade_hash_on_auth": "true",
-        "allow_conflicted_user_docs": "false",
-        "x_auth_roles": "X-Auth-CouchDB-Roles",
-        "x_auth_token": "X-Auth-CouchDB-Token",
-        "x_auth_username": "X-Auth-CouchDB-UserName",
-    },
-    "chttpd_auth_lockout": {"max_lifetime": "300000", "mode": "enforce", "threshold": "5"},
-    "cors": {"credentials": "false", "max_age": "600"},
-    "couchdb": {
-        "default_security": "admin_only",
-        "max_attachment_size": "1073741824",
-        "max_bulk_docs_count": "10000",
-        "max_bulk_get_count": "10000",
-        "max_database_name_length": "238",
-        "max_dbs_open": "500",
-        "max_document_id_length": "infinity",
-        "max_document_size": "8000000",
-        "max_partition_size": "10737418240",
-        "os_process_timeout": "5000",
-        "single_node": "true",
-        "users_db_security_editable": "false",
-    },
-    "csp": {"attachments_enable": "true", "showlist_enable": "true", "utils_enable": "true"},
-    "jwt_auth": {"required_claims": "exp", "roles_claim_name": "_couchdb.roles"},
-    "mango": {"default_limit": "25", "index_scan_warning_threshold": "10"},
-    "purge": {"max_document_id_number": "100", "max_revisions_number": "1000"},
-    "query_server_config": {"os_process_limit": "100", "reduce_limit": "true"},
-    "replicator": {
-        "checkpoint_interval": "30000",
-        "connection_timeout": "30000",
-        "http_connections": "20",
-        "interval": "60000",
-        "max_churn": "20",
-        "max_document_id_length": "infinity",
-        "max_history": "20",
-        "max_jobs": "500",
-        "retries_per_request": "5",
-        "startup_jitter": "5000",
-        "use_checkpoints": "true",
-        "worker_batch_size": "500",
-        "worker_processes": "4",
-    },
-    "uuids": {"algorithm": "sequential", "max_count": "1000", "utc_id_suffix": ""},
-}
-
-# Settings of the listening port were once kept under the first name; they still count where the second has none.
-ELDER_SECTIONS = {"httpd": "chttpd", "couch_httpd_auth": "chttpd_auth"}
 
 LOCKED_SECTIONS = frozenset(
     (
@@ -137,11 +37,36 @@ LOCKED_SECTIONS = frozenset(
 # CouchDB looks at single bytes and reads them as Latin-1, so that a character whose UTF-8 form holds a byte of
 # 0x80..0x9F (an "Å", but not an "é") does not count as printable.
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e\xa0-\xff]*")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+class _State:
+    """All values at one moment: as strings (never changed), and those that have been parsed so far."""
+
+    def __init__(self, values: dict[Key, str]) -> None:
+        self.values = values
+        self.parsed: dict[Setting[Any], Any] = {}
+        self.sections: dict[str, dict[str, str]] = {}
+        for (section, key), value in sorted(values.items()):
+            self.sections.setdefault(section, {})[key] = value
+
+    def parse(self, setting: Setting[T]) -> T:
+        value = self.parsed[setting] = self._first(setting)
+        return value
+
+    def _first(self, setting: Setting[T]) -> T:
+        """The first value of the setting's type, in the order of its places, or the default."""
+        for place in setting.places:
+            text = self.values.get(place)
+            if text is not None:
+                try:
+                    return setting.type(text)
+                except ValueError:  # a value of another type counts as not set
+                    continue
+        return setting.default
 
 
 class Config:
-    """The settings of one node. Safe for threads: readers see a whole state, writers take turns.
+    """The settings of one node. Safe for threads: readers see a consistent state, writers take turns.
 
     ``initial``: sections to set at the start. ``hash_admin(config, password)`` makes the stored form
     of a clear password in ``[admins]``; without it such passwords are kept as they are (and let nobody in).
@@ -152,157 +77,165 @@ class Config:
     ) -> None:
         self._lock = threading.RLock()
         self._hash_admin = hash_admin
-        self._base: dict[Key, str] = dict(_SHOWN)
+        self._base: dict[Key, str] = dict(settings.SHOWN)
         self._lasting: dict[Key, str] = {}
         self._volatile: dict[Key, str] = {}
-        self._shown: dict[Key, str] = {}
-        self._sections: dict[str, dict[str, str]] = {}
-        self._effective: dict[Key, str] = {}
-        self._refresh()
-        for (section, key), value in _flat(initial or {}).items():
-            self.set(section, key, value)
-        self._at_start = dict(self._lasting)
+        self._watchers: list[Callable[[str, str], None]] = []
+        self._state = _State(self._base)
+        for section, keys in (initial or {}).items():
+            for key, value in keys.items():
+                self.set(section, key, str(value))
 
     # Reading
 
-    @property
-    def state(self) -> object:
-        """The same object for as long as no setting has changed."""
-        return self._effective
+    def __getitem__(self, setting: Setting[T]) -> T:
+        """The value in force: what is set (in the current section, else in the legacy one), or the default.
 
-    def get(self, section: str, key: str, default: str = "") -> str:
-        """The value in force: set, else implied, else ``default`` (which counts only for keys unknown here)."""
-        return self._effective.get((section, key), default)
+        A value that is not of the setting's type counts as not set.
+        """
+        state = self._state
+        try:
+            value: T = state.parsed[setting]
+        except KeyError:
+            return state.parse(setting)
+        return value
 
-    def integer(self, section: str, key: str, default: int = 0) -> int:
-        """The value as a whole number; one that is none counts as not set."""
-        text = self._effective.get((section, key), "")
-        if not _INTEGER.fullmatch(text):
-            text = IMPLIED.get(section, {}).get(key, "")
-        return read_integer(text) if _INTEGER.fullmatch(text) else default
+    def for_host(self, setting: Setting[T], host: str) -> T:
+        """The value for requests to a host: that of the section ``[SECTION:HOST]`` if it is set there."""
+        section = f"{setting.section}:{host}"
+        if section not in self._state.sections:
+            return self[setting]
+        text = self._state.values.get((section, setting.key))
+        try:
+            return setting.type(text) if text else self[setting]
+        except ValueError:
+            return self[setting]
 
-    def limit(self, section: str, key: str) -> float:
-        """The value as an upper bound: a whole number, or ``math.inf`` for ``infinity`` and for what is no number."""
-        text = self._effective.get((section, key), "")
-        return read_integer(text) if _INTEGER.fullmatch(text) else math.inf
+    def entry(self, section: Section, key: str) -> str | None:
+        """The value of a key that the operator chose, None if it is not set."""
+        return self._state.values.get((section.name, key))
 
-    def boolean(self, section: str, key: str, default: bool = False) -> bool:
-        """The value if it is ``true`` or ``false``; anything else counts as not set."""
-        text = self._effective.get((section, key), "")
-        if text not in ("true", "false"):
-            text = IMPLIED.get(section, {}).get(key, "")
-        return text == "true" if text in ("true", "false") else default
+    def section(self, section: Section | str) -> dict[str, str]:
+        """The values that ``_config`` lists in a section, by key. Empty if nothing is set there."""
+        return dict(self._state.sections.get(section if isinstance(section, str) else section.name, {}))
 
-    def items(self, section: str, key: str) -> list[str]:
-        """A comma-separated value, its parts trimmed, empty ones left out."""
-        return [part for part in (part.strip() for part in self.get(section, key).split(",")) if part]
+    def has_section(self, section: Section) -> bool:
+        """Return whether anything is set in a section."""
+        return section.name in self._state.sections
 
     def shown(self, section: str, key: str) -> str | None:
-        """The value as ``_config`` shows it, None where it is not set."""
-        return self._shown.get((section, key))
+        """The value that ``_config`` answers, None if it is not set."""
+        return self._state.values.get((section, key))
 
-    def section(self, name: str) -> dict[str, str]:
-        """What ``_config`` shows of a section, by key; empty for one that is not there."""
-        return dict(self._sections.get(name, {}))
-
-    def has_section(self, name: str) -> bool:
-        """Whether anything is set in a section."""
-        return name in self._sections
+    def is_set(self, setting: Setting[Any]) -> bool:
+        """Return whether ``_config`` answers with a value for a setting, in its current section."""
+        return (setting.section, setting.key) in self._state.values
 
     def as_dict(self) -> dict[str, dict[str, str]]:
-        """All that ``_config`` shows."""
-        return {name: dict(keys) for name, keys in self._sections.items()}
+        """All values that ``_config`` lists, by section and key."""
+        return {name: dict(keys) for name, keys in self._state.sections.items()}
+
+    @property
+    def state(self) -> object:
+        """An object that is replaced whenever a setting changes."""
+        return self._state
+
+    # What settings there are
+
+    @staticmethod
+    def is_known(section: str, key: str) -> bool:
+        """Return whether the real server has a setting of this section and key."""
+        return settings.is_known(section, key)
+
+    @staticmethod
+    def known() -> Iterator[Key]:
+        """Section and key of every setting in the table, those that are only stored included."""
+        for setting in (*settings.SETTINGS, *settings.STORED_ONLY):
+            yield setting.section, setting.key
 
     # Writing
 
-    def set(self, section: str, key: str, value: str, *, persist: bool = True) -> str:
-        """Set a value, white space around it taken off; gives the old one, ``""`` where there was none.
+    def __setitem__(self, setting: Setting[Any], value: str) -> None:
+        """Set a setting to last."""
+        self.set(setting.section, setting.key, value)
 
-        ``persist=False`` sets it until ``reload``. Raises BadRequest for names and values that an ini file
-        could not hold.
+    def set(self, section: str, key: str, value: str, *, persist: bool = True) -> str:
+        """Set a value, without the white space around it. Return the previous value, or ``""``.
+
+        ``persist=False`` sets it until ``reload``. Raise BadRequest for names and values that an ini file
+        cannot hold.
         """
         value = value.strip()
         _refuse_unprintable(section, key, value)
         with self._lock:
             value = self._stored_form(section, value)
-            old = self._shown.get((section, key), "")
+            old = self._state.values.get((section, key), "")
             self._volatile.pop((section, key), None)
             (self._lasting if persist else self._volatile)[section, key] = value
             self._refresh()
-            return old
+        self._notify(section, key)
+        return old
 
     def delete(self, section: str, key: str, *, persist: bool = True) -> str:
-        """Take back what was set and give the old value; NotFound where there is none.
+        """Remove a value and return it. Raise NotFound if it is not set.
 
-        What each server comes with then shows again. ``persist=False`` only takes back what was set for this run.
+        What ``_config`` listed at the start then shows again. ``persist=False`` removes only what was set until the
+        next reload.
         """
         with self._lock:
-            old = self._shown.get((section, key))
+            old = self._state.values.get((section, key))
             if old is None:
                 raise NotFound("unknown_config_value")
             self._volatile.pop((section, key), None)
             if persist and self._lasting.pop((section, key), None) is None and old == self._base.get((section, key)):
                 del self._base[section, key]
             self._refresh()
-            return old
+        self._notify(section, key)
+        return old
 
     def reload(self) -> None:
-        """Forget what was set for this run only."""
+        """Drop the values that were set until the next reload."""
         with self._lock:
+            dropped = list(self._volatile)
             self._volatile.clear()
             self._refresh()
+        for section, key in dropped:
+            self._notify(section, key)
 
-    def reset(self) -> None:
-        """Back to what the server started with."""
-        with self._lock:
-            self._base, self._lasting = dict(_SHOWN), dict(self._at_start)
-            self._volatile.clear()
-            self._refresh()
+    def watch(self, callback: Callable[[str, str], None]) -> None:
+        """Call ``callback(section, key)`` after each change, in the thread that makes it."""
+        self._watchers.append(callback)
 
     def save(self) -> Callable[[], None]:
-        """Return a function that sets everything back to what it is now. It may be called more than once."""
+        """Return a function that restores all values of now, any number of times. Watchers are not called then."""
         with self._lock:
             layers = dict(self._base), dict(self._lasting), dict(self._volatile)
-            tables = self._shown, self._sections, self._effective
+            state = self._state
 
         def restore() -> None:
             with self._lock:
-                if self._effective is not tables[2]:
+                if self._state is not state:
                     self._base, self._lasting, self._volatile = dict(layers[0]), dict(layers[1]), dict(layers[2])
-                    self._shown, self._sections, self._effective = tables
+                    self._state = state
 
         return restore
 
     def refuse_locked(self, section: str) -> None:
-        """Forbidden for a section that HTTP may not change."""
+        """Raise Forbidden if a section cannot be changed over HTTP."""
         if section in LOCKED_SECTIONS:
             raise Forbidden("Config section blacklisted for modification over HTTP API.")
 
     def _stored_form(self, section: str, value: str) -> str:
-        if section == "admins" and value and self._hash_admin and not value.startswith(("-pbkdf2", "-hashed-")):
+        if section == ADMINS.name and value and self._hash_admin and not value.startswith(("-pbkdf2", "-hashed-")):
             return self._hash_admin(self, value)
         return value
 
+    def _notify(self, section: str, key: str) -> None:
+        for callback in self._watchers:
+            callback(section, key)
+
     def _refresh(self) -> None:
-        """Build the tables that readers see, and put each in place at once."""
-        shown = {**self._base, **self._lasting, **self._volatile}
-        effective = dict(_IMPLIED)
-        for (section, key), value in shown.items():
-            younger = ELDER_SECTIONS.get(section)
-            if younger:
-                effective[younger, key] = value
-        effective.update(shown)
-        sections: dict[str, dict[str, str]] = {}
-        for (section, key), value in sorted(shown.items()):
-            sections.setdefault(section, {})[key] = value
-        self._shown, self._sections, self._effective = shown, sections, effective
-
-
-def _flat(settings: Mapping[str, Mapping[str, Any]]) -> dict[Key, str]:
-    return {(section, key): str(value) for section, keys in settings.items() for key, value in keys.items()}
-
-
-_SHOWN, _IMPLIED = _flat(SHOWN), _flat(IMPLIED)  # told once: each server begins with a copy
+        self._state = _State({**self._base, **self._lasting, **self._volatile})
 
 
 def _refuse_unprintable(section: str, key: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""The live configuration: layers, defaults, locks, names."""
+"""The live configuration: layers, types, defaults, locks, names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ import pytest
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden, NotFound
+from couchfake.settings import (
+    ADMINS,
+    CORS_METHODS,
+    CORS_ORIGINS,
+    ENABLE_CORS,
+    GLOBAL_CHANGES_DBNAME,
+    MAX_DOCUMENT_ID_LENGTH,
+    REWRITE_LIMIT,
+    SECRET,
+    TIMEOUT,
+    UUIDS_MAX_COUNT,
+)
 
 
 def test_a_value_is_set_read_and_taken_back() -> None:
@@ -23,68 +35,94 @@ def test_a_value_is_set_read_and_taken_back() -> None:
 
 def test_defaults_that_nobody_set_apply_but_are_not_shown() -> None:
     config = Config()
-    assert config.integer("uuids", "max_count") == 1000
+    assert config[UUIDS_MAX_COUNT] == 1000
     assert config.shown("uuids", "max_count") is None
+    assert not config.is_set(UUIDS_MAX_COUNT)
     assert "uuids" not in config.as_dict()
 
 
-def test_the_default_of_the_table_wins_over_the_callers() -> None:
-    assert Config().get("couchdb", "default_security", "everyone") == "admin_only"
-    assert Config().get("couchdb", "nonsense", "fallback") == "fallback"
+def test_a_changed_setting_is_read_at_once() -> None:
+    config = Config()
+    assert config[UUIDS_MAX_COUNT] == 1000
+    config.set("uuids", "max_count", "7")
+    assert config[UUIDS_MAX_COUNT] == 7
+    config.delete("uuids", "max_count")
+    assert config[UUIDS_MAX_COUNT] == 1000
 
 
-def test_a_number_that_is_none_counts_as_not_set() -> None:
-    config = Config({"uuids": {"max_count": "many"}})
-    assert config.integer("uuids", "max_count") == 1000
-    assert config.boolean("chttpd", "enable_cors") is False
-    config.set("chttpd", "enable_cors", "yes")
-    assert config.boolean("chttpd", "enable_cors") is False
+def test_a_value_of_another_type_counts_as_not_set() -> None:
+    config = Config(
+        {"uuids": {"max_count": "many"}, "chttpd": {"enable_cors": "yes"}, "global_changes": {"dbname": ""}}
+    )
+    assert config[UUIDS_MAX_COUNT] == 1000
+    assert config[ENABLE_CORS] is False
+    assert config[GLOBAL_CHANGES_DBNAME] == "_global_changes"
 
 
 def test_infinity_is_a_limit() -> None:
-    config = Config()
-    assert config.limit("couchdb", "max_document_size") == 8000000
-    config.set("couchdb", "max_document_size", "infinity")
-    assert config.limit("couchdb", "max_document_size") == math.inf
+    config = Config({"couchdb": {"max_document_id_length": "8"}})
+    assert config[MAX_DOCUMENT_ID_LENGTH] == 8
+    config.set("couchdb", "max_document_id_length", "infinity")
+    assert config[MAX_DOCUMENT_ID_LENGTH] == math.inf
+
+
+def test_a_list_is_read_without_white_space_and_empty_items() -> None:
+    assert Config({"cors": {"origins": " http://a , ,http://b "}})[CORS_ORIGINS] == ("http://a", "http://b")
+
+
+def test_the_section_of_a_host_counts_more_than_the_general_one() -> None:
+    config = Config({"cors": {"origins": "http://a", "methods": "GET"}, "cors:h": {"origins": "http://b"}})
+    assert config.for_host(CORS_ORIGINS, "h") == ("http://b",)
+    assert config.for_host(CORS_METHODS, "h") == ("GET",)
+    assert config.for_host(CORS_ORIGINS, "other") == ("http://a",)
 
 
 def test_values_for_this_run_only_are_dropped_by_a_reload() -> None:
     config = Config()
     config.set("s", "k", "kept")
     config.set("s", "k", "volatile", persist=False)
-    assert config.get("s", "k") == "volatile"
+    assert config.shown("s", "k") == "volatile"
     config.reload()
-    assert config.get("s", "k") == "kept"
+    assert config.shown("s", "k") == "kept"
 
 
-def test_deleting_for_this_run_only_leaves_what_was_set_to_last() -> None:
+def test_deleting_for_this_run_only_keeps_what_was_set_to_last() -> None:
     config = Config()
     config.set("s", "k", "kept")
     assert config.delete("s", "k", persist=False) == "kept"
-    assert config.get("s", "k") == "kept"
+    assert config.shown("s", "k") == "kept"
 
 
-def test_elder_section_names_count_where_the_younger_has_no_value() -> None:
+def test_legacy_section_names_count_where_the_current_section_sets_nothing() -> None:
     config = Config()
     config.set("couch_httpd_auth", "timeout", "7")
-    assert config.integer("chttpd_auth", "timeout") == 7
+    config.set("httpd", "rewrite_limit", "3")
+    assert config[TIMEOUT] == 7
+    assert config[REWRITE_LIMIT] == 3
     config.set("chttpd_auth", "timeout", "8")
-    assert config.integer("chttpd_auth", "timeout") == 8
-
-
-def test_reset_goes_back_to_the_start() -> None:
-    config = Config({"chttpd": {"require_valid_user": "true"}})
-    config.set("chttpd", "require_valid_user", "false")
-    config.delete("vendor", "name")
-    config.reset()
-    assert config.boolean("chttpd", "require_valid_user") is True
-    assert config.get("vendor", "name") == "The Apache Software Foundation"
+    config.set("chttpd", "rewrite_limit", "0")
+    assert config[TIMEOUT] == 8
+    assert config[REWRITE_LIMIT] == 0
 
 
 def test_two_configurations_share_nothing() -> None:
     one, two = Config(), Config()
     one.set("s", "k", "v")
     assert two.shown("s", "k") is None
+
+
+def test_the_names_of_the_real_servers_settings_are_known() -> None:
+    for section, key in [
+        ("chttpd", "rewrite_limit"),
+        ("httpd", "rewrite_limit"),
+        ("admins", "x"),
+        ("cors:h", "origins"),
+    ]:
+        assert Config.is_known(section, key)
+    assert Config.is_known("couchdb", "database_dir")
+    assert not Config.is_known("chttpd", "rewrite_limits")
+    assert not Config.is_known("couchdb", "rewrite_limit")
+    assert ("chttpd", "rewrite_limit") in set(Config.known())
 
 
 @pytest.mark.parametrize("section", ["daemons", "query_servers", "external"])
@@ -105,11 +143,18 @@ def test_names_that_an_ini_file_could_not_hold_are_refused(section: str, key: st
 def test_brackets_spaces_and_accents_are_fine_in_values() -> None:
     config = Config()
     config.set("s", "été", " plain = [x]; #café ")
-    assert config.get("s", "été") == "plain = [x]; #café"
+    assert config.shown("s", "été") == "plain = [x]; #café"
 
 
 def test_admin_passwords_are_kept_hashed() -> None:
     config = Config({"admins": {"adm": "pass"}}, hash_admin=lambda _, password: f"-pbkdf2:{len(password)}")
-    assert config.get("admins", "adm") == "-pbkdf2:4"
+    assert config.entry(ADMINS, "adm") == "-pbkdf2:4"
     config.set("admins", "other", "-hashed-already")
-    assert config.get("admins", "other") == "-hashed-already"
+    assert config.entry(ADMINS, "other") == "-hashed-already"
+    assert config.entry(ADMINS, "nobody") is None
+
+
+def test_a_setting_is_stored_by_its_name_in_the_table() -> None:
+    config = Config()
+    config[SECRET] = "s"
+    assert config.section("chttpd_auth") == {"secret": "s"}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 from couchfake.api.all_docs_rows import Listing, Namespace
+from couchfake.api.document_ids import require_readable
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.chttpd.streaming import in_chunks, json_body
 from couchfake.errors import BadRequest, QueryParseError, ServerError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.views.options import (
-    MAX_LIMIT,
     ViewOptions,
     bounded,
     check,
@@ -56,14 +58,16 @@ def _list(request: Request, namespace: Namespace) -> Response:
     options = _read(request)
     options = _checked(request, options)
     check_all_docs(options)
-    visible = request.node.rules.reader(request.db, request.user)
+    if namespace == "_all_docs":
+        _require_partitions(request, options.all_keys)
+    visible = request.node.hooks.reader(request.db, request.user)
     return _respond(_text(Listing(request.db, namespace, options, options.all_keys, visible)))
 
 
 def _several(request: Request, namespace: Namespace) -> Response:
     """Several queries in one request; a single key of one of them is a key like any other, not a list.
 
-    Here alone the body need not be announced as JSON.
+    Only here the body need not have a JSON content type.
     """
     body = request.json_object()
     if "queries" not in body:
@@ -71,13 +75,15 @@ def _several(request: Request, namespace: Namespace) -> Response:
     if not isinstance(body["queries"], list):
         raise BadRequest("`queries` member must be an array.")
     base = of_query(request.parameters.pairs)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     listings = []
     for members in body["queries"]:
         if not isinstance(members, dict):
             raise ServerError("function_clause")
         options = _checked(request, of_one_query(members, base))
         check(options, reducing=False)
+        if namespace == "_all_docs":
+            _require_partitions(request, options.keys)
         listings.append(Listing(request.db, namespace, options, options.keys, visible))
     return _respond(_texts(listings))
 
@@ -105,8 +111,14 @@ def _read(request: Request) -> ViewOptions:
 def _checked(request: Request, options: ViewOptions) -> ViewOptions:
     if options.partition is not None and not request.db.partitioned:
         raise QueryParseError("`partition` parameter is not supported on this db")
-    bound = "query_limit" if options.partition is None else "partition_query_limit"
-    return bounded(options, request.node.config.integer("query_server_config", bound, MAX_LIMIT))
+    return bounded(options, request.node.config[QUERY_LIMIT if options.partition is None else PARTITION_QUERY_LIMIT])
+
+
+def _require_partitions(request: Request, keys: list[Any] | None) -> None:
+    """Refuse keys that name no partition, if the database is partitioned."""
+    for key in keys or ():
+        if isinstance(key, str):
+            require_readable(request, key)
 
 
 # ---- the answer

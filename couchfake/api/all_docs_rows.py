@@ -1,4 +1,4 @@
-"""One listing of documents by id: its rows as JSON text, and what stands before them."""
+"""One listing of documents by id: its rows as JSON text, and the members before them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Found = tuple[DocumentEntry, Revision] | LocalDocument | None
 
 
 class Listing:
-    """What is listed is settled when it is made; reading the rows later does not need the database's lock.
+    """The rows are fixed when the listing is made; reading them later does not need the database's lock.
 
     ``keys``: rows for these, in their order, instead of a range. ``meta``: the members before the rows.
     """
@@ -60,9 +60,10 @@ class Listing:
 
     def _range(self) -> IdRange:
         options = self._options
+        whole = options.partition is None  # in a partition the server looks at keys only
         asked = IdRange(
-            _end(options.start_key, options.start_key_docid),
-            _end(options.end_key, options.end_key_docid),
+            _end(options.start_key, options.start_key_docid if whole else None),
+            _end(options.end_key, options.end_key_docid if whole else None),
             options.inclusive_end,
             options.descending,
             options.skip,
@@ -75,7 +76,7 @@ class Listing:
         return asked
 
     def _asked(self, keys: list[Any]) -> list[Any]:
-        """Skipping and limiting come before those of another kind are left out."""
+        """Skip and limit keys first, then omit those of another namespace."""
         options = self._options
         keys = (keys[::-1] if options.descending else keys)[options.skip :][: options.limit]
         if self._namespace == "_all_docs":
@@ -127,7 +128,7 @@ class Listing:
 
 
 def _end(key: Any, docid: str | None) -> str | None:
-    """An end of a range; what is no text stands before all ids."""
+    """Return the end of a range. A key that is not a string sorts before all ids."""
     if key is MISSING:
         return docid
     return key if isinstance(key, str) else ""

@@ -29,6 +29,7 @@ from couchfake.errors import (
     NotFound,
     ServerError,
 )
+from couchfake.settings import CSP_ATTACHMENTS_ENABLE, CSP_ATTACHMENTS_HEADER_VALUE
 from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
@@ -81,7 +82,7 @@ def _opened(request: Request, docid: str, query: DocumentQuery) -> Revision:
         node = entry.tree.leaves_below(node)[0]
     if entry is None or node is None or node.body is None:
         raise NotFound("missing")
-    return request.node.rules.after_read(request.db, entry, node, request.user)
+    return request.node.hooks.after_doc_read(request.db, entry, node, request.user)
 
 
 def _existing(leaf: Revision, name: str) -> Attachment:
@@ -109,8 +110,8 @@ def _headers(request: Request, attachment: Attachment, etag: str) -> dict[str, s
         "Accept-Ranges": "bytes" if attachment.encoding == "identity" else "none",
     }
     config = request.node.config
-    if config.boolean("csp", "attachments_enable", True):
-        headers["Content-Security-Policy"] = config.get("csp", "attachments_header_value", "sandbox")
+    if config[CSP_ATTACHMENTS_ENABLE]:
+        headers["Content-Security-Policy"] = config[CSP_ATTACHMENTS_HEADER_VALUE]
     return headers
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from couchfake.api.document_ids import require_writable
 from couchfake.api.document_queries import DocumentQuery, read_query, require_revision
 from couchfake.api.quorums import write_quorum
 from couchfake.chttpd import multipart
+from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response, raw_json_response, stream_response
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
@@ -55,7 +56,7 @@ def bulk_docs(request: Request) -> Response:
         for edit, outcome in zip(edits, outcomes)
         if isinstance(outcome, CouchError)
     ]
-    return json_response(errors, status)
+    return json_response(sorted(errors, key=lambda row: row["id"].encode()), status)
 
 
 def _read_edits(request: Request, documents: list[Any], new_edits: Any) -> Iterator[Edit]:
@@ -105,18 +106,25 @@ def bulk_get(request: Request) -> Response:
     body = request.json_object()
     if "docs" not in body:
         raise BadRequest("Missing JSON list of 'docs'.")
+    query = _bulk_get_query(request.parameters)
     if not isinstance(body["docs"], list):
         raise ServerError("function_clause")
-    for name, _ in request.parameters.pairs:
-        if name in _NOT_FOR_BULK_GET:
-            raise BadRequest(f'"{name}" query parameter is not acceptable')
-    query = read_query(request.parameters)
     answers = [_entry(request, entry, query) for entry in body["docs"]]
     if _wants_multipart(request):
         return _multipart(request, answers)
     limit = request.db.revs_limit
     results = b",".join(each.as_json(limit) for each in answers)
     return raw_json_response(b'{"results":[' + results + b"]}")
+
+
+def _bulk_get_query(parameters: Parameters) -> DocumentQuery:
+    """Read the query parameters. Those that add members about other revisions have no effect here."""
+    for name, _ in parameters.pairs:
+        if name in _NOT_FOR_BULK_GET:
+            raise BadRequest(f'"{name}" query parameter is not acceptable')
+    query = read_query(parameters)
+    query.shown = query.shown.without_meta()
+    return query
 
 
 def _wants_multipart(request: Request) -> bool:
@@ -190,7 +198,7 @@ def _entry(request: Request, entry: Any, query: DocumentQuery) -> _Answer:
 
 
 def _visible(request: Request, entry: stored.DocumentEntry, leaf: Revision | None) -> Revision | None:
-    return None if leaf is None else request.node.rules.after_read(request.db, entry, leaf, request.user)
+    return None if leaf is None else request.node.hooks.after_doc_read(request.db, entry, leaf, request.user)
 
 
 def _failed(answer: _Answer, error: CouchError) -> _Answer:
@@ -223,7 +231,7 @@ def _revisions(
     if entry is None:
         yield rev, None
     elif rev is None:
-        for leaf in sorted(entry.leaves(), key=_path, reverse=True):
+        for leaf in _in_tree_order(entry.leaves()):
             yield leaf.key, leaf
     else:
         node = entry.tree.find(rev)
@@ -231,14 +239,16 @@ def _revisions(
         if not nodes or nodes[0].body is None:
             yield rev, None
         else:
-            for each in sorted(nodes, key=_path, reverse=True):
+            for each in _in_tree_order(nodes):
                 yield each.key, each
 
 
-def _path(leaf: Revision) -> tuple[int, list[bytes]]:
-    """Where a leaf stands in the tree, which the server goes through from its last branch to its first."""
-    nodes = list(leaf.lineage())
-    return nodes[-1].pos, [node.id for node in reversed(nodes)]
+def _in_tree_order(leaves: Iterable[Revision]) -> list[Revision]:
+    """Sort leaves as the server collects them: from the last root to the first, below each root from first to last."""
+    paths = [[node.key for node in leaf.lineage()][::-1] for leaf in leaves]
+    placed = sorted(zip(paths, leaves), key=lambda each: each[0])
+    placed.sort(key=lambda each: each[0][0], reverse=True)
+    return [leaf for _, leaf in placed]
 
 
 def _multipart(request: Request, answers: list[_Answer]) -> Response:

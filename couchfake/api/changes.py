@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from couchfake.api.changes_filters import read_filter
-from couchfake.api.changes_formats import FORMATS
+from couchfake.api.changes_formats import FORMATS, feed_response, feed_timeout
+from couchfake.api.document_queries import LISTED, set_flag
 from couchfake.auth.permissions import require_server_admin
-from couchfake.changes.feed import read_changes
 from couchfake.changes.filters import Style
 from couchfake.changes.query import NO_LIMIT, ChangesQuery
 from couchfake.chttpd.request import Request
-from couchfake.chttpd.responses import Response, etag_matches, json_stream, make_etag, not_modified, stream_response
-from couchfake.chttpd.streaming import PrimedStream, json_body
-from couchfake.config import Config
+from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import BadRequest, ServerError
 from couchfake.node.stats import Stats
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
-from couchfake.transports.client import Client
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 
-_FOR_EVER = 10**12  # milliseconds
 _CLIENTS = "couchdb.httpd.clients_requesting_changes"
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def changes(request: Request, rest: list[str]) -> Response:
@@ -41,7 +36,7 @@ def changes(request: Request, rest: list[str]) -> Response:
     if asked.feed not in FORMATS:
         raise BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
     database = request.db
-    visible = request.node.rules.reader(database, request.user)
+    visible = request.node.hooks.reader(database, request.user)
     if visible is not None and chosen is not None and chosen.opens_documents:
         require_server_admin(request.user)  # what a filter tells of a document is for those who may see it
     headers = {}
@@ -51,7 +46,7 @@ def changes(request: Request, rest: list[str]) -> Response:
             return not_modified(etag)
     query = ChangesQuery(
         feed=asked.feed,
-        since=_start(database, asked),
+        since=database.start_seq(asked.since, asked.descending),
         limit=asked.limit,
         descending=asked.descending,
         style=asked.style,
@@ -60,23 +55,11 @@ def changes(request: Request, rest: list[str]) -> Response:
         shown=asked.shown,
         visible=visible,
         seq_interval=asked.seq_interval,
-        timeout=_timeout(asked, request.node.config),
+        timeout=feed_timeout(asked.timeout, asked.heartbeat, request.node.config),
         heartbeat=asked.heartbeat is not None,
     )
-    return _answer(request, query, headers)
-
-
-def _answer(request: Request, query: ChangesQuery, headers: dict[str, str]) -> Response:
-    """Short answers go out as one piece, feeds and long ones chunk by chunk."""
-    form = FORMATS[query.feed]
-    events = read_changes(request.db, query, Client.of(request.environ))
-    text = form(request.db, query).chunks(events)
-    if query.feed == "normal":
-        return json_body(text, headers)
-    chunks = PrimedStream(_counted(request.node.stats, text))
-    if form.is_json:
-        return json_stream(chunks, headers)
-    return stream_response(chunks, "text/event-stream", headers={**headers, "Cache-Control": "no-cache"})
+    counted = partial(_counted, request.node.stats)
+    return feed_response(request, database, query, FORMATS[query.feed](database, query), headers, counted)
 
 
 def _counted(stats: Stats, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
@@ -131,8 +114,8 @@ def _read(request: Request) -> _Asked:
             asked.seq_interval = _seq_interval(value)
         elif value == "true" and name in ("descending", "include_docs"):
             setattr(asked, name, True)
-        elif value == "true" and name in ("conflicts", "attachments", "att_encoding_info"):
-            setattr(asked.shown, name, True)
+        else:
+            set_flag(asked.shown, name, value, LISTED)
     # A browser that takes up its event source again names the last event that it saw in a header.
     if asked.feed == "eventsource":
         asked.since = request.environ.get("HTTP_LAST_EVENT_ID", asked.since)
@@ -141,13 +124,13 @@ def _read(request: Request) -> _Asked:
 
 def _integer(text: str) -> int:
     """A whole number; the real server crashes over what is none."""
-    if not _INTEGER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise ServerError("badarg")
     return read_integer(text)
 
 
 def _heartbeat(text: str) -> int:
-    if not _INTEGER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise BadRequest("Invalid heartbeat value. Expecting a positive integer value (in milliseconds).")
     if read_integer(text) <= 0:
         raise BadRequest("The heartbeat value should be a positive integer (in milliseconds).")
@@ -155,23 +138,9 @@ def _heartbeat(text: str) -> int:
 
 
 def _seq_interval(text: str) -> int:
-    if not _INTEGER.fullmatch(text) or read_integer(text) <= 0:
+    if not INTEGER.fullmatch(text) or read_integer(text) <= 0:
         raise BadRequest("invalid_seq_interval")
     return read_integer(text)
-
-
-def _start(database: Database, asked: _Asked) -> int:
-    """The sequence to begin with. A descending feed begins at the end, whatever ``since`` says."""
-    if asked.descending or asked.since == "now":
-        return database.update_seq
-    return 0 if asked.since == "0" else database.unpack_seq(asked.since)
-
-
-def _timeout(asked: _Asked, config: Config) -> float:
-    """Seconds without a change until a live feed ends or gives a sign of life."""
-    default = config.integer("chttpd", "changes_timeout")
-    wanted = asked.timeout if asked.heartbeat is None else asked.heartbeat
-    return min(default if wanted is None or wanted is True else max(0, min(default, wanted)), _FOR_EVER) / 1000
 
 
 def _etag(database: Database) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.api.function_request import function_request
-from couchfake.changes.filters import LOOKED_UP, DesignDocuments, DocIds, Filter, Selector
-from couchfake.changes.function_filters import SHOWN_REVISIONS, filter_function, view_filter
+from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector
+from couchfake.changes.function_filters import filter_function, view_filter
 from couchfake.chttpd.parameters import unquote
 from couchfake.chttpd.request import Request
 from couchfake.errors import BadRequest, Crash
+from couchfake.settings import CHANGES_DOC_IDS_OPTIMIZATION_THRESHOLD, QUERY_REVS_LIMIT
 
 
 def read_filter(request: Request, name: str, body: dict[str, Any] | None) -> Filter | None:
@@ -60,7 +61,7 @@ def _doc_ids(request: Request, body: dict[str, Any] | None) -> Filter:
         ids = request.parameters.json("doc_ids")
     if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
         raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
-    return DocIds(ids, request.node.config.integer("couchdb", "changes_doc_ids_optimization_threshold", LOOKED_UP))
+    return DocIds(ids, request.node.config[CHANGES_DOC_IDS_OPTIMIZATION_THRESHOLD])
 
 
 def _selector(request: Request, body: dict[str, Any] | None) -> Filter:
@@ -87,4 +88,4 @@ def _view(request: Request) -> Filter:
 
 
 def _revs_limit(request: Request) -> int:
-    return request.node.config.integer("query_server_config", "revs_limit", SHOWN_REVISIONS)
+    return request.node.config[QUERY_REVS_LIMIT]

@@ -11,6 +11,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, CouchError, ServerError
 from couchfake.node.node import SYSTEM_DATABASES
+from couchfake.settings import CLUSTER_Q
 from couchfake.storage.database import Database
 from couchfake.values.integers import read_integer
 
@@ -31,7 +32,7 @@ def create(request: Request) -> Response:
     database = request.node.create_database(name, props)
     config = request.node.config
     q = request.parameters.get("q")
-    database.q = read_integer(q) if q else config.integer("cluster", "q", 1)
+    database.q = read_integer(q) if q else config[CLUSTER_Q]
     return json_response({"ok": True}, 201, {"Location": f"{request.base_uri}/{quote(name)}"})
 
 
@@ -79,7 +80,7 @@ def database_info(database: Database) -> dict[str, Any]:
             "db_name": database.name,
             "purge_seq": database.pack_seq(database.purge_seq),
             "update_seq": database.pack_seq(database.update_seq),
-            "sizes": {"file": database.size, "external": database.size, "active": database.size},
+            "sizes": database.sizes(),
             "props": dict(database.props),
             "doc_del_count": database.doc_del_count,
             "doc_count": database.doc_count,

@@ -55,32 +55,38 @@ class Dispatcher:
     def __init__(self, node: Node, observer: Observer | None = None) -> None:
         self.node = node
         self._observer = observer or Unobserved()
+        self.extensions: dict[str, Callable[[Request], Response]] = {}
+        """What answers below a first part of the path that CouchDB does not know."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
+        request = Request(environ, self.node, self.answer)
         try:
-            request = Request(dispatch_host(environ, self.node.config), self.node, self.answer)
-            response = as_script(request, self._answer_or_refusal(request, started))
+            request.environ = dispatch_host(environ, self.node.config)
+            response = as_script(request, self._answer_or_refusal(request))
             finish(request, response, started)
-            seconds = perf_counter() - started
-            self.node.stats.request(request.method, response.status_code, seconds * 1000)
-            self._observer.answered(request, response, seconds)
-            return response(environ, start_response)
-        except ClientDisconnected:
-            raise
-        except Exception:  # the last line of defence: no traceback ever reaches a client
-            logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
-            self.node.stats.request(environ["REQUEST_METHOD"], 500, (perf_counter() - started) * 1000)
-            return error_response(ServerError("internal error of couchfake"))(environ, start_response)
-
-    def _answer_or_refusal(self, request: Request, started: float) -> Response:
-        try:
-            return self._observer.answer(request, self.answer)
+            return self._send(request, response, started, start_response)
         except ClientDisconnected:
             self._observer.answered(request, Response(b"", DROPPED), perf_counter() - started)
             raise
+        except Exception:  # the last line of defence: no traceback ever reaches a client
+            logger.exception("%s %s failed", request.method, environ.get("PATH_INFO"))
+            response = error_response(ServerError("internal error of couchfake"))
+            return self._send(request, response, started, start_response)
+
+    def _answer_or_refusal(self, request: Request) -> Response:
+        try:
+            return self._observer.answer(request, self.answer)
         except CouchError as error:
             return refusal(request, error)
+
+    def _send(
+        self, request: Request, response: Response, started: float, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        seconds = perf_counter() - started
+        self.node.stats.request(request.method, response.status_code, seconds * 1000)
+        self._observer.answered(request, response, seconds)
+        return response(request.environ, start_response)
 
     def answer(self, request: Request) -> Response:
         """Return the response of the endpoint that the path and the method name. Raise CouchError."""
@@ -88,18 +94,20 @@ class Dispatcher:
         preflight_response = preflight(request)
         if preflight_response is not None:
             return preflight_response
-        segments = request.segments
-        authorize(request.user, request.verb, segments, self.node.security_of, self.node.config)
+        segments, verb = request.segments, request.verb
+        if self.extensions and segments and segments[0] in self.extensions:
+            return self.extensions[segments[0]](request)
+        authorize(request.user, verb, segments, self.node.security_of, self.node.config)
         found = _TABLE.match(segments)
         if found is None:
             raise NotFound()
         route, captured = found
         name = captured.pop("db", None)
-        if name is not None and not (len(segments) == 1 and request.verb in ("PUT", "DELETE")):
+        if name is not None and not (len(segments) == 1 and verb in ("PUT", "DELETE")):
             request.db = self.node.database(name)
         if route.before is not None:
             route.before(request, **captured)
-        handler = route.handler(request.verb)
+        handler = route.handler(verb)
         if handler is None:
             raise MethodNotAllowed(route.allow)
         return handler(request, **captured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,17 @@ class DocumentQuery:
     new_edits: bool = True
 
 
-_FLAGS = ("attachments", "revs", "local_seq", "revs_info", "conflicts", "deleted_conflicts", "att_encoding_info")
+LISTED = frozenset(("attachments", "att_encoding_info", "conflicts"))
+"""The flags that add to documents in feeds."""
+
+SINGLE = LISTED | {"deleted_conflicts", "local_seq", "revs", "revs_info"}
+"""The flags that add to a single document."""
+
+
+def set_flag(shown: DocOptions, name: str, value: str, flags: Collection[str]) -> None:
+    """Set the option of a query parameter if it is one of ``flags`` and its value is ``true``."""
+    if value == "true" and name in flags:
+        setattr(shown, name, True)
 
 
 def read_query(parameters: Parameters) -> DocumentQuery:
@@ -33,9 +44,8 @@ def read_query(parameters: Parameters) -> DocumentQuery:
     query = DocumentQuery()
     shown = query.shown
     for name, value in parameters.pairs:
-        if value == "true" and name in _FLAGS:
-            setattr(shown, name, True)
-        elif value == "true" and name == "meta":
+        set_flag(shown, name, value, SINGLE)
+        if value == "true" and name == "meta":
             shown.revs_info = shown.conflicts = shown.deleted_conflicts = True
         elif value == "true" and name in ("latest", "deleted"):
             setattr(query, name, True)

@@ -60,6 +60,7 @@ def get(request: Request, docid: str) -> Response:
     query = read_query(request.parameters)
     require_read_quorum(request)
     if query.open_revs:
+        require_readable(request, docid)
         return open_revs(request, docid, query)
     if docid.startswith("_local/"):
         return local_documents.get(request, docid, query)
@@ -71,7 +72,7 @@ def get(request: Request, docid: str) -> Response:
         # Of a revision that was asked for by name the server tells nothing about others.
         shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     headers = {}
-    if not shown.any_meta or not stored.meta_members(entry, leaf, shown, limit):
+    if not shown.any_meta or not stored.meta_members(entry, leaf, shown):
         headers["ETag"] = f'"{leaf.rev}"'
         if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), headers["ETag"]):
             return not_modified(headers["ETag"])
@@ -96,13 +97,13 @@ def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEn
         raise NotFound("missing")
     if rev is None and found[1].deleted and not query.deleted:
         raise NotFound("deleted")
-    return found[0], request.node.rules.after_read(request.db, found[0], found[1], request.user)
+    return found[0], request.node.hooks.after_doc_read(request.db, found[0], found[1], request.user)
 
 
 def opened_revs(request: Request, docid: str, query: DocumentQuery) -> Iterator[tuple[RevisionId, Revision | None]]:
     """The revisions that ``open_revs`` names, each with its node as the user may see it, or None if it is missing."""
     entry = request.db.entry(docid)
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     request.db.activity.reads += 1
     for (_, rev), leaf in sorted(_named_leaves(entry, query).items()):
         yield rev, leaf if leaf is None or entry is None or visible is None else visible(entry, leaf)
@@ -128,12 +129,13 @@ def _all_leaves(entry: DocumentEntry | None) -> list[RevisionId]:
 
 
 def open_revs(request: Request, docid: str, query: DocumentQuery) -> Response:
-    """Several revisions: as JSON where the client wants it, else as multipart."""
+    """Return several revisions, as JSON if the client accepts nothing else, otherwise as multipart."""
+    require_readable(request, docid)
     results = list(opened_revs(request, docid, query))
     if not results and query.open_revs == "all":
         raise NotFound("missing")
     shown = query.shown
-    shown.atts_since = None  # which has no meaning here
+    shown.attachments = shown.attachments or shown.atts_since is not None
     shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     entry = request.db.entry(docid)
     if request.accepts("multipart/mixed"):

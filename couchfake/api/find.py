@@ -11,10 +11,11 @@ from couchfake.mango import cursor, definition
 from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.errors import unknown_error
 from couchfake.mango.explain import explain as explanation
-from couchfake.mango.options import DEFAULT_LIMIT, FindOptions, parse_bulk_delete, parse_find, parse_index
+from couchfake.mango.options import FindOptions, parse_bulk_delete, parse_find, parse_index
 from couchfake.mango.planner import Plan, plan
+from couchfake.settings import INDEX_SCAN_WARNING_THRESHOLD, MANGO_DEFAULT_LIMIT
 from couchfake.storage.database import Outcome
-from couchfake.storage.edits import Edit
+from couchfake.storage.edits import Edit, check_docid
 from couchfake.storage.writing import write
 from couchfake.values import json
 
@@ -29,26 +30,27 @@ def find(request: Request, rest: list[str]) -> Response:
         raise QueryParseError("`partition` parameter is not supported on this db")
     _require_readable(request, chosen)
     config = request.node.config
-    threshold = config.integer("mango", "index_scan_warning_threshold", cursor.SCAN_WARNING_THRESHOLD)
-    visible = request.node.rules.reader(request.db, request.user)
+    threshold = config[INDEX_SCAN_WARNING_THRESHOLD]
+    visible = request.node.hooks.reader(request.db, request.user)
     found = cursor.find(request.db, chosen, request.node.collator, threshold, visible)
     request.node.stats.add("mango.docs_examined", found.examined)
     if chosen.index is not None and chosen.index.special:
         request.node.stats.add("mango.unindexed_queries")
     members = b"".join(b',\r\n"%b": %b' % (name.encode(), json.encode(value)) for name, value in found.members.items())
     docs = b"\r\n" + b",\r\n".join(found.docs) if found.docs else b""
-    return raw_json_response(b'{"docs":[%b\r\n]%b}' % (docs, members))
+    end = b"}\r\n" if "warning" in found.members else b"}"
+    return raw_json_response(b'{"docs":[%b\r\n]%b%b' % (docs, members, end))
 
 
 def _require_readable(request: Request, chosen: Plan) -> None:
-    """An index is a view: who may not read its design document (in ``_users``) is refused."""
+    """Refuse a user who may not read the index's design document (in ``_users``)."""
     entry = request.db.entry(chosen.index.ddoc) if chosen.index is not None and chosen.index.ddoc else None
     if entry is not None:
-        request.node.rules.after_read(request.db, entry, entry.winner, request.user)
+        request.node.hooks.after_doc_read(request.db, entry, entry.winner, request.user)
 
 
 def explain(request: Request, rest: list[str]) -> Response:
-    """``POST /{db}/_explain``: how ``_find`` would go about it."""
+    """``POST /{db}/_explain``: how ``_find`` would run."""
     options = _find_options(request)
     chosen = _plan(request, options, explain=True)
     return json_response(explanation(request.db.name, request.db.partitioned, chosen))
@@ -62,7 +64,7 @@ def _find_options(request: Request) -> FindOptions:
         if "partition" in body:  # even where both agree
             raise unknown_error("mango_httpd", "bad_partition", body["partition"])
         body = {"partition": partition, **body}
-    return parse_find(body, request.node.config.integer("mango", "default_limit", DEFAULT_LIMIT))
+    return parse_find(body, request.node.config[MANGO_DEFAULT_LIMIT])
 
 
 def _plan(request: Request, options: FindOptions, *, explain: bool) -> Plan:
@@ -97,9 +99,10 @@ def _count(request: Request, name: str, default: int, at_least: int) -> int:
 
 
 def create_index(request: Request) -> Response:
-    """``POST /{db}/_index``: put an index into a design document, which is made where there is none."""
+    """``POST /{db}/_index``: put an index into a design document, creating it if there is none."""
     request.require_json_type()
     index = definition.new_index(parse_index(request.json_object()))
+    check_docid(index.ddoc)
     body, rev = _ddoc(request, index.ddoc)
     changed = definition.with_index(body, index)
     result = "exists"
@@ -147,7 +150,7 @@ def bulk_delete(request: Request) -> Response:
 
 
 def delete_index(request: Request, ddoc: str, type: str, name: str) -> Response:
-    """``DELETE /{db}/_index/{ddoc}/{type}/{name}``: remove an index; its design document, too, if nothing is left."""
+    """``DELETE /{db}/_index/{ddoc}/{type}/{name}``: remove an index, and an empty design document."""
     place = definition.design_id(ddoc), type, name
     indexes = definition.indexes_of(request.db)
     if not _delete(request, [index for index in indexes if (index.ddoc, index.type, index.name) == place]):
@@ -156,15 +159,15 @@ def delete_index(request: Request, ddoc: str, type: str, name: str) -> Response:
 
 
 def _delete(request: Request, indexes: list[IndexDefinition]) -> bool:
-    """Remove the one index that was meant. A refusal to write the design document goes unnoticed, as it does there."""
+    """Remove one index. A refusal to write the design document is ignored, as the server ignores it."""
     if not indexes:
         return False
     if len(indexes) > 1:
         raise Crash("case_clause", "a design document with several indexes")
     ddoc = str(indexes[0].ddoc)
     body, rev = _ddoc(request, ddoc)
-    left = definition.without_index(body, indexes[0].name) if body else None
-    _save(request, Edit(ddoc, left or {}, deleted=left is None, rev=rev))
+    remaining = definition.without_index(body, indexes[0].name) if body else None
+    _save(request, Edit(ddoc, remaining or {}, deleted=remaining is None, rev=rev))
     return True
 
 

@@ -116,7 +116,7 @@ def _edit_of_revision(request: Request, docid: str, text: bytes | None) -> Edit:
     found = request.db.open_leaf(docid, rev)
     if found is None or found[1].body is None:
         raise Crash("case_clause", "missing")
-    leaf = request.node.rules.after_read(request.db, *found, request.user)
+    leaf = request.node.hooks.after_doc_read(request.db, *found, request.user)
     edit = Edit(docid, stored.body_of(leaf), leaf.deleted, rev)
     edit.attachments = leaf.attachments
     return edit

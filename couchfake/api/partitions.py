@@ -1,4 +1,4 @@
-"""Partitions of a database: ``_partition/{partition}`` and what can be asked inside one.
+"""Partitions of a database: ``_partition/{partition}`` and requests within one.
 
 CouchDB documentation, "Partitioned Databases".
 """
@@ -15,7 +15,7 @@ from couchfake.errors import BadRequest, NotFound
 from couchfake.storage.database import Database
 from couchfake.storage.full_partitions import partition_entries
 from couchfake.storage.partitions import check_partition
-from couchfake.storage.sizes import external_size
+from couchfake.storage.sizes import LEAF_OVERHEAD
 
 Result = TypeVar("Result")
 
@@ -72,11 +72,12 @@ def _require_partitioned(db: Database) -> None:
 def partition_info(db: Database, name: str) -> dict[str, Any]:
     with db.lock:
         entries = partition_entries(db, name)
-        size = sum(map(external_size, entries))
+        size = sum(entry.size() for entry in entries)
+        active = size + LEAF_OVERHEAD * sum(len(entry.leaves()) for entry in entries)
         deleted = sum(entry.deleted for entry in entries)
     return {
         "db_name": db.name,
-        "sizes": {"active": size, "external": size},
+        "sizes": {"active": active, "external": size},
         "partition": name,
         "doc_count": len(entries) - deleted,
         "doc_del_count": deleted,

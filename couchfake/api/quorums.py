@@ -6,7 +6,6 @@ Source: CouchDB documentation, "Cluster: Reading and writing"; ``fabric_doc_upda
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from couchfake.chttpd.request import Request
@@ -14,9 +13,7 @@ from couchfake.errors import CouchError, ServerError
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.writing import write_one
-from couchfake.values.integers import read_integer
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+from couchfake.values.integers import INTEGER, read_integer
 
 
 def write_quorum(request: Request, in_body: Any = None) -> int | None:
@@ -24,7 +21,7 @@ def write_quorum(request: Request, in_body: Any = None) -> int | None:
     if isinstance(in_body, int) and not isinstance(in_body, bool):
         return in_body
     text = request.parameters.get("w", "1") or ""
-    return read_integer(text) if _INTEGER.fullmatch(text) else None
+    return read_integer(text) if INTEGER.fullmatch(text) else None
 
 
 def require_write_quorum(request: Request) -> int:
@@ -38,7 +35,7 @@ def require_write_quorum(request: Request) -> int:
 def require_read_quorum(request: Request) -> None:
     """Of several ``r`` the last counts; one copy is read, however many are asked for."""
     asked = [value for name, value in request.parameters.pairs if name == "r"]
-    if asked and not _INTEGER.fullmatch(asked[-1]):
+    if asked and not INTEGER.fullmatch(asked[-1]):
         raise ServerError("badarg")
 
 

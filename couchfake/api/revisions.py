@@ -5,18 +5,19 @@ CouchDB documentation, "Database API: Miscellaneous" and "Purge".
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from couchfake.api.document_ids import require_readable
 from couchfake.api.document_queries import read_revs
 from couchfake.api.quorums import write_quorum
 from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, require_database_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, Crash, ServerError
+from couchfake.settings import PURGE_MAX_DOCUMENT_ID_NUMBER, PURGE_MAX_REVISIONS_NUMBER
 from couchfake.storage.database import Database
-from couchfake.storage.partitions import is_exempt, partition_of
 from couchfake.storage.revision_ids import RevisionId, format_rev
-from couchfake.values.erlang_dict import in_dict_order
 
 
 def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
@@ -31,20 +32,33 @@ def _asked_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
     for revs in request.json_object().values():
         if not isinstance(revs, list) or not all(isinstance(rev, str | list) for rev in revs):
             raise ServerError("function_clause")
-    return _named_revisions(request)
+    named = _named_revisions(request)
+    for docid, _ in named:
+        require_readable(request, docid)
+    return named
 
 
 def _missing(database: Database, docid: str, revs: list[RevisionId]) -> list[RevisionId]:
-    """Those that are not there: for a known document in rising order, for an unknown one as they were asked for."""
+    """Return the revisions that the database lacks, sorted if the document exists, otherwise in the order given.
+
+    A stored revision accounts for one occurrence of its id: one that is named twice is reported once.
+    """
     entry = database.entry(docid)
-    return revs if entry is None else sorted(rev for rev in revs if entry.tree.find(rev) is None)
+    if entry is None:
+        return revs
+    missing: list[RevisionId] = []
+    for rev, occurrences in sorted(Counter(revs).items()):
+        missing += [rev] * (occurrences - entry.tree.count(rev))
+    return missing
 
 
 def _all_missing(request: Request) -> list[tuple[str, list[RevisionId]]]:
-    """The documents of which some asked revision is missing, in the order in which the server's table has them."""
+    """Return the documents that lack some of the named revisions, with those revisions."""
     asked = dict(_asked_revisions(request))
+    for docid in asked:
+        require_readable(request, docid)
     missing = {docid: _missing(request.db, docid, revs) for docid, revs in asked.items()}
-    return [(docid, missing[docid]) for docid in in_dict_order(list(asked)) if missing[docid]]
+    return [(docid, revs) for docid, revs in missing.items() if revs]
 
 
 def missing_revs(request: Request) -> Response:
@@ -94,14 +108,12 @@ def purge(request: Request) -> Response:
     request.node.stats.add("couchdb.httpd.purge_requests")
     named = _named_revisions(request)
     config = request.node.config
-    if len(named) > config.integer("purge", "max_document_id_number", 100):
+    if len(named) > config[PURGE_MAX_DOCUMENT_ID_NUMBER]:
         raise BadRequest("Exceeded maximum number of documents.")
-    if sum(len(revs) for _, revs in named) > config.integer("purge", "max_revisions_number", 1000):
+    if sum(len(revs) for _, revs in named) > config[PURGE_MAX_REVISIONS_NUMBER]:
         raise BadRequest("Exceeded maximum number of revisions.")
-    if request.db.partitioned:
-        for docid, _ in named:
-            if not is_exempt(docid):
-                partition_of(docid)
+    for docid, _ in named:
+        require_readable(request, docid)
     purged = request.db.purge(named)
     answer = {docid: [format_rev(rev) for rev in revs] for docid, revs in purged.items()}
     quorum = write_quorum(request)
@@ -113,13 +125,13 @@ def purge(request: Request) -> Response:
 
 def purged_infos(request: Request) -> Response:
     """``GET /{db}/_purged_infos``: what was purged."""
-    infos = [{"id": docid, "revs": revs} for _, docid, revs in request.db.purges_since(0)]
+    infos = [{"id": docid, "revs": revs} for _, docid, revs in request.db.purges.listed()]
     return json_response({"purged_infos": infos})
 
 
 def get_purged_infos_limit(request: Request) -> Response:
     """``GET /{db}/_purged_infos_limit``"""
-    return json_response(request.db.purges.limit)
+    return json_response(request.db.purged_infos_limit)
 
 
 def put_purged_infos_limit(request: Request) -> Response:
@@ -128,5 +140,5 @@ def put_purged_infos_limit(request: Request) -> Response:
     limit = request.json()
     if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
         raise BadRequest("`purged_infos_limit` must be positive integer")
-    request.db.purges.limit = limit
+    request.db.change_setting(purged_infos_limit=limit)
     return json_response({"ok": True})

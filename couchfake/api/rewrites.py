@@ -19,6 +19,7 @@ from couchfake.chttpd.parameters import quote, read_json
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import BadRequest, CouchError, NotFound
+from couchfake.settings import REWRITE_LIMIT, SECURE_REWRITES
 from couchfake.storage.documents import DocumentEntry
 from couchfake.transports.wsgi import header_items, make_environ
 
@@ -29,7 +30,7 @@ def rewrite(request: Request, ddoc: str, rest: list[str]) -> Response:
     """``/{db}/_design/{ddoc}/_rewrite/{path}``: the answer to the request that comes of it."""
     entry = find_ddoc(request.db, ddoc)
     count = request.environ.get(_COUNT, 0) + 1
-    if count > request.node.config.integer("httpd", "rewrite_limit", 100):
+    if count > request.node.config[REWRITE_LIMIT]:
         raise BadRequest("Exceeded rewrite recursion limit")
     body = entry.winner.body
     rules = None if body is None else body.value.get("rewrites")
@@ -43,7 +44,7 @@ def rewrite(request: Request, ddoc: str, rest: list[str]) -> Response:
 
 def _by_rules(request: Request, rules: list[Any], rest: list[str]) -> str:
     arguments = [(name, read_json(text) if name in JSON_NAMES else text) for name, text in request.parameters.pairs]
-    secure = request.node.config.get("httpd", "secure_rewrites", "true") != "false"
+    secure = request.node.config[SECURE_REWRITES]
     found = apply_rules(rules, request.verb, rest, arguments, secure)
     if found is None:
         raise NotFound()

@@ -26,6 +26,7 @@ from couchfake.api import (
     find,
     multipart_documents,
     node,
+    node_databases,
     partitions,
     replication,
     reshard,
@@ -142,6 +143,9 @@ ROUTES = [
         DELETE=node.delete_config_value,
     ),
     route("/_node/{node}/_config/{rest...}", "GET", node.require_node, ANY=node.no_config),
+    route("/_node/{node}/_all_dbs", "GET", node.require_node, GET=node_databases.all_dbs),
+    route("/_node/{node}/_dbs/{rest...}", "GET", node.require_node, GET=node_databases.dbs),
+    route("/_node/{node}/_nodes/{rest...}", "GET", node.require_node, GET=node_databases.nodes),
     route("/_node/{node}/_prometheus", "GET", node.require_node, GET=node.prometheus),
     route("/_node/{node}/_restart", "POST", node.require_node, POST=node.restart),
     route("/_node/{node}/_smoosh/status", "GET", node.require_node, GET=node.smoosh),
@@ -163,7 +167,12 @@ ROUTES = [
     route("/_scheduler/jobs/{job_id}", "GET,HEAD", GET=scheduler.job),
     route("/_scheduler/docs/{path...}", "GET,HEAD", GET=scheduler.docs),
     route("/_scheduler/{rest...}", "GET,HEAD", GET=scheduler.unknown),
-    route("/_search_analyze/{rest...}", "GET,POST", ANY=server.search_is_absent),
+    route(
+        "/_search_analyze/{rest...}",
+        "GET,POST",
+        GET=below(server.search_is_absent),
+        POST=below(server.search_is_absent),
+    ),
     route(
         "/_session/{rest...}",
         "GET,HEAD,POST,DELETE",
@@ -279,6 +288,21 @@ ROUTES = [
         POST=within(views.queries),
     ),
     route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, within(views.require_ddoc)),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_info",
+        "GET",
+        within(views.require_ddoc),
+        GET=within(views.info),
+    ),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_list/{rest...}",
+        design_functions.LIST_METHODS,
+        within(views.require_ddoc),
+        GET=within(design_functions.list_view),
+        OPTIONS=within(design_functions.list_view),
+        POST=within(design_functions.list_view),
+    ),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_show/{rest...}", "", ANY=within(design_functions.show)),
     # other functions of design documents
     route(
         "/{db}/_design/{ddoc}/_list/{rest...}",
@@ -292,12 +316,21 @@ ROUTES = [
     route("/{db}/_design/{ddoc}/_show/{rest...}", "", ANY=design_functions.show),
     route("/{db}/_design/{ddoc}/_update/{rest...}", "", ANY=design_functions.update),
     # design documents: what a server without the plugins says
-    route("/{db}/_design/{ddoc}/_search/{index}", "GET,POST", ANY=server.search_is_absent),
-    route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", ANY=server.search_is_absent),
+    route(
+        "/{db}/_design/{ddoc}/_search/{index}", "GET,POST", GET=server.search_is_absent, POST=server.search_is_absent
+    ),
+    route("/{db}/_design/{ddoc}/_search_info/{index}", "GET", GET=server.search_is_absent),
+    route("/{db}/_design/{ddoc}/_search_disk_size/{index}", "GET", GET=server.search_is_absent),
+    route(
+        "/{db}/_partition/{partition}/_design/{ddoc}/_search/{index}",
+        "GET,POST",
+        GET=partitions.within(server.search_is_absent),
+        POST=partitions.within(server.search_is_absent),
+    ),
     route("/{db}/_design/{ddoc}/_nouveau/{index}", "GET,POST", ANY=server.nouveau_is_absent),
     route("/{db}/_design/{ddoc}/_nouveau_info/{index}", "GET", ANY=server.nouveau_is_absent),
     route("/{db}/_search_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
-    route("/{db}/_nouveau_cleanup/{rest...}", "POST", POST=below(server.search_cleanup)),
+    route("/{db}/_nouveau_cleanup/{rest...}", "POST", POST=below(server.nouveau_cleanup)),
     # documents
     route(
         "/{db}/_local/{rest...}",

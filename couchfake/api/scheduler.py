@@ -1,37 +1,21 @@
 """``/_scheduler``: the replications that the server runs. CouchDB documentation, "Server API: /_scheduler".
 
-Whoever runs replications lists itself among ``node.replications``; jobs and documents are as the real server shows
-them, without their order being looked at again.
+Jobs and documents are shown in the order in which ``node.replications`` returns them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, QueryParseError
 from couchfake.replicator.documents import is_replicator_database
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 from couchfake.views.options import of_query
 
 STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-
-class Replications(Protocol):
-    """What runs replications, as this endpoint sees it."""
-
-    def jobs(self) -> Iterable[dict[str, Any]]:
-        """The jobs of ``/_scheduler/jobs``, each with its ``id``."""
-
-    def documents(self, db_name: str | None) -> Iterable[dict[str, Any]]:
-        """The entries of ``/_scheduler/docs`` with ``doc_id`` and ``state``; of one database or of all."""
-
-    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
-        """The entry of one document, also of one that asks for nothing any more."""
 
 
 def unknown(request: Request, rest: list[str]) -> Response:
@@ -39,13 +23,9 @@ def unknown(request: Request, rest: list[str]) -> Response:
     return json_response({"error": "not found"}, 404)
 
 
-def _all_jobs(request: Request) -> list[dict[str, Any]]:
-    return [job for each in request.node.replications for job in each.jobs()]
-
-
 def jobs(request: Request) -> Response:
     """``GET /_scheduler/jobs``"""
-    found = _all_jobs(request)
+    found = request.node.replications.jobs()
     limit, skip = _natural(request, "limit", 100), _natural(request, "skip", 0)
     members = {"total_rows": len(found), "offset": min(skip, len(found)), "jobs": found[skip : skip + limit]}
     return json_response(members)
@@ -53,7 +33,9 @@ def jobs(request: Request) -> Response:
 
 def job(request: Request, job_id: str) -> Response:
     """``GET /_scheduler/jobs/{id}``"""
-    return json_response(_only(each for each in _all_jobs(request) if each["id"] == job_id))
+    return json_response(
+        _only(each for each in request.node.replications.jobs() if each["id"] == job_id.replace(" ", "+"))
+    )
 
 
 def docs(request: Request, path: list[str]) -> Response:
@@ -65,8 +47,8 @@ def docs(request: Request, path: list[str]) -> Response:
     if len(path) == 1 or not is_replicator_database(path[-2]):
         raise BadRequest("Invalid path")
     name, docid = request.node.database("/".join(path[:-1])).name, path[-1]
-    found = (source.document(name, docid) for source in request.node.replications)
-    return json_response(_only(each for each in found if each is not None))
+    found = request.node.replications.document(name, docid)
+    return json_response(_only([] if found is None else [found]))
 
 
 def _list_docs(request: Request, name: str | None) -> Response:
@@ -74,7 +56,7 @@ def _list_docs(request: Request, name: str | None) -> Response:
     if any(state not in STATES for state in wanted):
         raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
     options = of_query(request.parameters.pairs)
-    documents = [each for source in request.node.replications for each in source.documents(name)]
+    documents = request.node.replications.documents(name)
     total = len(documents)  # of all of them, whatever states are asked for
     if options.descending:
         documents.reverse()
@@ -94,7 +76,7 @@ def _natural(request: Request, name: str, default: int) -> int:
     text = request.parameters.get(name)
     if text is None:
         return default
-    if not _INTEGER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise QueryParseError(f"{name} must be an integer")
     number = read_integer(text)
     if number < 0:

@@ -9,6 +9,7 @@ from couchfake.auth.permissions import is_database_admin, is_security_object
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import CouchError, Forbidden
+from couchfake.settings import USERS_DB_SECURITY_EDITABLE
 
 
 def get_security(request: Request) -> Response:
@@ -20,7 +21,7 @@ def put_security(request: Request) -> Response:
     """``PUT /{db}/_security``. Each shard refuses a wrong object, or a user without the right, for itself; all that
     the request's handler knows of it is that too few agreed, whatever the reason."""
     config = request.node.config
-    if request.db.name == users.db_name(config) and not config.boolean("couchdb", "users_db_security_editable"):
+    if request.db.name == users.db_name(config) and not config[USERS_DB_SECURITY_EDITABLE]:
         raise Forbidden("You can't edit the security object of the user database.")
     security: Any = request.json()
     with request.db.lock:

@@ -12,9 +12,10 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound, ServerError
 from couchfake.node.node import NODE_NAME
+from couchfake.settings import ADMINS, MAINTENANCE_MODE, MAX_DB_NUMBER_FOR_DBS_INFO_REQ, UUIDS_MAX_COUNT, VENDOR
 from couchfake.values.collation import raw_sort_key
 from couchfake.views.keys import MISSING
-from couchfake.views.options import ViewOptions, of_query
+from couchfake.views.options import ViewOptions, bounded, check_all_docs, of_query
 
 VERSION = "3.5.0"
 GIT_SHA = "couchfake"
@@ -30,13 +31,13 @@ def welcome(request: Request) -> Response:
         "uuid": request.node.uuid,
         "features": [request.node.query_server.engine_name, *FEATURES],
     }
-    vendor = request.node.config.section("vendor")
+    vendor = request.node.config.section(VENDOR)
     return json_response({**answer, "vendor": vendor} if vendor else answer)
 
 
 def up(request: Request) -> Response:
     """``GET /_up``"""
-    mode = request.node.config.get("couchdb", "maintenance_mode")
+    mode = request.node.config[MAINTENANCE_MODE]
     if mode in ("true", "nolb"):
         return json_response({"status": "maintenance_mode" if mode == "true" else "nolb"}, 404)
     return json_response({"status": "ok", "seeds": {}})
@@ -66,7 +67,7 @@ def dbs_info_by_keys(request: Request) -> Response:
     keys = body["keys"]
     if not isinstance(keys, list):
         raise BadRequest("`keys` member must be an array.")
-    if len(keys) > request.node.config.integer("chttpd", "max_db_number_for_dbs_info_req"):
+    if len(keys) > request.node.config[MAX_DB_NUMBER_FOR_DBS_INFO_REQ]:
         raise BadRequest("too_many_keys")
     return json_response([_info(request, key) for key in keys])
 
@@ -79,7 +80,16 @@ def _info(request: Request, name: Any) -> dict[str, Any]:
 
 
 def _range(request: Request) -> ViewOptions:
-    return of_query(request.parameters.pairs)
+    options = of_query(request.parameters.pairs)
+    if not isinstance(options.keys, list | None):
+        raise ServerError("function_clause")
+    options = bounded(options)
+    check_all_docs(options)
+    return options
+
+
+_MISSING = "error"
+"""What the server lists for a key that is not the name of a database."""
 
 
 def _names(request: Request, options: ViewOptions) -> Iterator[str]:
@@ -91,9 +101,8 @@ def _names(request: Request, options: ViewOptions) -> Iterator[str]:
     low = None if first is MISSING else raw_sort_key(first)
     high = None if last is MISSING else raw_sort_key(last)
     if options.keys is not None:
-        if not isinstance(options.keys, list):
-            raise ServerError("function_clause")
-        names = [key for key in options.keys if isinstance(key, str) and key in request.node.databases]
+        known = request.node.databases
+        names = [key if isinstance(key, str) and key in known else _MISSING for key in options.keys]
     skip, limit = options.skip, options.limit
     for name in names:
         key = raw_sort_key(name)
@@ -128,7 +137,7 @@ def uuids(request: Request) -> Response:
     text = request.parameters.get("count", "1") or ""
     if not _COUNT.fullmatch(text):
         raise BadRequest("count must be a positive integer")
-    if len(text) > 18 or int(text) > request.node.config.integer("uuids", "max_count"):
+    if len(text) > 18 or int(text) > request.node.config[UUIDS_MAX_COUNT]:
         raise BadRequest("count parameter too large")
     made = [request.node.uuids() for _ in range(int(text))]
     headers = {
@@ -146,7 +155,7 @@ def uuids(request: Request) -> Response:
 def active_tasks(request: Request) -> Response:
     """``GET /_active_tasks``: what runs in the background."""
     require_server_admin(request.user)
-    return json_response([task for source in request.node.task_sources for task in source()])
+    return json_response(request.node.replications.tasks())
 
 
 def membership(request: Request) -> Response:
@@ -182,7 +191,7 @@ def post_cluster_setup(request: Request) -> Response:
 
 def _finish_setup(request: Request, body: dict[str, Any]) -> Response:
     if isinstance(body.get("username"), str) and isinstance(body.get("password"), str):
-        request.node.config.set("admins", body["username"], body["password"])
+        request.node.config.set(ADMINS.name, body["username"], body["password"])
     wanted = body.get("ensure_dbs_exist", ["_users", "_replicator"])
     missing = [name for name in wanted if name not in request.node.databases] if isinstance(wanted, list) else []
     if not missing:
@@ -193,8 +202,9 @@ def _finish_setup(request: Request, body: dict[str, Any]) -> Response:
 
 
 def reload_query_servers(request: Request) -> Response:
-    """``POST /_reload_query_servers``: engines keep nothing that could be stale."""
+    """``POST /_reload_query_servers``: drop all JavaScript that is kept for the next request."""
     request.require_json_type()
+    request.node.query_server.reload()
     return json_response({"ok": True})
 
 
@@ -212,7 +222,12 @@ def nouveau_analyze(request: Request) -> Response:
 
 
 def search_cleanup(request: Request) -> Response:
-    """``POST /{db}/_search_cleanup`` and ``_nouveau_cleanup``: no index is there to be thrown away."""
+    """``POST /{db}/_search_cleanup`` crashes, since there is no search node to ask."""
+    raise Crash("badmatch", "{'EXIT',noconnection}")
+
+
+def nouveau_cleanup(request: Request) -> Response:
+    """``POST /{db}/_nouveau_cleanup`` has no indexes to remove."""
     return json_response({"ok": True}, 202)
 
 

@@ -9,6 +9,7 @@ from couchfake.chttpd.parameters import unquote_leniently
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadContentType, BadRequest, CouchError, ServerError, Unauthorized
+from couchfake.settings import AUTHENTICATION_DB
 
 _TYPES = "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'"
 
@@ -21,9 +22,8 @@ def who(request: Request) -> Response:
     info: dict[str, Any] = {"authentication_handlers": authenticator.handler_names()}
     if user.handler is not None:
         info["authenticated"] = user.handler
-    database = request.node.config.shown("chttpd_auth", "authentication_db")
-    if database is not None:
-        info["authentication_db"] = database
+    if request.node.config.is_set(AUTHENTICATION_DB):
+        info["authentication_db"] = request.node.config[AUTHENTICATION_DB]
     return json_response({"ok": True, "userCtx": {"name": user.name, "roles": list(user.roles)}, "info": info})
 
 

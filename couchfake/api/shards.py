@@ -1,4 +1,4 @@
-"""Where the documents of a database are: ``_shards`` and ``_sync_shards``. There is one node; shards are imagined.
+"""Where the documents of a database are: ``_shards`` and ``_sync_shards``. Shards are ranges only.
 
 CouchDB documentation, "Database API: Shards".
 """
@@ -18,20 +18,21 @@ _SPACE = 1 << 32
 
 
 def ranges(database: Database) -> Iterator[tuple[int, int]]:
-    """The first and last hash of each shard."""
+    """Yield the first and last hash of each shard."""
     count = database.q
     size = _SPACE // count
     for place in range(count):
         yield place * size, (place + 1) * size - 1 if place < count - 1 else _SPACE - 1
 
 
-def _named(first: int, last: int) -> str:
+def named_range(first: int, last: int) -> str:
+    """Return the name of a shard's range of hashes."""
     return f"{first:08x}-{last:08x}"
 
 
 def shards(request: Request) -> Response:
     """``GET /{db}/_shards``"""
-    return json_response({"shards": {_named(*each): [NODE_NAME] for each in ranges(request.db)}})
+    return json_response({"shards": {named_range(*each): [NODE_NAME] for each in ranges(request.db)}})
 
 
 def shard_of(request: Request, docid: str) -> Response:
@@ -39,7 +40,7 @@ def shard_of(request: Request, docid: str) -> Response:
     hashed_part = docid.partition(":")[0] if request.db.partitioned else docid
     hashed = zlib.crc32(hashed_part.encode("utf-8", "surrogateescape"))
     [found] = [each for each in ranges(request.db) if each[0] <= hashed <= each[1]]
-    return json_response({"range": _named(*found), "nodes": [NODE_NAME]})
+    return json_response({"range": named_range(*found), "nodes": [NODE_NAME]})
 
 
 def longer_path(request: Request, rest: list[str]) -> Response:

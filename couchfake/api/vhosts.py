@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from couchfake.config import Config
+from couchfake.settings import VHOST_GLOBAL_HANDLERS, VHOSTS, X_FORWARDED_HOST
 from couchfake.transports.wsgi import make_environ
-
-GLOBAL_HANDLERS = "_utils, _uuids, _session, _users"
 
 Bindings = dict[str, str]
 
@@ -28,12 +27,12 @@ class _VirtualHost(NamedTuple):
 
 def dispatch_host(environ: dict[str, Any], config: Config) -> dict[str, Any]:
     """Return the environment of the request that a virtual host maps ``environ`` to; ``environ`` if none does."""
-    if not config.has_section("vhosts"):
+    if not config.has_section(VHOSTS):
         return environ
     raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
     path, mark, query = raw.partition("?")
     parts = [part for part in path.split("/") if part]
-    header = config.get("chttpd", "x_forwarded_host", "X-Forwarded-Host").upper().replace("-", "_")
+    header = config[X_FORWARDED_HOST].upper().replace("-", "_")
     host, port = _host_and_port(environ.get("HTTP_" + header) or environ.get("HTTP_HOST") or "")
     for each in _virtual_hosts(config):
         target = _target(each, host, port, parts)
@@ -47,7 +46,7 @@ def dispatch_host(environ: dict[str, Any], config: Config) -> dict[str, Any]:
 def _virtual_hosts(config: Config) -> list[_VirtualHost]:
     """The configured hosts: literal parts before parts that bind, these before wildcards; longer ones first."""
     found = []
-    for key, target in config.section("vhosts").items():
+    for key, target in config.section(VHOSTS).items():
         if target:
             name, slash, path = key.partition("/")
             host, port = _host_and_port(name)
@@ -106,5 +105,4 @@ def _bind(pattern: list[str], host: list[str]) -> tuple[Bindings, list[str]] | N
 
 
 def _is_global(path: list[str], config: Config) -> bool:
-    handlers = config.get("httpd", "vhost_global_handlers", GLOBAL_HANDLERS)
-    return (path[0] if path else "/") in [name.strip() for name in handlers.split(",")]
+    return (path[0] if path else "/") in config[VHOST_GLOBAL_HANDLERS]

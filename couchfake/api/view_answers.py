@@ -44,12 +44,13 @@ def rows_text(meta: Iterable[str], rows: Iterable[str]) -> Iterator[str]:
 
 def results_text(answers: Iterable[Iterable[str]]) -> Iterator[str]:
     """The answers of several queries in one."""
-    separator = '{"results":[\r\n'
+    yield '{"results":['
+    separator = "\r\n"
     for each in answers:
         yield separator
         yield from each
         separator = ",\r\n"
-    yield ("" if separator == ",\r\n" else separator) + "\r\n]}"
+    yield "\r\n]}"
 
 
 def respond(pieces: Iterator[str]) -> Response:

@@ -14,14 +14,15 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, ServerError
 from couchfake.mango.definition import indexes_in
-from couchfake.mango.index import index_rows
+from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.views.index import Index
 from couchfake.views.javascript import ViewServices
 from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
-from couchfake.views.signature import ViewGroup, view_group
+from couchfake.views.shared import VIEW_INDEXES, drop_undefined, group_of, signatures
+from couchfake.views.signature import ViewGroup
 from couchfake.views.view import View
 
 METHODS = "GET,POST,HEAD"
@@ -39,7 +40,7 @@ def view(request: Request, ddoc: str, name: str) -> Response:
     request.node.stats.add("couchdb.httpd.view_reads")
     found = open_view(request, entry, name)
     options = found.check(options, request.node.config)
-    return respond(answer(request.db, found, options, request.node.rules.reader(request.db, request.user)))
+    return respond(answer(request.db, found, options, request.node.hooks.reader(request.db, request.user)))
 
 
 def _read_options(request: Request) -> ViewOptions:
@@ -73,7 +74,7 @@ def queries(request: Request, ddoc: str, name: str) -> Response:
         if not isinstance(members, dict):
             raise ServerError("function_clause")
         checked.append(found.check(of_one_query(members, base), request.node.config))
-    visible = request.node.rules.reader(request.db, request.user)
+    visible = request.node.hooks.reader(request.db, request.user)
     return respond(results_text([answer(request.db, found, options, visible) for options in checked]))
 
 
@@ -101,7 +102,7 @@ def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
     Forbidden where the user may not read the design document (those of ``_users`` are for admins).
     """
     node, db = request.node, request.db
-    node.rules.after_read(db, entry, entry.winner, request.user)
+    node.hooks.after_doc_read(db, entry, entry.winner, request.user)
     group = group_of(db, entry)
     found = group.find(name)
     if found is None:
@@ -109,19 +110,9 @@ def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
     if group.language == "query":
         for definition in indexes_in(entry.id, _body(entry), db.partitioned):
             if definition.name == name:
-                return View(index_rows(db, definition, node.collator), 0, 0)
+                return View(index_rows(db, definition, node.collator), 0, 0, group.autoupdate)
         raise NotFound("missing_named_view")
-    return View(index_of(node, db, group, entry.id), *found)
-
-
-def group_of(db: Database, entry: DocumentEntry) -> ViewGroup:
-    """The views of a design document."""
-    leaf = entry.winner
-    known: tuple[str, ViewGroup] | None = db.indexes.get(("views", entry.id))
-    if known is None or known[0] != leaf.rev:
-        known = leaf.rev, view_group(_body(entry), db.partitioned)
-        db.indexes["views", entry.id] = known
-    return known[1]
+    return View(index_of(node, db, group, entry.id), *found, group.autoupdate)
 
 
 def _body(entry: DocumentEntry) -> dict[str, Any]:
@@ -139,7 +130,8 @@ def info(request: Request, ddoc: str) -> Response:
     entry = find_ddoc(db, ddoc)
     group = group_of(db, entry)
     index = index_of(request.node, db, replace(group, trees=()) if group.language == "query" else group, entry.id)
-    snapshot, pending = index.snapshot, index.pending()
+    snapshot = index.update_in_background() if group.autoupdate and group.trees else index.snapshot
+    pending = index.pending()
     size = index.size()
     shown = {
         "updates_pending": {"minimum": pending, "preferred": pending, "total": pending},
@@ -161,10 +153,8 @@ def cleanup(request: Request) -> Response:
     """``POST /{db}/_view_cleanup``: drop the indexes that no design document has any more."""
     db = request.db
     with db.lock:
-        used = {group_of(db, entry).signature for entry in db.ddocs()}
-        for name in list(db.indexes):
-            if isinstance(name, tuple) and name[0] == "view" and name[1] not in used:
-                del db.indexes[name]
+        drop_undefined(db, VIEW_INDEXES, signatures(db))
+        drop_undefined(db, MANGO_INDEXES, defined_keys(db))
     return json_response({"ok": True}, 202)
 
 

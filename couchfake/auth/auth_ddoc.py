@@ -34,7 +34,7 @@ _VALIDATE = """function (newDoc, oldDoc, userCtx, secObj) {
     }
     return;
   }
-  if (newDoc.type !== 'user' || (oldDoc && oldDoc.type !== 'user')) refuse('doc.type must be user');
+  if (newDoc.type !== 'user') refuse('doc.type must be user');
   if (!newDoc.name) refuse('doc.name is required');
   if (!newDoc.roles) refuse('doc.roles must exist');
   if (!isArray(newDoc.roles)) refuse('doc.roles must be an array');

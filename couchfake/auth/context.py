@@ -1,4 +1,4 @@
-"""The user context: who makes a request, as CouchDB hands it to handlers and JavaScript functions."""
+"""The user context: who makes a request, as handlers and JavaScript functions receive it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ METRICS_ROLE = "_metrics"
 
 @dataclass(frozen=True)
 class UserContext:
-    """``name`` (None: nobody in particular), ``roles`` in the order of the user document, and the name of the
+    """``name`` (None for anonymous clients), ``roles`` in the order of the user document, and the name of the
     handler that recognised the user (``cookie``, ``default``, ``proxy``, ``jwt``; None where none did).
 
     ``renewed_cookie`` is the ``Set-Cookie`` value due with the answer, None where none is.
@@ -27,7 +27,7 @@ class UserContext:
         return SERVER_ADMIN_ROLE in self.roles
 
     def as_json(self, db_name: str) -> dict[str, Any]:
-        """The ``userCtx`` of validation, show, list, update and filter functions."""
+        """Return the ``userCtx`` of validation, show, list, update and filter functions."""
         return {"db": db_name, "name": self.name, "roles": list(self.roles)}
 
 
@@ -35,5 +35,5 @@ TRUSTED_KEY = "couchfake.auth.user"
 """In a WSGI environment, the UserContext of a caller inside this process. No HTTP request can set it."""
 
 ANONYMOUS = UserContext()
-# What the server itself does, it does as nobody with all rights.
+# The server's own writes have no name and all rights.
 SERVER = UserContext(roles=(SERVER_ADMIN_ROLE,))

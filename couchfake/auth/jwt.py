@@ -1,4 +1,4 @@
-"""JSON Web Tokens: ``Authorization: Bearer …`` as ``[jwt_auth]`` and ``[jwt_keys]`` say.
+"""JSON Web Tokens: ``Authorization: Bearer …``, by the rules of ``[jwt_auth]`` and ``[jwt_keys]``.
 
 HMAC signatures need the standard library alone and are checked here. RSA and elliptic curve signatures are left to
 the package ``cryptography``, which is only needed by who uses them: hand-made public key arithmetic is nobody's
@@ -16,6 +16,7 @@ from typing import Any
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, NotSupported, Unauthorized
+from couchfake.settings import JWT_KEYS, REQUIRED_CLAIMS, ROLES_CLAIM_NAME, ROLES_CLAIM_PATH
 from couchfake.values import json
 
 _KEY_TYPES = {"HS": "hmac", "RS": "rsa", "ES": "ec"}
@@ -25,7 +26,7 @@ _KNOWN_CHECKS = ("alg", "exp", "iat", "iss", "kid", "nbf", "sig", "typ")
 
 
 def user_of(config: Config, token: str, now: float) -> tuple[str, tuple[str, ...]]:
-    """The name and roles that a token vouches for. BadRequest or Unauthorized where it does not."""
+    """Return the name and roles of a token's user. Raise BadRequest or Unauthorized if it is not valid."""
     parts = token.split(".")
     if len(parts) != 3:
         raise BadRequest("Malformed token")
@@ -41,8 +42,8 @@ def user_of(config: Config, token: str, now: float) -> tuple[str, tuple[str, ...
 
 
 def _required_claims(config: Config) -> dict[str, str | None]:
-    """What must be there, and with which value, by name of the claim (None: any valid one)."""
-    setting = config.get("jwt_auth", "required_claims")
+    """Return the required claims and their values, None for any valid value."""
+    setting = config[REQUIRED_CLAIMS]
     found = {match["name"] or match["key"]: match["value"] for match in _CLAIM.finditer(setting)}
     if (setting and not found) or any(name not in _KNOWN_CHECKS for name in found):
         raise CouchError(500, "misconfigured_server", "JWT is not configured correctly")
@@ -98,7 +99,7 @@ def _is_number(value: Any) -> bool:
 def _check_signature(config: Config, header: dict[str, Any], message: bytes, signature: bytes) -> None:
     algorithm = header["alg"]
     key_type = _KEY_TYPES[algorithm[:2]]
-    stored = config.shown("jwt_keys", f"{key_type}:{header.get('kid', '_default')}")
+    stored = config.entry(JWT_KEYS, f"{key_type}:{header.get('kid', '_default')}")
     if stored is None:
         raise BadRequest("Unknown kid")
     if key_type != "hmac":
@@ -144,13 +145,13 @@ def _check_public_key(key_type: str, stored: str, algorithm: str, message: bytes
 
 
 def _roles(config: Config, claims: dict[str, Any]) -> tuple[str, ...]:
-    path = config.get("jwt_auth", "roles_claim_path")
+    path = config[ROLES_CLAIM_PATH]
     roles: Any = claims
     if path:
         for name in re.split(r"(?<!\\)\.", path):
             roles = roles.get(name.replace("\\.", "."), []) if isinstance(roles, dict) else []
     else:
-        roles = claims.get(config.get("jwt_auth", "roles_claim_name"), [])
+        roles = claims.get(config[ROLES_CLAIM_NAME], [])
     if isinstance(roles, str):
         roles = [role for role in re.split(r"\s*,\s*", roles) if role]
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):

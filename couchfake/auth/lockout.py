@@ -1,4 +1,4 @@
-"""Locking accounts after too many wrong passwords, counted for each peer, name and salt.
+"""Locking accounts after too many wrong passwords, counted for each address, name and salt.
 
 Counting by salt means that a new password lifts the lock. Source: CouchDB documentation, "Configuration:
 Authentication and Authorization: [chttpd_auth_lockout]".
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from couchfake.config import Config
 from couchfake.errors import Forbidden
+from couchfake.settings import LOCKOUT_MAX_LIFETIME, LOCKOUT_MODE, LOCKOUT_THRESHOLD
 
 LOCKED = "Account is temporarily locked due to multiple authentication failures"
 _MOST_COUNTED = 10_000
@@ -26,19 +27,19 @@ class Lockout:
         self._clock = clock
         self._lock = threading.Lock()
         self.counted = 0
-        """How many failures were counted so far."""
-        self._failures: dict[Account, tuple[int, float]] = {}  # count, and when the first was
+        """The number of failures so far."""
+        self._failures: dict[Account, tuple[int, float]] = {}  # count, and time of the first
 
     def refuse_locked(self, account: Account) -> None:
-        """Forbidden for an account with too many failures, where locks are enforced."""
-        if self._config.get("chttpd_auth_lockout", "mode") != "enforce":
+        """Raise Forbidden for an account with too many failures, if locks are enforced."""
+        if self._config[LOCKOUT_MODE] != "enforce":
             return
         count, since = self._failures.get(account, (0, 0.0))
-        if count >= self._config.integer("chttpd_auth_lockout", "threshold") and not self._is_over(since):
+        if count >= self._config[LOCKOUT_THRESHOLD] and not self._is_over(since):
             raise Forbidden(LOCKED)
 
     def count_failure(self, account: Account) -> None:
-        if self._config.get("chttpd_auth_lockout", "mode") not in ("enforce", "warn"):
+        if self._config[LOCKOUT_MODE] not in ("enforce", "warn"):
             return
         with self._lock:
             self.counted += 1
@@ -62,4 +63,4 @@ class Lockout:
         return restore
 
     def _is_over(self, since: float) -> bool:
-        return (self._clock() - since) * 1000 >= self._config.integer("chttpd_auth_lockout", "max_lifetime")
+        return (self._clock() - since) * 1000 >= self._config[LOCKOUT_MAX_LIFETIME]

@@ -16,6 +16,7 @@ from typing import Any
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden
+from couchfake.settings import ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS, PASSWORD_REGEXP, PASSWORD_SCHEME, PBKDF2_PRF
 from couchfake.values.erlang import format_term
 from couchfake.values.integers import read_integer
 
@@ -35,14 +36,14 @@ def simple(password: bytes, salt: str) -> str:
 
 
 def pbkdf2(prf: str, password: bytes, salt: str, iterations: int) -> str:
-    """The derived key in hex; ``prf`` by Erlang's name. As long as the hash's own output."""
+    """Return the derived key in hex, as long as the hash's output. ``prf`` is Erlang's name of the hash."""
     return hashlib.pbkdf2_hmac(HASHES[prf], password, salt.encode("utf-8"), iterations).hex()
 
 
 def is_right(config: Config, password: bytes, stored: Mapping[str, Any]) -> bool:
-    """Whether a password fits the members of a user document. Takes as long for a wrong one as for the right one.
+    """Return whether a password fits the members of a user document, in a time that does not depend on the result.
 
-    Raises Forbidden where the document's count of rounds is not within this server's bounds.
+    Raise Forbidden if the document's number of rounds is not within this server's bounds.
     """
     salt = stored.get("salt", "")
     if not isinstance(salt, str):
@@ -59,7 +60,7 @@ def is_right(config: Config, password: bytes, stored: Mapping[str, Any]) -> bool
 
 
 def check_parameters(config: Config, stored: Mapping[str, Any]) -> None:
-    """Forbidden where a user document's hash cannot be checked by this server's rules."""
+    """Raise Forbidden if the parameters of a user document's hash are not within this server's bounds."""
     if stored.get("password_scheme") == "pbkdf2":
         _pbkdf2_parameters(config, stored)
 
@@ -69,28 +70,28 @@ def _pbkdf2_parameters(config: Config, stored: Mapping[str, Any]) -> tuple[str, 
     if prf not in HASHES:
         raise Forbidden("PRF is invalid")
     iterations = stored.get("iterations", 10000)
-    if not isinstance(iterations, int) or iterations < max(1, config.integer("chttpd_auth", "min_iterations")):
+    if not isinstance(iterations, int) or iterations < max(1, config[MIN_ITERATIONS]):
         raise Forbidden("Iteration count is too low for this server")
-    if iterations > config.integer("chttpd_auth", "max_iterations"):
+    if iterations > config[MAX_ITERATIONS]:
         raise Forbidden("Iteration count is too high for this server")
     return prf, iterations
 
 
 def hashed(config: Config, password: Any, salt: str) -> dict[str, Any]:
-    """What a user document stores of a new password, in the order in which the real server puts the members.
+    """Return the members that a user document stores for a new password, in the real server's order.
 
     Raises BadRequest where the password does not conform, Forbidden where it is no string or cannot be hashed.
     """
     check_conformance(config, password)
     if not isinstance(password, str):
         raise Forbidden(f"Password value of '{format_term(password)}' is invalid.")
-    scheme, data = config.get("chttpd_auth", "password_scheme"), password.encode("utf-8")
+    scheme, data = config[PASSWORD_SCHEME], password.encode("utf-8")
     if scheme == "simple":
         return {"password_scheme": "simple", "salt": salt, "password_sha": simple(data, salt)}
-    prf = config.get("chttpd_auth", "pbkdf2_prf")
+    prf = config[PBKDF2_PRF]
     if scheme != "pbkdf2" or prf not in HASHES:
         raise Forbidden(CANNOT_HASH)
-    iterations = max(1, config.integer("chttpd_auth", "iterations"))
+    iterations = max(1, config[ITERATIONS])
     return {
         "password_scheme": "pbkdf2",
         "pbkdf2_prf": prf,
@@ -104,7 +105,7 @@ def hashed(config: Config, password: Any, salt: str) -> dict[str, Any]:
 
 
 def hash_admin(config: Config, password: str) -> str:
-    """The form in which ``[admins]`` keeps a password."""
+    """Return the form of a password that ``[admins]`` stores."""
     stored = hashed(config, password, new_salt()) if password else {}
     if stored.get("password_scheme") == "simple":
         return f"-hashed-{stored['password_sha']},{stored['salt']}"
@@ -120,7 +121,7 @@ _ADMIN = re.compile(
 
 
 def admin_members(stored: str) -> dict[str, Any] | None:
-    """The members of a user document that a value of ``[admins]`` stands for; None where it holds no hash."""
+    """Return the members of a user document that correspond to a value of ``[admins]``, None if it is not a hash."""
     match = _ADMIN.fullmatch(stored)
     if match is None:
         return None
@@ -139,21 +140,21 @@ def admin_members(stored: str) -> dict[str, Any] | None:
 
 
 def check_conformance(config: Config, password: Any) -> None:
-    """BadRequest where a new password does not match every expression of ``[chttpd_auth] password_regexp``.
+    """Raise BadRequest unless a new password matches every expression of ``[chttpd_auth] password_regexp``.
 
-    The setting is an Erlang list of strings and of tuples ``{"expression", "what to tell the user"}``; Forbidden
-    where it is not.
+    The setting is an Erlang list of strings and of tuples ``{"expression", "message"}``. Raise Forbidden if it is
+    malformed.
     """
-    setting = config.get("chttpd_auth", "password_regexp")
+    setting = config[PASSWORD_REGEXP]
     if setting in ("", "[]"):
         return
-    for expression, told in _requirements(setting):
+    for expression, message in _requirements(setting):
         try:
             conforms = isinstance(password, str) and re.search(expression, password) is not None
         except re.error:
             raise Forbidden(CANNOT_HASH) from None
         if not conforms:
-            raise BadRequest(f"{NOT_CONFORMING} {told}" if told else NOT_CONFORMING)
+            raise BadRequest(f"{NOT_CONFORMING} {message}" if message else NOT_CONFORMING)
 
 
 _STRING = r'"((?:[^"\\]|\\.)*)"'
@@ -179,6 +180,6 @@ def _requirements(setting: str) -> Iterator[tuple[str, str]]:
 
 
 def _unescaped(text: str) -> str:
-    """An Erlang string without its escapes: a backslash stands for the character after it, some mean controls."""
+    """Decode the escapes of an Erlang string: a backslash quotes the next character, or names a control character."""
     controls = {"n": "\n", "r": "\r", "t": "\t", "s": " ", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v", "d": "\x7f"}
     return re.sub(r"\\(.)", lambda match: controls.get(match[1], match[1]), text, flags=re.DOTALL)

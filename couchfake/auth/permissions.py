@@ -1,4 +1,4 @@
-"""What a user may do: security objects, database members and admins, server admins, and the rights by path.
+"""Permissions: security objects, members and admins of databases, server admins, and rights by path.
 
 Source: CouchDB documentation, "API: /{db}/_security" and "Intro: Security"; the order of checks is that of the
 real server, which looks at the path before it looks at methods and handlers.
@@ -12,6 +12,7 @@ from typing import Any
 from couchfake.auth.context import METRICS_ROLE, SERVER_ADMIN_ROLE, UserContext
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden, Unauthorized
+from couchfake.settings import ADMIN_ONLY_ALL_DBS, DEFAULT_SECURITY
 
 Security = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def require_metrics(user: UserContext) -> None:
 
 
 def require_authenticated(user: UserContext) -> None:
-    """For what any known user may do (replicate). Server admins of an admin party have no name, and may too."""
+    """Raise Unauthorized for anonymous clients. In an admin party server admins have no name, and pass."""
     if user.name is None and not user.is_server_admin:
         raise Unauthorized("You are not an authenticated user")
 
@@ -42,8 +43,8 @@ def require_authenticated(user: UserContext) -> None:
 
 
 def default_security(config: Config) -> dict[str, Any]:
-    """The security object of a new database."""
-    if config.get("couchdb", "default_security") in ("everyone", "admin_local"):
+    """Return the security object of a new database."""
+    if config[DEFAULT_SECURITY] in ("everyone", "admin_local"):
         return {}
     return {"members": {"roles": [SERVER_ADMIN_ROLE]}, "admins": {"roles": [SERVER_ADMIN_ROLE]}}
 
@@ -53,7 +54,7 @@ def is_database_admin(user: UserContext, security: Security) -> bool:
 
 
 def is_member(user: UserContext, security: Security) -> bool:
-    """Whether a user may read, and write documents. A database without members is everybody's."""
+    """Return whether a user may read and write documents. Everybody may if the database has no members."""
     members = _members(security)
     return (
         is_database_admin(user, security)
@@ -68,7 +69,7 @@ def require_member(user: UserContext, security: Security) -> None:
 
 
 def require_database_admin(user: UserContext, security: Security) -> None:
-    """For design documents and other changes from within the database: 401 to anonymous, 403 to users."""
+    """Raise an error unless the user is an admin of the database: 401 for anonymous clients, 403 for others."""
     if not is_database_admin(user, security):
         raise _refusal(user, NOT_DATABASE_ADMIN)
 
@@ -92,7 +93,7 @@ def _is_listed(user: UserContext, group: Mapping[str, Any]) -> bool:
 
 
 def is_security_object(value: Any) -> bool:
-    """Whether a value has the shape of a security object; members that CouchDB does not know are free."""
+    """Return whether a value has the form of a security object. Unknown members may have any value."""
     return isinstance(value, dict) and _names_people(value.get("admins", {})) and _names_people(_members(value))
 
 
@@ -109,7 +110,7 @@ def _names_people(group: Any) -> bool:
 def authorize(
     user: UserContext, method: str, path: Sequence[str], security_of: Callable[[str], Security], config: Config
 ) -> None:
-    """Refuse a request that its path alone tells the user has no right to: Unauthorized or Forbidden.
+    """Raise Unauthorized or Forbidden if the path of a request shows that the user may not make it.
 
     ``path``: the decoded segments, empty for ``/``. ``security_of(db_name)``: a database's security object; NotFound
     where there is none. Some handlers check more than this, once they know more (design documents, ``_security``).
@@ -126,7 +127,7 @@ def _authorize_underscore(
 ) -> None:
     match path:
         case ["_all_dbs" | "_dbs_info", *_]:
-            if config.boolean("chttpd", "admin_only_all_dbs"):
+            if config[ADMIN_ONLY_ALL_DBS]:
                 require_server_admin(user)
         case ["_users" | "_replicator", "_all_docs" | "_changes", *_]:
             require_server_admin(user)

@@ -16,7 +16,7 @@ STEP = 30
 
 
 def is_right(totp: Any, token: str, now: float) -> bool:
-    """Whether a token is that of this moment, or of the step before or after it.
+    """Return whether a token is that of the current time step, or of the one before or after it.
 
     ``totp``: ``{"key": base32, "algorithm": "sha", "length": 6}``, the last two optional.
     """
@@ -31,7 +31,7 @@ def is_right(totp: Any, token: str, now: float) -> bool:
         return False
     expected = [_token(key, algorithm, length, int(now + shift) // STEP) for shift in (-STEP, 0, STEP)]
     matches = [hmac.compare_digest(each.encode(), token.encode("utf-8")) for each in expected]
-    return True in matches  # all are compared, whichever fits
+    return True in matches  # all are compared, whichever matches
 
 
 def _token(key: bytes, algorithm: str, length: int, counter: int) -> str:

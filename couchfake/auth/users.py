@@ -1,4 +1,4 @@
-"""User documents: what becomes of them when they are written, what others see of them, and logging in with them.
+"""User documents: how they are written, what others may read of them, and logging in with them.
 
 Source: CouchDB documentation, "Intro: Security: Authentication Database".
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -16,7 +16,17 @@ from couchfake.auth.auth_ddoc import AUTH_DDOC_JSON, DOCID, auth_ddoc_body
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.config import Config
-from couchfake.errors import CouchError, Forbidden, NotFound, Unauthorized
+from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
+from couchfake.settings import (
+    ADMINS,
+    ALLOW_CONFLICTED_USER_DOCS,
+    AUTHENTICATION_DB,
+    ITERATIONS,
+    PASSWORD_SCHEME,
+    PBKDF2_PRF,
+    PUBLIC_FIELDS,
+    UPGRADE_HASH_ON_AUTH,
+)
 from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
@@ -26,6 +36,9 @@ from couchfake.values import json
 
 DB_NAME = "_users"
 DOCID_PREFIX = "org.couchdb.user:"
+
+_UPGRADE_PAUSE = 5.0
+"""Seconds in which a hash that has just been replaced is not replaced again."""
 
 _PASSWORD_MEMBERS = frozenset(
     (
@@ -43,21 +56,21 @@ _PASSWORD_MEMBERS = frozenset(
 
 def db_name(config: Config) -> str:
     """The name of the database whose documents are users."""
-    return config.get("chttpd_auth", "authentication_db", DB_NAME) or DB_NAME
+    return config[AUTHENTICATION_DB]
 
 
 def user_name(docid: str) -> str | None:
-    """The name of the user whose document it is; None for other documents."""
+    """Return the name of the user whose document it is, None for other documents."""
     return docid[len(DOCID_PREFIX) :] if docid.startswith(DOCID_PREFIX) else None
 
 
 # Writing
 
 
-def before_write(config: Config, database: Database, edit: Edit, user: UserContext) -> None:
-    """Hash the password of a user document about to be written.
+def before_doc_update(config: Config, database: Database, edit: Edit, user: UserContext) -> None:
+    """Hash the password of a user document that is about to be written.
 
-    A stranger's document is NotFound, as for reading; nobody in particular may register, or meets a conflict.
+    Raise NotFound for another user's document, as reading does. An anonymous client may create a document.
     """
     is_own = user.name is not None and user.name == user_name(edit.id)
     if not (is_own or user.name is None or is_database_admin(user, database.security)):
@@ -72,7 +85,7 @@ def before_write(config: Config, database: Database, edit: Edit, user: UserConte
 
 
 def add_auth_ddoc(database: Database) -> None:
-    """Put the design document with the rules for user documents into a database that does not have it."""
+    """Add the design document with the rules for user documents to a database that lacks it."""
     entry = database.entry(DOCID)
     if entry is None or entry.deleted:
         write_one(database, Edit(DOCID, auth_ddoc_body(), encoded=AUTH_DDOC_JSON), SERVER)
@@ -82,10 +95,9 @@ def add_auth_ddoc(database: Database) -> None:
 
 
 def visible(config: Config, database: Database, docid: str, leaf: Revision, user: UserContext) -> Revision:
-    """What a user sees of a document of the users' database: all, the public fields, or NotFound.
+    """Return the revision itself, or a copy with only the public members in its body, as the user may see it.
 
-    Gives the revision itself, or a copy that has only the public members in its body. Design documents are for
-    admins only (Forbidden).
+    Raise NotFound if there are no such members, and Forbidden for design documents, which are for admins only.
     """
     if is_database_admin(user, database.security):
         return leaf
@@ -93,7 +105,7 @@ def visible(config: Config, database: Database, docid: str, leaf: Revision, user
         raise Forbidden("Only administrators can view design docs in the users database.")
     if user.name is not None and user.name == user_name(docid):
         return leaf
-    public = config.items("chttpd_auth", "public_fields")
+    public = config[PUBLIC_FIELDS]
     members = leaf.body.value if leaf.body is not None else {}
     body = {name: value for name, value in members.items() if name in public}
     if not body:
@@ -109,70 +121,81 @@ def visible(config: Config, database: Database, docid: str, leaf: Revision, user
 class Users:
     """Who can log in to a server: the admins of its configuration and the documents of its users' database.
 
-    ``databases``: the server's databases by name, as they are at any moment.
+    ``databases``: the server's databases by name, at any moment; ``clock()``: seconds since 1970.
     """
 
-    def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
+    def __init__(self, config: Config, databases: Mapping[str, Database], clock: Callable[[], float]) -> None:
         self._config = config
         self._databases = databases
+        self._clock = clock
+        self._upgraded: dict[str, float] = {}  # when the hash of each user was last replaced
 
     def members(self, name: str) -> dict[str, Any] | None:
-        """The members that a login is checked against, ``roles`` a tuple of strings; None for an unknown name.
+        """Return the members that a login is checked against, ``roles`` a tuple of strings; None for an unknown name.
 
-        An admin's roles are ``_admin`` and those of a user document of the same name. Raises Unauthorized where
-        the document is in conflict.
+        An admin's roles are ``_admin`` and those of a user document of the same name. Raise Unauthorized if the
+        document is in conflict.
         """
         document = self._document(name)
-        admin = passwords.admin_members(self._config.get("admins", name))
+        admin = passwords.admin_members(self._config.entry(ADMINS, name) or "")
         if admin is not None:
             return {**admin, "roles": ("_admin", *_roles(document or {}))}
         if document is None:
             return None
-        if document.pop("_conflicts", None) and not self._config.boolean("chttpd_auth", "allow_conflicted_user_docs"):
+        if document.pop("_conflicts", None) and not self._config[ALLOW_CONFLICTED_USER_DOCS]:
             raise Unauthorized(
                 "User document conflicts must be resolved before the document is used for authentication purposes."
             )
         return {**document, "roles": _roles(document)}
 
     def state(self) -> tuple[Database | None, int]:
-        """What all answers here stand on, beside the configuration: the users' database and its update sequence."""
+        """What logins depend on beside the configuration: the users' database and its update sequence."""
         database = self._databases.get(db_name(self._config))
         return database, database.update_seq if database is not None else 0
 
     def has_admins(self) -> bool:
-        return self._config.has_section("admins")
+        """Return whether the configuration names any server admin."""
+        return self._config.has_section(ADMINS)
 
     def upgrade_hash(self, name: str, password: str) -> None:
-        """Hash a user's password anew, by the scheme of the configuration, after a login proved it right.
+        """Hash a user's password again as configured, after a successful login.
 
-        A hash of more rounds than configured is left alone. The salt stays, and with it the user's sessions.
+        A hash of more rounds than configured stays as it is. So does the salt, and with it the user's sessions.
+        A user's hash is replaced at most once in five seconds.
         """
         database = self._databases.get(db_name(self._config))
         entry = database.entry(DOCID_PREFIX + name) if database is not None else None
         if database is None or entry is None or entry.winner.body is None:
             return
         stored = entry.winner.body.value
-        if not self._config.boolean("chttpd_auth", "upgrade_hash_on_auth") or not self._needs_upgrade(stored):
+        if not self._config[UPGRADE_HASH_ON_AUTH] or not self._needs_upgrade(stored):
+            return
+        if not self._may_upgrade(name):
             return
         edit = Edit(entry.id, {**stored, "password": password, "preserve_salt": True}, rev=entry.winner.key)
         edit.attachments = entry.winner.attachments
         try:
             write_one(database, edit, SERVER)
         except CouchError:
-            return  # somebody else was faster, or the database's own rules are against it: the login stands
+            return  # the document has changed meanwhile, or a validation function refuses it: the login is valid anyway
+
+    def _may_upgrade(self, name: str) -> bool:
+        now = self._clock()
+        recent = {each: when for each, when in self._upgraded.items() if now - when < _UPGRADE_PAUSE}
+        self._upgraded = {name: now, **recent}
+        return name not in recent
 
     def _needs_upgrade(self, stored: Mapping[str, Any]) -> bool:
-        get = self._config.get
         scheme = stored.get("password_scheme", "simple")
-        if scheme != get("chttpd_auth", "password_scheme"):
+        if scheme != self._config[PASSWORD_SCHEME]:
             return True
         return scheme == "pbkdf2" and (
-            stored.get("pbkdf2_prf") != get("chttpd_auth", "pbkdf2_prf")
-            or stored.get("iterations", 0) < self._config.integer("chttpd_auth", "iterations")
+            stored.get("pbkdf2_prf") != self._config[PBKDF2_PRF]
+            or stored.get("iterations", 0) < self._config[ITERATIONS]
         )
 
     def _document(self, name: str) -> dict[str, Any] | None:
-        """The body of a live user document, with ``_conflicts`` where it is in conflict."""
+        """Return the body of a live user document, with ``_conflicts`` if it is in conflict."""
         database = self._databases.get(db_name(self._config))
         entry = database.entry(DOCID_PREFIX + name) if database is not None else None
         if entry is None or entry.deleted or entry.winner.body is None:
@@ -189,10 +212,10 @@ def _roles(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 class AuthDdocs:
-    """Sees to it that a users' database gets its design document, shortly after it was made.
+    """Puts the design document into a users' database, shortly after it is created or becomes the users' database.
 
-    In the instant after its making a database is empty, as on the real server; who waits for the design document sees
-    it come as a change. To be listed among a node's listeners.
+    In the instant after its creation a database is empty, as on the real server; clients that wait for the design
+    document receive it as a change.
     """
 
     DELAY = 0.2  # seconds; the real server looks every five
@@ -200,15 +223,22 @@ class AuthDdocs:
     def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
         self._config = config
         self._databases = databases
+        config.watch(self._after_setting)
 
-    def __call__(self, name: str, what: str) -> None:
-        if what == "created" and name == db_name(self._config):
-            timer = threading.Timer(self.DELAY, self._add, (self._databases[name],))
+    def after_creation(self, name: str) -> None:
+        """Called when a database has been created."""
+        database = self._databases.get(name)
+        if database is not None and name == db_name(self._config):
+            timer = threading.Timer(self.DELAY, self._add, (database,))
             timer.daemon = True
             timer.start()
+
+    def _after_setting(self, section: str, key: str) -> None:
+        if (section, key) in AUTHENTICATION_DB.places:
+            self.after_creation(db_name(self._config))
 
     def _add(self, database: Database) -> None:
         present = self._databases.get(database.name)
         if present is not None and present.uuid == database.uuid:  # a snapshot may have put it into another object
-            with contextlib.suppress(NotFound):  # deleted at this moment
+            with contextlib.suppress(NotFound, Conflict):  # deleted, or given one, at this moment
                 add_auth_ddoc(present)

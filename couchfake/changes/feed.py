@@ -68,7 +68,7 @@ def _live(database: Database, query: ChangesQuery, client: Client) -> Iterator[E
         yield from _pass(scan, client, query.timeout)
         if client.gone:
             return
-        enough = limit > scan.left if query.feed == "longpoll" else scan.left <= 0
+        enough = query.descending or (limit > scan.left if query.feed == "longpoll" else scan.left <= 0)
         if not enough:
             yield Waiting()
             changed = wait_for_change(database, scan.seen, query.timeout, client)

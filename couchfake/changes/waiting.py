@@ -30,5 +30,5 @@ def wait_until(changed: Condition, happened: Callable[[], bool], seconds: float 
 
 
 def wait_for_change(database: Database, seen: int, seconds: float | None, client: Client) -> bool:
-    """Wait until the database has changed after the sequence ``seen``, or was deleted (``closed`` tells)."""
-    return wait_until(database.changed, lambda: database.closed or database.update_seq != seen, seconds, client)
+    """Wait until documents have changed after the sequence ``seen``, or the database was deleted (``closed``)."""
+    return wait_until(database.changed, lambda: database.closed or database.notified_seq > seen, seconds, client)

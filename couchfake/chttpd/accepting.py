@@ -1,4 +1,7 @@
-"""What a client accepts: the ``Accept`` and ``Accept-Encoding`` headers, as the real server's HTTP layer reads them."""
+"""The ``Accept`` and ``Accept-Encoding`` headers, as the real server's HTTP layer (mochiweb) reads them.
+
+werkzeug's parser does not fit: it skips elements that it cannot read, where mochiweb refuses the whole header.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ _QUALITY = re.compile(r"[01](?:\.[0-9]{1,3})?")
 
 
 def qvalues(header: str) -> list[tuple[str, float]]:
-    """``name[;parameters]`` and quality of each element, in lower case; ``ValueError`` for what cannot be read."""
+    """Return ``name[;parameters]`` and quality of each element, in lower case. Raise ValueError for a bad one."""
     return [_qvalue(element) for element in header.lower().split(",") if element]
 
 
@@ -32,7 +35,7 @@ def _qvalue(element: str) -> tuple[str, float]:
 
 
 def accepts(header: str | None, mimetype: str) -> bool:
-    """Whether an ``Accept`` header allows a type; none allows any. ``ValueError`` for a header that cannot be read."""
+    """Return whether an ``Accept`` header allows a type; None allows any. Raise ValueError for a bad header."""
     if header is None or header == "*/*":
         return True
     family = mimetype.partition("/")[0] + "/*"
@@ -42,9 +45,9 @@ def accepts(header: str | None, mimetype: str) -> bool:
 
 
 def accepted_encodings(header: str | None, supported: Sequence[str] = ("gzip", "identity")) -> set[str]:
-    """The content codings that an ``Accept-Encoding`` header allows, of those supported; none allows identity only.
+    """Return which of the supported content codings an ``Accept-Encoding`` header allows; None allows identity only.
 
-    Identity is allowed unless it is refused, by name or by ``*;q=0``. ``ValueError`` for what cannot be read.
+    Identity is allowed unless it is refused, by name or by ``*;q=0``. Raise ValueError for a bad header.
     """
     pairs = qvalues(header or "")
     named = {name for name, quality in pairs if quality > 0}

@@ -15,6 +15,15 @@ from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, error_response
 from couchfake.errors import CouchError
+from couchfake.settings import (
+    AUTHENTICATION_REDIRECT,
+    ENABLE_XFRAME_OPTIONS,
+    PREFER_MINIMAL,
+    REQUIRE_VALID_USER,
+    WWW_AUTHENTICATE,
+    X_FRAME_HOSTS,
+    X_FRAME_SAME_ORIGIN,
+)
 
 SERVER_NAME = "CouchDB/3.5.0 (couchfake)"
 
@@ -34,14 +43,14 @@ def refusal(request: Request, error: CouchError) -> Response:
     if error.status != 401:
         return error_response(error)
     config = request.node.config
-    challenge = request.environ.get("HTTP_X_COUCHDB_WWW_AUTHENTICATE") or config.get("chttpd", "WWW-Authenticate")
-    if not challenge and config.boolean("chttpd", "require_valid_user"):
+    challenge = request.environ.get("HTTP_X_COUCHDB_WWW_AUTHENTICATE") or config[WWW_AUTHENTICATE]
+    if not challenge and config[REQUIRE_VALID_USER]:
         challenge = 'Basic realm="server"'
     response = error_response(error)
     if challenge:
         response.headers["WWW-Authenticate"] = challenge
     elif not request.accepts("application/json") and request.accepts("text/html"):
-        page = config.get("chttpd_auth", "authentication_redirect")
+        page = config[AUTHENTICATION_REDIRECT]
         query = f"?return={quote(request.target[0])}&reason={quote(str(error.reason))}"
         response.status_code = 302
         response.headers["Location"] = request.base_uri + page + query
@@ -62,8 +71,8 @@ def finish(request: Request, response: Response, started: float) -> None:
         if cors is not None:
             cors.add_headers(response)
     if environ.get("HTTP_PREFER") == "return=minimal":
-        _keep_only(response, [name.lower() for name in config.items("chttpd", "prefer_minimal")])
-    if config.boolean("chttpd", "enable_xframe_options"):
+        _keep_only(response, [name.lower() for name in config[PREFER_MINIMAL]])
+    if config[ENABLE_XFRAME_OPTIONS]:
         headers["X-Frame-Options"] = _frame_options(request)
 
 
@@ -83,9 +92,9 @@ def _keep_only(response: Response, wanted: list[str]) -> None:
 
 def _frame_options(request: Request) -> str:
     config = request.node.config
-    if config.boolean("x_frame_options", "same_origin"):
+    if config[X_FRAME_SAME_ORIGIN]:
         return "SAMEORIGIN"
-    hosts = config.items("x_frame_options", "hosts")
+    hosts = config[X_FRAME_HOSTS]
     if "*" in hosts or request.base_uri in hosts:
         return f"ALLOW-FROM {request.base_uri}"
     return "DENY"

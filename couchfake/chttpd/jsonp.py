@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import JsonResponse, Response, error_response
 from couchfake.errors import BadRequest
+from couchfake.settings import ALLOW_JSONP
 from couchfake.transports.wsgi import close_iterable
 
 _CALLBACK = re.compile(r"[A-Za-z0-9._\[\]]+")
@@ -24,7 +25,7 @@ def as_script(request: Request, response: Response) -> Response:
         callback = request.parameters.get("callback")
     except BadRequest:  # a broken escape, which the response reports already
         return response
-    if not callback or not request.node.config.boolean("chttpd", "allow_jsonp"):
+    if not callback or not request.node.config[ALLOW_JSONP]:
         return response
     body = response.body
     if not _CALLBACK.fullmatch(callback):

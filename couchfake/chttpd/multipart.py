@@ -1,9 +1,9 @@
 """Multipart bodies: documents with their attachments, several revisions in one answer, HTML forms.
 
 Reading: ``parts_of`` splits any multipart body; ``read_related`` reads the upload of a document (the JSON first, then
-the attachments, in the order in which the JSON says that they follow); ``form_fields`` reads an HTML form.
+the attachments in the order of the JSON); ``form_fields`` reads an HTML form.
 Writing: ``related`` is a document with its attachments, ``mixed`` several revisions, ``bulk`` several documents.
-Each writer gives an iterable of pieces, laid out exactly as the real server lays them out.
+Each writer returns an iterable of pieces, laid out exactly as by the real server.
 
 Source: CouchDB documentation, "Document API: Creating Multiple Attachments", "Getting Multiple Attachments" and
 "Getting Documents: obtaining open revisions"; RFC 2046 for what a delimiter is.
@@ -22,7 +22,7 @@ from couchfake.errors import BadContentType, BadRequest, ServerError
 
 
 class Part(NamedTuple):
-    """One part of a body that was read: header names in lower case, the last of a repeated one."""
+    """One part of a body that was read: header names in lower case; of a repeated header the last one."""
 
     headers: dict[str, str]
     data: bytes
@@ -38,7 +38,7 @@ class AttachmentPart(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """One revision to write: the document's JSON, which announces that the attachments follow, and these."""
+    """One revision to write: the document's JSON, which announces the attachments, and the attachments."""
 
     docid: str
     rev: str
@@ -47,13 +47,13 @@ class Revision(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """In place of a revision: a JSON object that says what is not there."""
+    """In place of a revision: a JSON object that says what is missing."""
 
     report: bytes
 
 
 class FormField(NamedTuple):
-    """One field of an HTML form; ``filename`` is None but for files, ``content_type`` where it is not told."""
+    """One field of an HTML form. ``filename`` is None unless it is a file, ``content_type`` if it was not given."""
 
     name: str
     filename: str | None
@@ -64,15 +64,10 @@ class FormField(NamedTuple):
 # ---- reading
 
 
-def is_related(content_type: str | None) -> bool:
-    """Whether a PUT brings a document with attachments. The server looks for exactly this, letter by letter."""
-    return content_type is not None and content_type.startswith("multipart/related;")
-
-
 def parts_of(content_type: str, body: bytes) -> Iterator[Part]:
-    """The parts of a multipart body, in order. What stands before the first and after the last is dropped.
+    """Yield the parts of a multipart body in order. What comes before the first and after the last is ignored.
 
-    Raises ``BadRequest`` without a boundary or for a bad part header, ``ServerError`` where the body ends too early.
+    Raise BadRequest without a boundary or for a bad part header, ServerError if the body ends too early.
     """
     boundary = parse_options_header(content_type)[1].get("boundary")
     if not boundary:
@@ -89,10 +84,10 @@ _REST_OF_DELIMITER = re.compile(rb"--|[ \t]*(?=\r\n)")
 
 
 def _next_delimiter(body: bytes, position: int, delimiter: bytes) -> tuple[int, int, bool]:
-    """Where the next delimiter line begins and ends, and whether it closes the body.
+    """Return where the next delimiter line begins and ends, and whether it closes the body.
 
-    The boundary of a nested body may begin with this one's, so the letters alone make no delimiter: they stand at the
-    beginning of a line, and end it or close the body.
+    The boundary of a nested body may begin with this one's, so a delimiter must begin a line, and end the line or close
+    the body.
     """
     while (found := body.find(delimiter, position)) >= 0:
         position = found + len(delimiter)
@@ -103,7 +98,7 @@ def _next_delimiter(body: bytes, position: int, delimiter: bytes) -> tuple[int, 
 
 
 def _part(body: bytes, start: int, end: int) -> Part:
-    """The part between the end of one delimiter and the beginning of the next; its headers end with an empty line."""
+    """Return the part between two delimiters; its headers end with an empty line."""
     head_end = body.find(b"\r\n\r\n", start, end)
     if head_end < 0:
         raise BadRequest("bad part header")
@@ -118,10 +113,10 @@ def _part(body: bytes, start: int, end: int) -> Part:
 
 
 def read_related(content_type: str, body: bytes) -> tuple[bytes, Iterator[bytes]]:
-    """The document's JSON text, and the bodies of the parts that follow it, as they are asked for.
+    """Return the document's JSON text, and an iterator over the bodies of the parts that follow it.
 
-    Names, types and encodings in the parts' headers mean nothing: what they are stands in the document. Raises
-    ``BadContentType`` if the first part is not JSON, and what ``parts_of`` raises, the iterator too.
+    Names, types and encodings in the parts' headers are ignored: the document has them. Raise BadContentType if the
+    first part is not JSON, and what ``parts_of`` raises, which the iterator may raise too.
     """
     parts = parts_of(content_type, body)
     document = next(parts, None)
@@ -133,7 +128,7 @@ def read_related(content_type: str, body: bytes) -> tuple[bytes, Iterator[bytes]
 
 
 def form_fields(content_type: str, body: bytes) -> list[FormField]:
-    """The fields of a ``multipart/form-data`` body; parts without a name are dropped."""
+    """Return the fields of a ``multipart/form-data`` body; parts without a name are ignored."""
     fields = []
     for part in parts_of(content_type, body):
         options = parse_options_header(part.headers.get("content-disposition"))[1]
@@ -147,17 +142,17 @@ def form_fields(content_type: str, body: bytes) -> list[FormField]:
 
 
 def new_boundary() -> str:
-    """A boundary that no content has."""
+    """Return a boundary that no content has."""
     return uuid4().hex
 
 
 def related_type(attachments: Sequence[AttachmentPart], boundary: str) -> str:
-    """The ``Content-Type`` of ``related``: without attachments the document stands alone."""
+    """Return the ``Content-Type`` of ``related``, which is JSON if there are no attachments."""
     return f'multipart/related; boundary="{boundary}"' if attachments else "application/json"
 
 
 def related(document: bytes, attachments: Sequence[AttachmentPart], boundary: str) -> list[bytes]:
-    """A document and the attachments that follow it, in this order. The sum of the pieces is the Content-Length."""
+    """Return a document and the attachments that follow it, as pieces. Their total length is the Content-Length."""
     if not attachments:
         return [document]
     delimiter = b"\r\n--" + boundary.encode("ascii")
@@ -182,7 +177,7 @@ _MISSING_HEAD = b'\r\nContent-Type: application/json; error="true"\r\n\r\n'
 
 
 def mixed(revisions: Iterable[Revision | Missing], outer: str, inner: str) -> Iterator[bytes]:
-    """The answer to ``open_revs``: a part for each revision, those with attachments ``multipart/related`` in it."""
+    """Yield the body for ``open_revs``: a part for each revision, in which attachments are ``multipart/related``."""
     delimiter = b"--" + outer.encode("ascii")
     yield delimiter
     for one in revisions:
@@ -195,9 +190,9 @@ def mixed(revisions: Iterable[Revision | Missing], outer: str, inner: str) -> It
 
 
 def bulk(revisions: Iterable[Revision | Missing], outer: str, inner: str) -> Iterator[bytes]:
-    """The answer to ``_bulk_get`` as multipart. Its boundaries begin with two hyphens of their own (``bulk_boundary``).
+    """Yield the body for ``_bulk_get``. Its boundaries begin with two extra hyphens (``bulk_boundary``).
 
-    Without any revision the body is empty. Parts with attachments say in headers whose they are.
+    Without any revision the body is empty. Parts with attachments have headers that name the document.
     """
     delimiter = b"\r\n--" + outer.encode("ascii")
     empty = True
@@ -216,5 +211,5 @@ def bulk(revisions: Iterable[Revision | Missing], outer: str, inner: str) -> Ite
 
 
 def bulk_boundary() -> str:
-    """A boundary for ``bulk``."""
+    """Return a boundary for ``bulk``."""
     return "--" + new_boundary()

@@ -8,18 +8,15 @@ Source: CouchDB documentation, "Document API: Attachments, HTTP Range Requests".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from couchfake.errors import RangeNotSatisfiable
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 
 Range = tuple[int, int]
 """First and last byte, both included."""
 
 MOST_RANGES = 9
-
-_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
 def ranges_of(header: str | None, length: int) -> list[Range] | None:
@@ -67,7 +64,7 @@ def _parse_one(text: str) -> tuple[int | None, int | None]:
 
 
 def _integer(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
+    if not INTEGER.fullmatch(text):
         raise ValueError(text)
     return read_integer(text)
 

@@ -19,6 +19,14 @@ from couchfake.auth.context import TRUSTED_KEY
 from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.parameters import Parameters, read_json, unquote
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
+from couchfake.settings import (
+    DECODE_PLUS_TO_SPACE,
+    MAX_HTTP_REQUEST_SIZE,
+    MAX_URI_LENGTH,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_SSL,
+)
 from couchfake.values.integers import read_integer
 
 if TYPE_CHECKING:
@@ -67,7 +75,7 @@ class Request:
     def check_target(self) -> None:
         """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
         raw: str = self.environ.get("REQUEST_URI", "")
-        if len(raw) > self.node.config.limit("chttpd", "max_uri_length"):
+        if len(raw) > self.node.config[MAX_URI_LENGTH]:
             raise CouchError(414, "too_long", "the request uri is too long")
         if "%" in raw and _BROKEN_ESCAPE.search(raw):
             raise BadRequest("invalid_url_encoding")
@@ -76,7 +84,7 @@ class Request:
     def segments(self) -> list[str]:
         """The parts of the path, unescaped; doubled and trailing slashes are ignored."""
         path = self.target[0]
-        if "+" in path and not self.node.config.boolean("chttpd", "decode_plus_to_space", True):
+        if "+" in path and not self.node.config[DECODE_PLUS_TO_SPACE]:
             path = path.replace("+", "%2B")
         return [unquote(part) for part in path.split("/") if part]
 
@@ -110,21 +118,21 @@ class Request:
         )
 
     @cached_property
-    def base_uri(self) -> str:
-        """``http://host:port`` as the client wrote it, for Location headers."""
-        config, environ = self.node.config, self.environ
-        host = self.header(config.get("chttpd", "x_forwarded_host", "X-Forwarded-Host"))
-        scheme = self.header(config.get("chttpd", "x_forwarded_proto", "X-Forwarded-Proto"))
-        if self.header(config.get("chttpd", "x_forwarded_ssl", "X-Forwarded-Ssl")) == "on":
-            scheme = "https"
-        host = host or environ.get("HTTP_HOST") or "127.0.0.1:5984"
-        return f"{scheme or environ.get('wsgi.url_scheme', 'http')}://{host}"
-
-    @cached_property
     def user(self) -> UserContext:
         """The user who makes the request. Raise CouchError (401, 403) if the login is refused."""
         trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
         return trusted or self.node.authenticator.user_context(self.presented)
+
+    @cached_property
+    def base_uri(self) -> str:
+        """``http://host:port`` as the client wrote it, for Location headers."""
+        config, environ = self.node.config, self.environ
+        host = self.header(config[X_FORWARDED_HOST])
+        scheme = self.header(config[X_FORWARDED_PROTO])
+        if self.header(config[X_FORWARDED_SSL]) == "on":
+            scheme = "https"
+        host = host or environ.get("HTTP_HOST") or "127.0.0.1:5984"
+        return f"{scheme or environ.get('wsgi.url_scheme', 'http')}://{host}"
 
     def accepts(self, mimetype: str) -> bool:
         """Return whether the Accept header allows a type. No header allows any, an unreadable one allows none."""
@@ -175,11 +183,13 @@ class Request:
 
     @property
     def _limit(self) -> int:
-        return min(self.node.config.integer("chttpd", "max_http_request_size", 4294967296), sys.maxsize - 1)
+        return min(self.node.config[MAX_HTTP_REQUEST_SIZE], sys.maxsize - 1)
 
     def _read(self, size: int) -> bytes:
+        environ = self.environ
+        ends = environ.get("wsgi.input_terminated")  # the stream ends with the body, so there is no need to count
         try:
-            return get_input_stream(self.environ).read(size)
+            return (environ["wsgi.input"] if ends else get_input_stream(environ)).read(size)
         except (ClientDisconnected, ConnectionError):  # of werkzeug's stream, or of couchfake's own
             raise BadRequest("the request body ended early") from None
 

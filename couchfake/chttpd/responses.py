@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from http.client import responses as _PHRASES
 from typing import Any
 
+import xxhash
 from werkzeug.datastructures import Headers
 
 from couchfake.errors import CouchError, ServerError
 from couchfake.transports.wsgi import close_iterable, has_no_body
 from couchfake.values import erlang, json
-from couchfake.values.xxh128 import xxh128
 
 # Reason phrases are those of Erlang's inets, which mochiweb uses: the standard library's for most codes, but for others
 # another phrase, or the same one as for codes that inets does not know.
@@ -143,10 +143,10 @@ def make_etag(value: Any) -> str:
     Source: ``couch_httpd:make_etag/1``; the hash of 3.5 is XXH3, not the MD5 of earlier servers.
     """
     if isinstance(value, tuple):
-        term = bytes((0x83, ord("h"), len(value))) + b"".join(map(erlang.external, value))
+        term = erlang.VERSION + erlang.external_tuple(*map(erlang.external, value))
     else:
         term = erlang.term_to_binary(value)
-    number = xxh128(term)
+    number = xxhash.xxh3_128_intdigest(term)
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     text = ""
     while number:

@@ -9,28 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, unquote
 
 from couchfake.api.routing import is_endpoint
-from couchfake.control.open_feeds import OpenFeeds
-from couchfake.control.request_log import LoggedRequest, RequestLog, compiled, matches
-from couchfake.control.revision_trees import RevisionTree
+from couchfake.control.controlled import Controlled
+from couchfake.control.request_log import LoggedRequest, compiled, matches
 from couchfake.errors import CouchError
-from couchfake.node.node import Node
-
-
-class Server(Protocol):
-    """The parts of a ``CouchFake`` that gates look at."""
-
-    node: Node
-    requests: RequestLog
-    open_feeds: OpenFeeds
-
-    def ask(self, method: str, target: str, body: Any = None) -> Any: ...
-
-    def revision_tree(self, db: str, docid: str) -> RevisionTree: ...
-
 
 GATES = {
     "unindexed_query": "a Mango query that no index serves",
@@ -48,7 +33,7 @@ SHOWN = 10
 class Gates:
     """The gates of one test, counting from when this is made. Raise ValueError for a gate that does not exist."""
 
-    def __init__(self, fake: Server, names: Iterable[str]) -> None:
+    def __init__(self, fake: Controlled, names: Iterable[str]) -> None:
         self.fake = fake
         self._limits = dict(_read(name) for name in names)
         self._allowed: list[tuple[int | None, str]] = []
@@ -149,7 +134,7 @@ def _read(gate: str) -> tuple[str, int]:
     return name, int(number or 0)
 
 
-def conflicts(fake: Server) -> Iterator[tuple[str, str]]:
+def conflicts(fake: Controlled) -> Iterator[tuple[str, str]]:
     """Yield the database and the id of each document that is in conflict."""
     for name, database in list(fake.node.databases.items()):
         with database.lock:

@@ -12,6 +12,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import CouchError
 from couchfake.node.node import Node
+from couchfake.transports.wsgi import base_environ, header_items, make_environ
 
 
 class InnerRequests:
@@ -24,27 +25,14 @@ class InnerRequests:
     def __call__(self, method: str, target: str, body: Any = None) -> Any:
         """Return the JSON of an answer. Raise CouchError for an error answer."""
         data = b"" if body is None else json.dumps(body).encode()
-        path, _, query = target.partition("?")
-        request = Request(
-            {
-                "REQUEST_METHOD": method,
-                "REQUEST_URI": target,
-                "PATH_INFO": path,
-                "QUERY_STRING": query,
-                "SERVER_NAME": "couchfake",
-                "SERVER_PORT": "80",
-                "SERVER_PROTOCOL": "HTTP/1.1",
-                "CONTENT_TYPE": "application/json",
-                "CONTENT_LENGTH": str(len(data)),
-                "HTTP_ACCEPT": "application/json",
-                "wsgi.url_scheme": "http",
-                "wsgi.input": io.BytesIO(data),
-                "wsgi.input_terminated": True,
-                TRUSTED_KEY: SERVER,
-            },
-            self._node,
-            self._answer,
-        )
+        fields = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(data))),
+            ("Accept", "application/json"),
+        ]
+        environ = make_environ(base_environ("couchfake", 80), method, target, header_items(fields), io.BytesIO(data))
+        environ[TRUSTED_KEY] = SERVER
+        request = Request(environ, self._node, self._answer)
         response = self._answer(request)
         text = response.body if isinstance(response.body, bytes) else b"".join(response.body)
         value: Any = json.loads(text) if text else None

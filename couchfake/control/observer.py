@@ -11,6 +11,9 @@ from couchfake.control.faults import Faults, answer_of
 from couchfake.control.open_feeds import OpenFeeds
 from couchfake.control.request_log import RequestLog
 
+CONTROL_PATH = "/_couchfake"
+"""Requests to the test kit itself are neither logged nor subject to faults."""
+
 
 class Observer:
     """Stands between a server's dispatcher and its endpoints."""
@@ -23,12 +26,18 @@ class Observer:
 
     def answer(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """Answer a request with the faults that are on."""
-        if not self._faults:
+        if not self._faults or _is_control(request):
             return answer(request)
         faults = self._faults.met_by(request)
         return answer_of(request, faults, answer) if faults else answer(request)
 
     def answered(self, request: Request, response: Response, seconds: float) -> None:
         """Note a request and its answer."""
+        if _is_control(request):
+            return
         self._feeds.watch(request, response)
         self._requests.add(request, response, self._clock(), seconds)
+
+
+def _is_control(request: Request) -> bool:
+    return request.target[0].startswith(CONTROL_PATH)

@@ -1,8 +1,8 @@
 """What a snapshot saves, part by part.
 
 A part is a function that saves the state of something and returns a ``Saved``. ``parts_of`` lists the parts of a node
-in the order in which they are restored. Who adds a room with state of its own adds a part here, or appends one to
-``SnapshotStack.parts``.
+in the order in which they are restored. A room with state of its own adds its part here, or where the parts of the
+server are put together.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from couchfake.node.node import Node
-from couchfake.replicator.service import Replicator
 from couchfake.storage import journal
 from couchfake.storage.journal import Journal
-from couchfake.views.index import Index, resume_indexes, save_indexes
+from couchfake.views.index import Index
+from couchfake.views.restoring import resume_indexes, save_indexes
 
 
 def _nothing() -> None:
@@ -35,18 +35,19 @@ class Saved:
 Part = Callable[[], Saved]
 
 
-def parts_of(node: Node, replicator: Replicator) -> list[Part]:
+def parts_of(node: Node) -> list[Part]:
     """The parts of a server. Replications end before the databases go back, and begin afterwards."""
     return [
-        lambda: Saved(replicator.stop),
+        lambda: Saved(node.replications.stop),
         lambda: _save_databases(node),
         lambda: Saved(node.save()),
         lambda: Saved(node.config.save()),
+        lambda: Saved(node.hooks.save()),
         lambda: Saved(node.uuids.save()),
         lambda: Saved(node.authenticator.lockout.save()),
         lambda: _save_sessions(node),
         lambda: Saved(node.stats.save()),
-        lambda: Saved(replicator.followed.save()),
+        lambda: Saved(node.replications.save()),
     ]
 
 
@@ -76,8 +77,9 @@ def _save_databases(node: Node) -> Saved:
                     del node.databases[name]
                     present.close()
             for name, kept in journals.items():
-                database = journal.restore(kept)
-                resume_indexes(database, kept.indexes)
+                indexes_now = dict(kept.database.indexes)
+                database, changed = journal.restore(kept)
+                resume_indexes(database, kept.indexes, indexes_now, changed, kept)
                 node.databases[name] = database
 
     def discard() -> None:

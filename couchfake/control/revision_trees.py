@@ -121,6 +121,14 @@ class RevisionTree:
             waiting += [(each, below, each is revision.children[-1]) for each in reversed(revision.children)]
         return "\n".join(lines)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the tree for JSON: ``id``, and ``revisions`` with ``rev``, ``parent``, ``state`` and ``body``."""
+        parents = {child.rev: each.rev for each in self for child in each.children}
+        revisions = [
+            {"rev": each.rev, "parent": parents.get(each.rev), "state": each.state, "body": each.body} for each in self
+        ]
+        return {"id": self.docid, "revisions": revisions}
+
     def __repr__(self) -> str:
         return f"<revision tree of {self.docid!r}: {sum(1 for _ in self)} revisions, {len(self.conflicts)} conflicts>"
 

@@ -1,52 +1,76 @@
-"""What stands between an edit and a database: design document checks, validation functions, system databases."""
+"""What a node does before and after documents and databases change: the implementation of ``DocumentHooks``.
+
+Design documents are checked and validation functions run; the documents of ``_users`` and of ``_replicator`` have
+rules of their own; ``_global_changes`` and the databases of ``couch_peruser`` follow what happens to others.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from couchfake.auth import users
 from couchfake.auth.permissions import is_database_admin, require_database_admin
 from couchfake.hooks import validation
+from couchfake.hooks.global_changes import GlobalChanges
+from couchfake.hooks.peruser import UserDatabases
+from couchfake.node.node import Node
 from couchfake.replicator import credentials
 from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
+from couchfake.settings import MAX_PARTITION_SIZE, STEM_INTERACTIVE_UPDATES
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
 
-if TYPE_CHECKING:
-    from couchfake.node.node import Node
 
+class Hooks:
+    """The hooks of one node. ``documents`` follows its replicator databases."""
 
-class Rules:
-    """The rules of one server; ``node`` and ``replicator_documents`` are set when all exist."""
+    def __init__(self, node: Node, documents: ReplicatorDocuments) -> None:
+        self._node = node
+        self._config = node.config
+        self._replicator_documents = documents
+        self._auth_ddocs = users.AuthDdocs(node.config, node.databases)
+        self._global_changes = GlobalChanges(node.config, node.databases)
+        self._user_databases = UserDatabases(node)
 
-    node: Node
-    replicator_documents: ReplicatorDocuments
+    # Documents
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
-        if database.name == users.db_name(self.node.config):
-            users.before_write(self.node.config, database, edit, user)
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+        if database.name == users.db_name(self._config):
+            users.before_doc_update(self._config, database, edit, user)
         elif is_replicator_database(database.name):
-            self.replicator_documents.before_write(database, edit, user, new_edits)
+            self._replicator_documents.before_doc_update(database, edit, user, new_edits)
 
     def has_validators(self, database: Database) -> bool:
         return validation.has_validators(database)
 
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        """Return whether ``validate`` may run JavaScript for an edit."""
+        return edit.id.startswith("_design/") or validation.has_validators(database)
+
+    def validators(self, database: Database) -> Any:
+        """Return the validation functions of a database: another object after each change of a design document."""
+        return validation.validators(database, self._node.query_server)
+
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         if edit.id.startswith("_design/"):
             require_database_admin(user, database.security)
-            validation.validate_design_document(database, edit, self.node.query_server)
+            validation.validate_design_document(database, edit, self._node.query_server)
         else:
-            validation.validate_edit(database, edit, old, user, self.node.query_server)
+            validation.validate_edit(database, edit, old, user, self._node.query_server)
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
-        """May refuse to show a document, or give a revision that shows less (those of ``_users`` are their owner's)."""
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+        """Return the revision that a user may see. Raise an error if the user may not see the document at all.
+
+        Owners see their documents in ``_users`` whole; others see a copy with the public members only.
+        """
         visible = self.reader(database, user)
         return leaf if visible is None else visible(entry, leaf)
 
     def reader(self, database: Database, user: Any) -> Visible | None:
-        config = self.node.config
+        config = self._config
         if is_database_admin(user, database.security):
             return None
         if database.name == users.db_name(config):
@@ -56,11 +80,28 @@ class Rules:
         return None
 
     def max_partition_size(self) -> int:
-        return self.node.config.integer("couchdb", "max_partition_size", 0)
+        return self._config[MAX_PARTITION_SIZE]
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def stem_interactive_updates(self) -> bool:
+        return self._config[STEM_INTERACTIVE_UPDATES]
+
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         if any(edit.id.startswith("_design/") for edit in edits):
             validation.forget_validators(database)
-        self.node.tell_updated(database.name)
+        self.after_database_event(database.name, "updated")
         if is_replicator_database(database.name):
-            self.replicator_documents.after_write(database, edits)
+            self._replicator_documents.after_doc_update(database, edits)
+        elif database.name == users.db_name(self._config):
+            self._user_databases.after_doc_update(database, edits)
+
+    # Databases
+
+    def after_database_event(self, name: str, event: str) -> None:
+        self._global_changes.record(name, event)
+        if event == "created":
+            self._auth_ddocs.after_creation(name)
+        elif event == "deleted":
+            self._replicator_documents.forget_database(name)
+
+    def save(self) -> Callable[[], None]:
+        return self._user_databases.save()

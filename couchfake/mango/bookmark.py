@@ -1,7 +1,7 @@
 """Bookmarks: where the next page of a query begins.
 
-A bookmark is base64url of an Erlang term that holds the last row's document id and key. It says nothing of the
-query: used with another one it begins there just the same. Source: the server's ``mango_json_bookmark``.
+A bookmark is base64url of an Erlang term that holds the last row's document id and key. It does not
+name the query: another query may use it, and begins at that row. Source: the server's ``mango_json_bookmark``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 from couchfake.mango.errors import invalid_bookmark
 from couchfake.mango.terms import TermError, read_term
-from couchfake.values.erlang import external
+from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple
 
 NIL = "nil"
-_ATOM_DOCID = b"d\x00\x0estartkey_docid"
-_ATOM_KEY = b"d\x00\x08startkey"
+_DOCID, _KEY = external_atom("startkey_docid"), external_atom("startkey")
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/_\-=\s]")
 
 
@@ -30,16 +29,16 @@ class Bookmark(NamedTuple):
 
 
 def pack(bookmark: Bookmark) -> str:
-    pairs = b"h\x02" + _ATOM_DOCID + external(bookmark.docid) + b"h\x02" + _ATOM_KEY + external(bookmark.key)
-    term = b"l\x00\x00\x00\x02" + pairs + b"j"
+    docid, key = external(bookmark.docid), external(bookmark.key)
+    term = external_list([external_tuple(_DOCID, docid), external_tuple(_KEY, key)])
     packed = zlib.compress(term)
-    if len(packed) <= len(term) - 4:
+    if len(packed) <= len(term) - 5:  # Erlang compresses a term only if the result is no larger, header included
         term = b"P" + len(term).to_bytes(4, "big") + packed
-    return base64.urlsafe_b64encode(b"\x83" + term).decode("ascii").rstrip("=")
+    return base64.urlsafe_b64encode(VERSION + term).decode("ascii").rstrip("=")
 
 
 def unpack(text: str) -> Bookmark:
-    """A CouchError (400) for what is no bookmark."""
+    """Read a bookmark. Raise a CouchError (400) if the text is not one."""
     try:
         if _FOREIGN.search(text):
             raise TermError("not base64")

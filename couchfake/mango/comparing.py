@@ -29,12 +29,12 @@ _RANKS: dict[type, int] = {type(None): 0, bool: 1, int: 2, float: 2, str: 3, lis
 
 
 def rank(value: Any) -> int:
-    """The place of a value's type among the types."""
+    """Return the place of a value's type among the types."""
     return _RANKS.get(type(value), 5)
 
 
 def type_name(value: Any) -> str:
-    """What ``$type`` calls the value."""
+    """Return what ``$type`` calls the value."""
     return ("null", "boolean", "number", "string", "array", "object")[rank(value)]
 
 
@@ -49,7 +49,7 @@ class Comparing:
         return self._collator.sort_key(value)
 
     def comparison(self, name: str, argument: Any) -> Test:
-        """``$lt`` and its kin."""
+        """Return the test of ``$lt``, ``$lte``, ``$eq``, ``$ne``, ``$gte`` or ``$gt``."""
         compare = _OPERATORS[name]
         if type(argument) is int or type(argument) is float:
             return _number_test(compare, argument)
@@ -88,7 +88,7 @@ class Comparing:
         return test
 
     def any_of(self, arguments: list[Any]) -> Test:
-        """Whether a value equals one of ``arguments`` (``$in``, for values that are no arrays)."""
+        """Return a test for equality with one of ``arguments`` (``$in``, for values that are not arrays)."""
         sort_key = self.sort_key
         keys = {sort_key(argument) for argument in arguments}
         plain = {argument for argument in arguments if type(argument) is str}
@@ -122,7 +122,7 @@ class Raw(Comparing):
 
         def test(value: Any) -> bool:
             if type(value) is str and type(argument) is str:
-                return compare(value, argument)  # code points stand in the order of UTF-8
+                return compare(value, argument)  # code points are in the order of UTF-8
             return compare(sort_key(value), key)
 
         return test
@@ -141,24 +141,29 @@ def _number_test(compare: Callable[[Any, Any], bool], argument: int | float) -> 
 
 
 def is_plain(text: str) -> bool:
-    """Whether a string equals no other in the view order than itself among such strings."""
+    """Return whether a string, among such strings, equals only itself in the view order."""
     return text.isascii() and text.isprintable()
 
 
 def same_term(left: Any, right: Any, exactly: bool) -> bool:
-    """Equality of Erlang terms: members in their order; ``exactly`` tells 1 from 1.0."""
-    if isinstance(left, dict):
-        return (
-            isinstance(right, dict)
-            and list(left) == list(right)
-            and all(same_term(left[name], right[name], exactly) for name in left)
-        )
-    if isinstance(left, list):
-        return (
-            isinstance(right, list)
-            and len(left) == len(right)
-            and all(same_term(one, other, exactly) for one, other in zip(left, right, strict=True))
-        )
-    if type(left) in (int, float) and type(right) in (int, float):
-        return bool(left == right) and (type(left) is type(right) or not exactly)
-    return type(left) is type(right) and bool(left == right)
+    """Return whether two JSON values are equal as Erlang terms, members in their order.
+
+    ``exactly`` distinguishes 1 from 1.0.
+    """
+    rest = [(left, right)]
+    while rest:
+        left, right = rest.pop()
+        if isinstance(left, dict):
+            if not isinstance(right, dict) or list(left) != list(right):
+                return False
+            rest += zip(left.values(), right.values(), strict=True)
+        elif isinstance(left, list):
+            if not isinstance(right, list) or len(left) != len(right):
+                return False
+            rest += zip(left, right, strict=True)
+        elif type(left) in (int, float) and type(right) in (int, float):
+            if left != right or (exactly and type(left) is not type(right)):
+                return False
+        elif type(left) is not type(right) or left != right:
+            return False
+    return True

@@ -1,7 +1,7 @@
 """Running a query.
 
-Rows of the chosen index, or documents by id, are gone through in order; each is tested against the whole selector,
-until one more than asked for is found. Documents are tested as they are kept, and put together only when they match.
+Rows of the chosen index, or documents by id, are read in order; each is tested against the whole selector, until one
+more than requested is found. Documents are tested as they are stored, and assembled only if they match.
 
 Source: the server's ``mango_cursor_view``.
 """
@@ -20,12 +20,15 @@ from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.explain import keys
 from couchfake.mango.index import index_rows
 from couchfake.mango.matcher import Matcher
+from couchfake.mango.options import FindOptions
 from couchfake.mango.paths import parse_field, set_path
 from couchfake.mango.planner import Plan
-from couchfake.mango.projection import Projection
+from couchfake.mango.projection import Projection, parse_name
+from couchfake.mango.selector import field_names
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
+from couchfake.views.index import Snapshot
 from couchfake.views.keys import key_range
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ class Found:
 
 @dataclass
 class Statistics:
-    """``execution_stats``: what the query has looked at."""
+    """``execution_stats``: what the query has examined."""
 
     keys: int = 0
     docs: int = 0
@@ -84,10 +87,22 @@ def find(
     threshold: int = SCAN_WARNING_THRESHOLD,
     visible: Visible | None = None,
 ) -> Found:
-    """Run a plan. ``threshold``: documents looked at for each one found from which on a warning is given."""
+    """Run a plan.
+
+    ``threshold``: add a warning if more documents than this are examined for each one found. Raise a CouchError (400)
+    if a name of a field is invalid.
+    """
+    check_names(plan.options)
     if plan.ranges is None or plan.index is None:
         return Found()
     return _Cursor(db, plan, plan.index, collator, visible).run(threshold)
+
+
+def check_names(options: FindOptions) -> None:
+    """Raise a CouchError (400) if the selector, ``fields`` or ``sort`` name a field whose name has an empty part."""
+    names = [name for name in field_names(options.selector) if name]
+    for name in [*names, *(options.fields or []), *(name for name, _ in options.sort)]:
+        parse_name(name)
 
 
 class _Cursor:
@@ -133,6 +148,7 @@ class _Cursor:
     def _scan_documents(self, begin: Bookmark | None) -> None:
         statistics, test = self.statistics, self._test()
         quorum = self.plan.options.r > 1
+        counted = 0, 0  # keys and documents up to the last row that matched
         for entry, leaf in self._documents(begin):
             statistics.keys += 1
             if self.visible is not None:
@@ -143,16 +159,19 @@ class _Cursor:
                 statistics.quorum_docs += 1
             else:
                 statistics.docs += 1
-            if (
-                test(entry, leaf)
-                and (quorum or not self._is_repeated())
-                and not entry.id.startswith("_design/")
-                and not self._take(entry, leaf, entry.id)
-            ):
+            if not test(entry, leaf):
+                continue
+            repeated = not quorum and self._is_repeated()
+            if entry.id.startswith("_design/"):
+                # The server sends its counts with each row, and drops the rows of design documents with their counts.
+                statistics.keys, statistics.docs = counted
+                continue
+            counted = statistics.keys, statistics.docs
+            if not repeated and not self._take(entry, leaf, entry.id):
                 return
 
     def _is_repeated(self) -> bool:
-        """Whether a row is the one that the page before ended with: the first, whichever it is by now.
+        """Return whether a row is the one that the previous page ended with: the first, whichever it is now.
 
         The server counts the rows that match; where documents are read afterwards (``r``) it counts all.
         """
@@ -162,7 +181,7 @@ class _Cursor:
         return False
 
     def _documents(self, begin: Bookmark | None) -> Iterator[_Document]:
-        """The live documents of the query's range, in its direction."""
+        """Iterate over the live documents of the query's range, in its direction."""
         low, high = keys(self.plan)
         if begin is not None:
             low, high = (low, begin.key) if self.plan.descending else (begin.key, high)
@@ -185,7 +204,7 @@ class _Cursor:
                 lowest, inclusive = ids[-1], (False, inclusive[1])
 
     def _id_bounds(self, low: Any, high: Any) -> tuple[str, str | None]:
-        """Ids are strings, which stand above all other values; "" for no upper bound, None for an empty range."""
+        """Return a range of ids, which as strings sort above other values. "" means no upper bound, None no ids."""
         lowest = low if isinstance(low, str) else ""
         highest = "" if high is MAX_KEY else high if isinstance(high, str) else None
         if high == "":
@@ -200,9 +219,8 @@ class _Cursor:
     # ---- going through an index
 
     def _rows(self, begin: Bookmark | None) -> Iterator[tuple[Any, str, Any]]:
-        index = index_rows(self.db, self.index, self.collator)
+        snapshot = self._snapshot()
         options = self.plan.options
-        snapshot = index.update() if options.update and not options.stale else index.snapshot
         first, last = keys(self.plan)
         if self.plan.descending:
             first, last = last, first
@@ -218,6 +236,21 @@ class _Cursor:
             prefix=self.collator.sort_key(options.partition) if options.partition else b"",
         )
         return snapshot.trees[0].rows(span, descending=self.plan.descending)
+
+    def _snapshot(self) -> Snapshot:
+        """Return the index as the query wants it.
+
+        With ``update=false`` an index that was never built is built, as the real server does at once in the background;
+        one that is behind answers as it is, and follows before the next query.
+        """
+        index = index_rows(self.db, self.index, self.collator)
+        if self.plan.options.update and not self.plan.options.stale:
+            return index.update()
+        snapshot = index.snapshot
+        if not self.index.autoupdate:
+            return snapshot
+        following = index.update_in_background()
+        return snapshot if snapshot.update_seq else following
 
     def _check_direction(self, first: Any, last: Any) -> None:
         one, other = self.collator.sort_key(first), self.collator.sort_key(last)
@@ -246,7 +279,7 @@ class _Cursor:
                 return
 
     def _scan_covering(self, begin: Bookmark | None) -> None:
-        """The index holds all that is asked: documents are made of its keys."""
+        """Read documents from the keys of an index that has all requested fields."""
         paths = [parse_field(column) for column in self.index.columns]
         match = self.matcher.match
         for key, docid, _ in self._rows(begin):
@@ -260,7 +293,7 @@ class _Cursor:
     # ---- documents
 
     def _test(self) -> Callable[[DocumentEntry, Revision], bool]:
-        """The selector's test on a stored document, made to build as little as it can."""
+        """Return the selector's test of a stored document. It builds as little of the document as possible."""
         matches, names = self.matcher.matches, self.matcher.meta_names
         if self.matcher.whole or names - {"_id"}:
             return lambda entry, leaf: self.matcher.match(self._document(entry, leaf))
@@ -272,11 +305,11 @@ class _Cursor:
         document = self.db.open_doc(entry, leaf)
         if self.shown.conflicts:
             with self.db.lock:
-                document.update(meta_members(entry, leaf, self.shown, 0))
+                document.update(meta_members(entry, leaf, self.shown))
         return document
 
     def _take(self, entry: DocumentEntry, leaf: Revision, key: Any) -> bool:
-        """A document that matches; False when there is one more than was asked for."""
+        """Take a document that matches. Return False if it is one more than requested."""
         if self.projection is not None:
             document = self._document(entry, leaf) if self._counts() else _NOTHING
             return self._take_document(document, Bookmark(entry.id, key))
@@ -295,7 +328,7 @@ class _Cursor:
         return True
 
     def _counts(self) -> bool:
-        """Whether the next document that matches is one of the answer."""
+        """Return whether the next document that matches is one of the answer."""
         return self.to_skip == 0 and self.left > 0
 
     def _goes_on(self, bookmark: Bookmark) -> bool:
@@ -325,7 +358,7 @@ class _Cursor:
         return warnings
 
     def _unused_index(self) -> str | None:
-        """The index that was asked for by name, and not taken."""
+        """Return a warning if ``use_index`` names an index that was not chosen."""
         if not self.plan.options.use_index:
             return None
         ddoc, *name = self.plan.options.use_index

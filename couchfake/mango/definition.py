@@ -20,7 +20,7 @@ from couchfake.mango.options import Auto, IndexOptions, parse_definition
 from couchfake.mango.selector import Selector
 from couchfake.mango.sort import Sort
 from couchfake.values import json
-from couchfake.values.erlang import external, write_term
+from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple, write_term
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -32,13 +32,14 @@ ALL_DOCS_COLUMN = "_id"
 class IndexDefinition:
     """One index. ``ddoc`` is None for the index over all documents, which every database has.
 
-    ``definition`` is the view's ``map`` member.
+    ``definition`` is the view's ``map`` member. ``autoupdate``: the index is updated in the background.
     """
 
     ddoc: str | None
     name: str
     definition: dict[str, Any]
     partitioned: bool = False
+    autoupdate: bool = True
 
     @property
     def special(self) -> bool:
@@ -50,7 +51,7 @@ class IndexDefinition:
 
     @property
     def columns(self) -> list[str]:
-        """The indexed fields. A definition by hand may lack them, and breaks every query."""
+        """The indexed fields. A hand-written definition may lack them, and breaks every query."""
         if self.special:
             return [ALL_DOCS_COLUMN]
         if "fields" not in self.definition:
@@ -64,16 +65,16 @@ class IndexDefinition:
 
     @property
     def place(self) -> tuple[bool, str, str]:
-        """The order of indexes in listings, and what tells one from another."""
+        """The order of indexes in listings, and the identity of an index."""
         return self.ddoc is not None, self.ddoc or "", self.name
 
     def covers(self, fields: Iterable[Any] | None) -> bool:
-        """Whether the index holds all of these fields (None: whole documents)."""
-        held = {ALL_DOCS_COLUMN, *self.columns}  # a field may be an object, which no index holds
+        """Return whether the index holds all of these fields (None: whole documents)."""
+        columns = {ALL_DOCS_COLUMN, *self.columns}  # a field may be an object, which no index has
         return (
             not self.special
             and fields is not None
-            and all(isinstance(field, str) and field in held for field in fields)
+            and all(isinstance(field, str) and field in columns for field in fields)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def _shown_definition(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def indexes_of(db: Database) -> list[IndexDefinition]:
-    """All indexes of a database, the one over all documents first, then by design document and name."""
+    """Return all indexes of a database, the one over all documents first, then by design document and name."""
     found = [ALL_DOCS]
     for entry in db.ddocs():
         body = entry.winner.body
@@ -111,7 +112,7 @@ def indexes_of(db: Database) -> list[IndexDefinition]:
 
 
 def indexes_in(ddoc: str, body: dict[str, Any], partitioned_db: bool) -> list[IndexDefinition]:
-    """The indexes of one design document. Views that hold no good definition are passed over."""
+    """Return the indexes of one design document. Views without a valid definition are skipped."""
     views = body.get("views")
     if body.get("language") != "query" or not isinstance(views, dict):
         return []
@@ -119,8 +120,11 @@ def indexes_in(ddoc: str, body: dict[str, Any], partitioned_db: bool) -> list[In
     partitioned = options.get("partitioned") if isinstance(options, dict) else None
     if not isinstance(partitioned, bool):
         partitioned = partitioned_db
+    autoupdate = body.get("autoupdate") is not False
     return [
-        IndexDefinition(ddoc, name, view["map"], partitioned) for name, view in views.items() if _is_definition(view)
+        IndexDefinition(ddoc, name, view["map"], partitioned, autoupdate)
+        for name, view in views.items()
+        if _is_definition(view)
     ]
 
 
@@ -136,7 +140,7 @@ def _is_definition(view: Any) -> bool:
 
 @dataclass(frozen=True)
 class NewIndex:
-    """An index that was asked for: where it goes, what is to be stored."""
+    """A requested index: its design document, its name, what is stored."""
 
     ddoc: str
     name: str
@@ -151,7 +155,7 @@ class NewIndex:
 
 
 def new_index(options: IndexOptions) -> NewIndex:
-    """Find the names, check type and definition."""
+    """Check the type and the definition, and generate names that are missing."""
     if options.type in ("text", "nouveau"):
         raise CouchError(503, "required index service unavailable", options.type)
     if options.type != "json":
@@ -170,23 +174,19 @@ def new_index(options: IndexOptions) -> NewIndex:
 
 
 def generated_name(options: IndexOptions) -> str:
-    """The SHA-1 of the definition and all options as an Erlang term."""
+    """Return the SHA-1 of the definition and all options as an Erlang term."""
     given = {"def" if name == "index" else name: value for name, value in options.given.items()}
-    pairs = [b"h\x02" + _atom(name) + _option_term(given[name]) for name in sorted(given)]
-    term = b"\x83h\x02" + external(options.index) + b"l" + len(pairs).to_bytes(4, "big") + b"".join(pairs) + b"j"
-    return hashlib.sha1(term).hexdigest()
-
-
-def _atom(name: str) -> bytes:
-    return b"d" + len(name).to_bytes(2, "big") + name.encode("ascii")
+    pairs = [external_tuple(external_atom(name), _option_term(given[name])) for name in sorted(given)]
+    term = external_tuple(external(options.index), external_list(pairs))
+    return hashlib.sha1(VERSION + term).hexdigest()
 
 
 def _option_term(value: Any) -> bytes:
-    return _atom(value.atom) if isinstance(value, Auto) else external(value)
+    return external_atom(value.atom) if isinstance(value, Auto) else external(value)
 
 
 def query_ddoc(body: dict[str, Any] | None) -> dict[str, Any]:
-    """The body of a design document that an index is to be put into; None where there is none (any more)."""
+    """Return the body of the design document for a new index. ``body`` is None if there is no live one."""
     if body is None:
         return {"language": "query"}
     if body.get("language") != "query":
@@ -196,7 +196,7 @@ def query_ddoc(body: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def with_index(body: dict[str, Any] | None, index: NewIndex) -> dict[str, Any] | None:
-    """The design document with the index in it; None if it is there already, just so."""
+    """Return the design document with the index in it, or None if it has the same index already."""
     ddoc = dict(query_ddoc(body))
     views = ddoc.get("views")
     ddoc["views"] = {**(views if isinstance(views, dict) else {}), index.name: index.view()}
@@ -210,7 +210,7 @@ def with_index(body: dict[str, Any] | None, index: NewIndex) -> dict[str, Any] |
 
 
 def without_index(body: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """The design document without the index; None where nothing else is left of it."""
+    """Return the design document without the index, or None if nothing else remains."""
     ddoc = dict(query_ddoc(body))
     views = {other: view for other, view in ddoc["views"].items() if other != name}
     if views:

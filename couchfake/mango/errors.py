@@ -1,4 +1,4 @@
-"""What Mango says of queries that it refuses.
+"""The errors of queries that Mango refuses.
 
 Values are quoted as the server quotes them: most in Erlang's plainest notation (``<<51>>``), those of sorts in the
 readable one (``<<"3">>``). Source: the server's ``mango_error``.
@@ -18,7 +18,7 @@ def bad_request(error: str, reason: str) -> CouchError:
 
 
 def unknown_error(module: str, name: str, value: Any) -> CouchError:
-    """A refusal that the server has no words for."""
+    """A refusal without a text of its own."""
     return ServerError(f"Unknown Error: {module} :: {{{name},{write_term(value)}}}")
 
 
@@ -48,7 +48,7 @@ def missing_field_name() -> CouchError:
 
 
 def invalid_field_name(name: str) -> CouchError:
-    return unknown_error("mango_util", "invalid_field_name", name)
+    return bad_request("invalid_field_name", f"Invalid field name: {name}")
 
 
 def invalid_sort(sort: Any) -> CouchError:

@@ -5,17 +5,18 @@ Source: CouchDB documentation, "/{db}/_explain".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.planner import Plan, Trace
-from couchfake.mango.ranges import MAX, MIN, end_key, indexable_fields, start_key
+from couchfake.mango.ranges import MAX, MIN, check_end, end_key, indexable_fields, start_key
 from couchfake.mango.selector import Selector, field_names
 from couchfake.values.collation import MAX_KEY
 
 
 def explain(db_name: str, partitioned: bool, plan: Plan) -> dict[str, Any]:
-    """The answer, members in the server's order."""
+    """Return the answer of ``_explain``, its members in the server's order."""
     options = plan.options
     answer: dict[str, Any] = {
         "dbname": db_name,
@@ -36,12 +37,13 @@ def explain(db_name: str, partitioned: bool, plan: Plan) -> dict[str, Any]:
 
 
 def keys(plan: Plan) -> tuple[Any, Any]:
-    """The lowest and the highest key that the query looks at; None twice where it looks at nothing."""
+    """Return the lowest and the highest key that the query looks at, None twice if it looks at nothing."""
     if plan.ranges is None:
         return None, None
     if plan.index is None or not plan.index.special:
         return start_key(plan.ranges), end_key(plan.ranges)
     (span,) = plan.ranges
+    check_end(span)
     return "" if span.low is MIN else span.low, MAX_KEY if span.high is MAX else span.high
 
 
@@ -71,7 +73,7 @@ def _shown_key(key: Any) -> Any:
 
 
 def _hints(selector: Selector) -> dict[str, Any]:
-    """Which fields of the selector an index could serve. (Text indexes put a type behind a colon: it is cut off.)"""
+    """Return which fields of the selector an index could serve. The part from a colon on, a type, is cut off."""
     indexable = {name.partition(":")[0] for name in indexable_fields(selector)}
     return {
         "type": "json",
@@ -81,50 +83,62 @@ def _hints(selector: Selector) -> dict[str, Any]:
 
 
 def _candidates(plan: Plan) -> list[dict[str, Any]]:
-    """The indexes that were not taken, the last by name first, each with one reason."""
+    """Return the indexes that were not taken, the last by name first, each with one reason."""
     verdicts = _verdicts(plan.trace, plan.index)
     return [
         {
             "index": index.to_json(),
             "analysis": {
-                "usable": usable,
-                "reasons": [{"name": reason}],
-                "ranking": ranking,
+                "usable": verdict.usable,
+                "reasons": [{"name": verdict.reason}],
+                "ranking": verdict.rank,
                 "covering": None if index.special else index.covers(plan.options.fields),
             },
         }
         for index in reversed(plan.trace.all)
         if plan.index is None or index.place != plan.index.place
-        for usable, reason, ranking in [verdicts[index.place]]
+        for verdict in [verdicts[index.place]]
     ]
 
 
-_Verdict = tuple[bool, str, int]
+@dataclass
+class _Verdict:
+    """Whether an index could serve, why it was not taken, and its rank behind the one that was."""
+
+    usable: bool
+    reason: str
+    rank: int
 
 
 def _verdicts(trace: Trace, chosen: IndexDefinition | None) -> dict[tuple[bool, str, str], _Verdict]:
-    """For each index whether it could serve, why it was not taken, and its rank behind the one that was.
+    """Return the verdict on each index.
 
-    An index that falls out at an early stage stands behind those that fall out later; a stage at which none falls
-    out takes no rank.
+    An index that drops out at an early stage ranks behind those that drop out later; a stage at which none drops out
+    takes no rank. A partial index that is named counts as dropped at the first stage and goes on all the same: its
+    ranks are added up.
     """
     stages = (
         (trace.allowed, trace.of_type, True, "unfavored_type"),
         (trace.usable, trace.allowed, True, "excluded_by_user"),
         (trace.in_scope, trace.usable, False, ""),
-        (trace.considered, trace.in_scope, False, "scope_mismatch"),
-        (trace.all, trace.considered, False, "is_partial"),
+        (trace.whole, trace.in_scope, False, "scope_mismatch"),
+        (trace.all, trace.whole, False, "is_partial"),
     )
     verdicts: dict[tuple[bool, str, str], _Verdict] = {}
-    rank = max(1, len(trace.ranked))
-    for before, after, usable, reason in stages:
-        left = {index.place for index in after}
-        fallen = [index.place for index in before if index.place not in left]
-        for place in fallen:
-            verdicts[place] = usable, reason or trace.unusable[place], rank
-        rank += 1 if fallen else 0
+
+    def add(place: tuple[bool, str, str], usable: bool, reason: str, rank: int) -> None:
+        known = verdicts.setdefault(place, _Verdict(True, reason, 0))
+        verdicts[place] = _Verdict(known.usable and usable, reason, known.rank + rank)
+
     for n, ranked in enumerate(trace.ranked):
         columns = len(chosen.columns) if chosen else 0
         reason = "alphabetically_comes_after" if len(ranked.index.columns) <= columns else "too_many_fields"
-        verdicts[ranked.index.place] = True, "less_overlap" if ranked.missed else reason, n
+        add(ranked.index.place, True, "less_overlap" if ranked.missed else reason, n)
+    rank = max(1, len(trace.ranked))
+    for before, after, usable, reason in stages:
+        remaining = {index.place for index in after}
+        dropped = [index.place for index in before if index.place not in remaining]
+        for place in dropped:
+            add(place, usable, reason or trace.unusable[place], rank)
+        rank += 1 if dropped else 0
     return verdicts

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from couchfake.mango.definition import IndexDefinition
+from couchfake.mango.definition import IndexDefinition, indexes_of
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.paths import BAD_PATH, NOT_FOUND, get_path, parse_field
 from couchfake.mango.selector import normalise
 from couchfake.storage.documents import DocOptions, meta_members
+from couchfake.storage.places import Place
 from couchfake.values import json
 from couchfake.values.collation import Collator
-from couchfake.views.index import Index, TreeDefinition, shared_index
+from couchfake.views.index import Index, TreeDefinition
 from couchfake.views.reduce import Count
+from couchfake.views.shared import shared_index
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
     from couchfake.storage.documents import DocumentEntry
+
+MANGO_INDEXES: Place[tuple[str, bool], Index] = Place("Mango indexes, by definition and whether partitioned")
 
 LOSERS = DocOptions(conflicts=True, deleted_conflicts=True)
 
@@ -26,19 +30,27 @@ KeysOf = Callable[["DocumentEntry"], Rows]
 
 
 def index_rows(db: Database, definition: IndexDefinition, collator: Collator) -> Index:
-    """The index of this definition, which follows the database; design documents that define the same share it."""
-    name = "mango", json.dumps(definition.definition), definition.partitioned
+    """Return the index of this definition, which follows the database. Those that define the same share it."""
 
     def make() -> Index:
         tree = TreeDefinition(collator.sort_key, [Count()], partitioned=definition.partitioned)
         keys_of = mapper(db, definition, collator)
         return Index(db, [tree], lambda entries: [[keys_of(entry)] for entry in entries])
 
-    return shared_index(db, name, make)
+    return shared_index(db, MANGO_INDEXES, _key(definition), make, lambda: defined_keys(db))
+
+
+def defined_keys(db: Database) -> set[tuple[str, bool]]:
+    """Return the keys in ``MANGO_INDEXES`` of all indexes that design documents define."""
+    return {_key(definition) for definition in indexes_of(db)}
+
+
+def _key(definition: IndexDefinition) -> tuple[str, bool]:
+    return json.dumps(definition.definition), definition.partitioned
 
 
 def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> KeysOf:
-    """From a document to its rows in the index: one or none."""
+    """Return the function from a document to its rows in the index: one, or no row."""
     paths: Sequence[tuple[str, ...]] | None = None
     partial_filter = definition.partial_filter
     wanted = Matcher(normalise(partial_filter), collator).match if partial_filter else None
@@ -61,8 +73,8 @@ def mapper(db: Database, definition: IndexDefinition, collator: Collator) -> Key
 
 
 def _whole(db: Database, entry: DocumentEntry) -> dict[str, Any]:
-    """A document as indexes see it: with the names of the revisions that lost."""
+    """Return a document as indexes see it: with its conflicting revisions."""
     with db.lock:
         document = db.open_doc(entry)
-        document.update(meta_members(entry, entry.winner, LOSERS, 0))
+        document.update(meta_members(entry, entry.winner, LOSERS))
     return document

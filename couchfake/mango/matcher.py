@@ -9,38 +9,46 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import regex
-
 from couchfake.errors import CouchError
-from couchfake.mango.comparing import Comparing, Test, same_term, type_name
-from couchfake.mango.errors import crash
+from couchfake.mango.comparing import Comparing, Test
+from couchfake.mango.deep_matcher import DeepMatcher
+from couchfake.mango.operators import elements_test, operator_test
 from couchfake.mango.paths import BAD_PATH, NOT_FOUND, get_path, parse_field
-from couchfake.mango.pcre.regex import regex_test
-from couchfake.mango.selector import COMPARISONS, Selector
+from couchfake.mango.selector import ELEMENTS, Selector
 from couchfake.values.collation import Collator
+from couchfake.values.recursion import is_deeper_than
+
+DocumentTest = Callable[[Any, Any], bool]
+
+DEEPEST = 60
+"""Levels of a selector that are compiled; a deeper one is interpreted."""
 
 
 class Matcher:
-    """``matches(body, meta)``: whether a document matches.
+    """``matches(body, meta)`` returns whether a document matches.
 
-    ``body`` holds the document's own members. Those that begin with an underscore are looked up in ``meta``;
-    ``meta_names`` says which of them the selector asks for. Where ``whole`` is true the selector compares the document
-    itself, and ``body`` must be all of it. ``match(document)`` takes a complete document.
+    ``body`` has the document's own members. Those that begin with an underscore are looked up in ``meta``;
+    ``meta_names`` are those that the selector names. If ``whole`` is true the selector looks at the whole document, and
+    ``body`` must be all of it. ``match(document)`` takes a complete document.
     """
 
     def __init__(self, selector: Selector, collator: Collator) -> None:
         self.selector = selector
         self.meta_names: set[str] = set()
         self.whole = False
-        compiler = _Compiler(self)
-        self.matches: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
-        self.matches = compiler.document_test(selector, Comparing(collator)) if selector else _always
+        self.matches: DocumentTest = self._test(selector, Comparing(collator))
+
+    def _test(self, selector: Selector, order: Comparing) -> DocumentTest:
+        if not selector:
+            return _always
+        if is_deeper_than(selector, DEEPEST):
+            self.whole = True
+            matches = DeepMatcher(selector, order).matches
+            return lambda body, meta: matches(body)
+        return _Compiler(self).document_test(selector, order)
 
     def match(self, document: Mapping[str, Any]) -> bool:
         return self.matches(document, document)
-
-
-DocumentTest = Callable[[Any, Any], bool]
 
 
 def _always(body: Any, meta: Any) -> bool:
@@ -85,7 +93,7 @@ class _Compiler:
     # ---- conditions on a value
 
     def value_test(self, condition: Selector, order: Comparing) -> Test:
-        """A test of any value: what stands under a field, or inside ``$elemMatch``."""
+        """Return a test of any value: that of a field, or an element inside ``$elemMatch``."""
         ((name, argument),) = condition.items()
         if name == "$and":
             tests = [self.value_test(each, order) for each in argument]
@@ -93,7 +101,7 @@ class _Compiler:
         if name == "$or":
             tests = [self.value_test(each, order) for each in argument]
             return lambda value: not tests or any(test(value) for test in tests)
-        if name == "$nor":  # left only inside $elemMatch and its kin
+        if name == "$nor":  # only inside $elemMatch and the like
             tests = [self.value_test(each, order) for each in argument]
             return lambda value: not any(test(value) for test in tests)
         if name == "$not":
@@ -103,8 +111,10 @@ class _Compiler:
             return lambda value: True
         if name == "":
             return self.value_test(argument, order)
+        if name in ELEMENTS:
+            return elements_test(name, self.value_test(argument, order))
         if name.startswith("$"):
-            return self._operator_test(name, argument, order)
+            return operator_test(name, argument, order)
         return self._nested_field_test(name, argument, order)
 
     def _nested_field_test(self, field: str, condition: Selector, order: Comparing) -> Test:
@@ -123,15 +133,6 @@ class _Compiler:
             return found is not BAD_PATH and test(found)
 
         return field_test
-
-    def _operator_test(self, name: str, argument: Any, order: Comparing) -> Test:
-        if name in COMPARISONS:
-            return order.comparison(name, argument)
-        if name in ("$in", "$nin"):
-            return _in_test(order.any_of(argument), name == "$in")
-        if name in ("$elemMatch", "$allMatch", "$keyMapMatch"):
-            return _ELEMENT_TESTS[name](self.value_test(argument, order))
-        return _OPERATOR_TESTS[name](argument)
 
 
 def _all_documents(tests: list[DocumentTest]) -> DocumentTest:
@@ -152,7 +153,7 @@ def _all_documents(tests: list[DocumentTest]) -> DocumentTest:
 
 def _any_document(tests: list[DocumentTest]) -> DocumentTest:
     if not tests:
-        return _always  # an $or without branches beside other conditions is none
+        return _always  # an $or without branches imposes no condition
 
     def some(body: Any, meta: Any) -> bool:
         for test in tests:
@@ -164,7 +165,7 @@ def _any_document(tests: list[DocumentTest]) -> DocumentTest:
 
 
 def _failing(error: CouchError) -> DocumentTest:
-    """A condition that the server only finds wrong when it looks at a document."""
+    """Return a test for a condition that the server finds wrong only when it looks at a document."""
 
     def fail(body: Any, meta: Any) -> bool:
         raise error
@@ -196,126 +197,3 @@ def _path_test(path: tuple[str, ...], test: Test, absent: bool, underscored: boo
         return value is not BAD_PATH and test(value)
 
     return path_test
-
-
-# ---- operators
-
-
-def _in_test(equals_any: Test, wanted: bool) -> Test:
-    """Arrays are looked into: one of their elements may be meant; the array itself never is."""
-
-    def test(value: Any) -> bool:
-        found = any(equals_any(each) for each in value) if type(value) is list else equals_any(value)
-        return found is wanted
-
-    return test
-
-
-def _all_test(wanted: list[Any]) -> Test:
-    if not wanted:
-        return lambda value: False
-    whole = wanted[0] if len(wanted) == 1 and isinstance(wanted[0], list) else None
-
-    def test(value: Any) -> bool:
-        if type(value) is not list:
-            return False
-        if whole is not None and same_term(whole, value, exactly=False):
-            return True
-        return all(any(same_term(each, element, exactly=True) for element in value) for each in wanted)
-
-    return test
-
-
-def _mod_test(argument: list[int]) -> Test:
-    divisor, remainder = argument
-
-    def test(value: Any) -> bool:
-        if type(value) is not int:
-            return False
-        if not divisor:
-            raise crash("badarith")
-        rest = abs(value) % abs(divisor)
-        return (rest if value >= 0 else -rest) == remainder
-
-    return test
-
-
-def _exists_test(wanted: bool) -> Test:
-    return lambda value: wanted
-
-
-def _type_test(name: str) -> Test:
-    return lambda value: type_name(value) == name
-
-
-def _size_test(size: int) -> Test:
-    return lambda value: type(value) is list and len(value) == size
-
-
-def _regex_test(pattern: str) -> Test:
-    search = regex_test(pattern)
-    return lambda value: type(value) is str and search(value)
-
-
-_grapheme = regex.compile(r"\X").match
-
-
-def _begins_with_test(prefix: str) -> Test:
-    """The prefix must end where a grapheme ends: ``a`` is none of ``a`` with a combining accent."""
-    length = len(prefix)
-
-    def test(value: Any) -> bool:
-        if type(value) is not str or not value.startswith(prefix):
-            return False
-        behind = value[length : length + 1]
-        if not length or not behind or (behind.isascii() and behind != "\n"):
-            return True
-        last = _grapheme(value, length - 1)
-        return last is not None and last.end() == length
-
-    return test
-
-
-def _element_matches(test: Test) -> Test:
-    def element_matches(value: Any) -> bool:
-        return type(value) is list and _without_crash(lambda: any(test(each) for each in value))
-
-    return element_matches
-
-
-def _all_elements_match(test: Test) -> Test:
-    def all_elements_match(value: Any) -> bool:
-        return type(value) is list and bool(value) and _without_crash(lambda: all(test(each) for each in value))
-
-    return all_elements_match
-
-
-def _key_matches(test: Test) -> Test:
-    def key_matches(value: Any) -> bool:
-        return isinstance(value, dict) and _without_crash(lambda: any(test(each) for each in value))
-
-    return key_matches
-
-
-def _without_crash(matches: Callable[[], bool]) -> bool:
-    """Inside of arrays a condition that breaks is one that does not match."""
-    try:
-        return matches()
-    except CouchError:
-        return False
-
-
-_ELEMENT_TESTS: dict[str, Callable[[Test], Test]] = {
-    "$elemMatch": _element_matches,
-    "$allMatch": _all_elements_match,
-    "$keyMapMatch": _key_matches,
-}
-_OPERATOR_TESTS: dict[str, Callable[[Any], Test]] = {
-    "$all": _all_test,
-    "$mod": _mod_test,
-    "$exists": _exists_test,
-    "$type": _type_test,
-    "$size": _size_test,
-    "$regex": _regex_test,
-    "$beginsWith": _begins_with_test,
-}

@@ -1,6 +1,6 @@
 """The bodies of Mango's requests, checked as the server checks them.
 
-Members are checked in the server's own order, whatever the order in which they came; what is left over at the end is
+Members are checked in the server's order, whatever their order in the body; members that remain at the end are
 refused. Source: CouchDB documentation, "/{db}/_find", and the server's ``mango_opts``.
 """
 
@@ -74,7 +74,7 @@ class IndexOptions:
 
 
 class Auto:
-    """An Erlang atom among option values: a default that stands for what is to be found out."""
+    """An Erlang atom among option values: a default that is resolved later."""
 
     def __init__(self, atom: str) -> None:
         self.atom = atom
@@ -123,13 +123,13 @@ def parse_bulk_delete(body: dict[str, Any]) -> list[Any]:
 
 
 def _checked(body: dict[str, Any], spec: _Spec) -> dict[str, Any]:
-    left = dict(body)
+    remaining = dict(body)
     values = {}
     for name, default, check in spec:
-        if name not in left and default is _REQUIRED:
+        if name not in remaining and default is _REQUIRED:
             raise bad_request("missing_required_key", f"Missing required key: {name}")
-        values[name] = check(left.pop(name)) if name in left else default
-    for name in left:
+        values[name] = check(remaining.pop(name)) if name in remaining else default
+    for name in remaining:
         raise bad_request("invalid_key", f"Invalid key {name} for this request.")
     return values
 
@@ -175,7 +175,7 @@ def _selector(value: Any) -> Selector:
 
 
 def _use_index(value: Any) -> list[str]:
-    """``"ddoc"``, ``"ddoc/name"``, ``["ddoc"]``, ``["ddoc", "name"]``; ``_design/`` may stand before ddoc."""
+    """``"ddoc"``, ``"ddoc/name"``, ``["ddoc"]``, ``["ddoc", "name"]``; ``_design/`` may precede ddoc."""
     if value is None:
         return []
     parts = value

@@ -10,7 +10,7 @@ from couchfake.values.integers import read_integer
 
 
 class Absent:
-    """What a path leads to when it leads to no value."""
+    """The result of a path that leads to no value."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -23,14 +23,14 @@ NOT_FOUND: Final[Any] = Absent("NOT_FOUND")
 """An object on the way has no such member."""
 
 BAD_PATH: Final[Any] = Absent("BAD_PATH")
-"""The way leads into something that has no members, or past the end of an array."""
+"""The path leads into a value without members, or past the end of an array."""
 
 _DOT = re.compile(r"(?<!\\)\.")
 _POSITION = re.compile(r"[+-]?[0-9]+\Z")
 
 
 def parse_field(field: str) -> tuple[str, ...]:
-    """The names on the way. A backslash keeps a dot from parting; all backslashes are dropped then."""
+    """Split a name at its dots. A backslash before a dot keeps it; all backslashes are dropped then."""
     parts = _DOT.split(field) if "\\" in field else field.split(".")
     if not all(parts):
         raise invalid_field_name(field)
@@ -38,7 +38,7 @@ def parse_field(field: str) -> tuple[str, ...]:
 
 
 def get_path(value: Any, path: tuple[str, ...]) -> Any:
-    """The value at the end of a path, or ``NOT_FOUND``, or ``BAD_PATH``."""
+    """Return the value at the end of a path, ``NOT_FOUND`` or ``BAD_PATH``."""
     for name in path:
         if isinstance(value, dict):
             value = value.get(name, NOT_FOUND)
@@ -62,9 +62,9 @@ def _position(name: str, length: int) -> int | None:
 
 
 def set_path(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Put a value where a path leads, making the objects on the way; objects that are there already are copied.
+    """Set the value at the end of a path. Objects on the way are created; existing ones are copied.
 
-    An array on the way is left alone: it came as a whole.
+    An array on the way is not changed: it was set as a whole.
     """
     *way, last = path
     for name in way:

@@ -1,10 +1,10 @@
 """Which index answers a query.
 
-Of the indexes that hold every document the query may find, and in the order that it asks for, the one is taken whose
-first columns are narrowed by most of the selector's fields; then the one with fewest columns; then the first by name.
-Nothing is known of how many rows a range holds. Where no index serves, all documents are looked at.
+Of the indexes that have every document the query may find, in the requested order, the one is chosen whose first
+columns are narrowed by most of the selector's fields; then the one with fewest columns; then the first by name.
+The number of rows in a range is not considered. If no index can be used, all documents are read.
 
-What was considered, and why it was not taken, is kept for ``_explain``.
+What was considered, and why it was not chosen, is recorded for ``_explain``.
 Source: the server's ``mango_idx``, ``mango_idx_view`` and ``mango_cursor``.
 """
 
@@ -40,10 +40,10 @@ class Ranked:
 
 @dataclass
 class Trace:
-    """What became of the indexes: each list a part of the one before."""
+    """What became of the indexes: each list is a part of the one before, but for partial indexes that are named."""
 
     all: list[IndexDefinition]
-    considered: list[IndexDefinition]  # without partial indexes that were not asked for
+    whole: list[IndexDefinition]  # without partial indexes
     in_scope: list[IndexDefinition]  # of the query's partition, or of the whole database
     usable: list[IndexDefinition]
     unusable: dict[tuple[bool, str, str], str]  # place of an index in scope → why it cannot serve
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def covering(self) -> bool:
-        """Whether the index holds all that is asked, so that documents are not read."""
+        """Return whether the index has all requested fields, so that documents are not read."""
         fields = self.options.fields
         if self.index is None or fields is None:
             return False
@@ -86,7 +86,7 @@ def plan(
     partitioned: bool = False,
     explain: bool = False,
 ) -> Plan:
-    """Choose. ``explain``: answer even where the query cannot run. A CouchError otherwise."""
+    """Choose an index. Raise a CouchError if the query cannot run, unless it is for ``explain``."""
     trace = _usable_indexes(options, indexes)
     if not trace.usable and not explain:
         raise errors.no_usable_index("" if not partitioned else "partitioned " if options.partition else "global ")
@@ -107,7 +107,7 @@ def _refuse_fallback(use_index: list[str], usable: list[IndexDefinition]) -> Non
     if use_index:
         ddoc, name = [*use_index, None][:2]
         raise errors.invalid_index(f"_design/{_bare(str(ddoc))}", name)
-    if all(index.special for index in usable):
+    if len(usable) == 1:  # the server refuses only if there is no other index to choose
         raise errors.index_not_named()
 
 
@@ -119,7 +119,8 @@ def _usable_indexes(options: FindOptions, indexes: Sequence[IndexDefinition]) ->
     reasons = {index.place: _why_unusable(index, options.selector, sort_fields) for index in in_scope}
     usable = [index for index in in_scope if reasons[index.place] is None]
     unusable = {place: reason for place, reason in reasons.items() if reason is not None}
-    return Trace(list(indexes), considered, in_scope, usable, unusable)
+    whole = [index for index in indexes if index.partial_filter is None]
+    return Trace(list(indexes), whole, in_scope, usable, unusable)
 
 
 def _with_best_index(options: FindOptions, trace: Trace, sort_key: SortKey) -> Plan:
@@ -140,7 +141,7 @@ def _with_best_index(options: FindOptions, trace: Trace, sort_key: SortKey) -> P
 
 
 def _prefix(columns: list[str], narrowed: dict[str, Range | None]) -> list[Range | None]:
-    """The ranges of an index's first columns, up to the first that has none."""
+    """Return the ranges of an index's first columns, up to the first column without one."""
     prefix = []
     for column in columns:
         if column not in narrowed:
@@ -150,7 +151,7 @@ def _prefix(columns: list[str], narrowed: dict[str, Range | None]) -> list[Range
 
 
 def named_by(use_index: list[str], indexes: Sequence[IndexDefinition]) -> list[IndexDefinition]:
-    """The indexes that ``use_index`` means: one, or all of a design document."""
+    """Return the indexes that ``use_index`` names: one, or all of a design document."""
     if not use_index:
         return []
     ddoc = f"_design/{_bare(use_index[0])}"
@@ -182,7 +183,7 @@ def _why_unusable(index: IndexDefinition, selector: Selector, sort_fields: list[
 
 
 def _serves_sort(columns: list[str], sort_fields: list[str], selector: Selector) -> bool:
-    """Whether rows come in this order: the columns begin with the sort's, after any that have one value only."""
+    """Return whether rows come in this order: the sort's columns first, but for columns with one value only."""
     if not sort_fields:
         return True
     for n, column in enumerate(columns):
@@ -194,20 +195,23 @@ def _serves_sort(columns: list[str], sort_fields: list[str], selector: Selector)
 
 
 def _is_text_search(selector: Any) -> bool:
-    """Whether ``$text`` is asked for.
+    """Return whether the selector uses ``$text``.
 
-    The server looks for it in the arguments of conditions, too, and breaks on what it does not expect to find there:
-    null and arrays inside of arrays, objects of several members. It does so wherever there is an index to consider.
+    The server looks for it in the arguments of conditions, too, and breaks on what it does not expect there: null and
+    arrays inside of arrays, objects of several members. It does so for each index that it considers.
     """
-    if isinstance(selector, (str, int, float)):
-        return False
-    if not isinstance(selector, dict) or len(selector) > 1:
-        raise crash("function_clause")
-    for name, condition in selector.items():
-        if name == "$default":
-            return True
-        if isinstance(condition, list):
-            return any(_is_text_search(each) for each in condition)
-        if isinstance(condition, dict):
-            return _is_text_search(condition)
+    rest = [selector]
+    while rest:
+        selector = rest.pop()
+        if isinstance(selector, (str, int, float)):
+            continue
+        if not isinstance(selector, dict) or len(selector) > 1:
+            raise crash("function_clause")
+        for name, condition in selector.items():
+            if name == "$default":
+                return True
+            if isinstance(condition, list):
+                rest += reversed(condition)
+            elif isinstance(condition, dict):
+                rest.append(condition)
     return False

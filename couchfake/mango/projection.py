@@ -16,7 +16,7 @@ def parse_fields(value: Any) -> Fields:
     if not isinstance(value, list):
         raise bad_request("invalid_fields", f"Fields must be an array of strings, not: {write_term(value)}")
     for field in value:
-        # Objects pass here and break the query once a document is found.
+        # Objects pass here, and break the query before anything is searched.
         if not isinstance(field, (str, dict)):
             raise bad_request("invalid_field", f"Invalid JSON for field spec: {write_term(field)}")
     return value or None
@@ -34,7 +34,7 @@ class Projection:
         if self._plain:
             return {field: document[field] for field in self._fields if field in document}
         if self._paths is None:
-            self._paths = [_parsed(field) for field in self._fields]
+            self._paths = [parse_name(field) for field in self._fields]
         wanted: dict[str, Any] = {}
         for path in self._paths:
             value = get_path(document, path)
@@ -43,7 +43,8 @@ class Projection:
         return wanted
 
 
-def _parsed(field: Any) -> tuple[str, ...]:
+def parse_name(field: Any) -> tuple[str, ...]:
+    """Return the path of a name in ``fields``. Raise a CouchError if it is not a name, as the server does (500)."""
     if not isinstance(field, str):
         raise crash("function_clause")
     return parse_field(field)

@@ -1,7 +1,7 @@
 """Which part of an index a selector needs.
 
-For each field that the selector narrows by comparisons one range is found; the ranges of an index's first columns,
-as far as there are any, make its start key and end key. What is found is a superset: every row is tested again.
+Each field that the selector narrows by comparisons has one range; the ranges of an index's first columns make its start
+key and end key. The result is a superset: every row is tested again.
 
 Source: the server's ``mango_idx_view``.
 """
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from couchfake.mango.selector import Selector
+from couchfake.mango.errors import crash
+from couchfake.mango.selector import Selector, conditions
 from couchfake.values.collation import MAX_KEY
 
 INDEXABLE = frozenset({"$lt", "$lte", "$eq", "$gt", "$gte", "$beginsWith", "$exists"})
@@ -46,53 +47,43 @@ EMPTY: Final = None
 
 
 def indexable_fields(selector: Selector) -> list[str]:
-    """The fields, sorted, whose conditions an index could serve: those that stand below ``$and`` only."""
-    return sorted(_indexable(selector))
-
-
-def _indexable(selector: Selector) -> set[str]:
-    if not selector:
-        return set()
-    ((name, argument),) = selector.items()
-    if name == "$and":
-        return {field for each in argument for field in _indexable(each)}
-    if name.startswith("$"):
-        return set()
-    return {name} if INDEXABLE.issuperset(argument) else set()
+    """Return the fields, sorted, whose conditions an index could serve: those that are below ``$and`` only."""
+    fields = conditions(selector, "$and")
+    return sorted({name for name, argument in fields if not name.startswith("$") and INDEXABLE.issuperset(argument)})
 
 
 def field_ranges(selector: Selector, sort_key: SortKey) -> dict[str, Range | None]:
-    """The range of each indexable field. One empty range makes the others pointless and stands alone."""
+    """Return the range of each indexable field. An empty range is returned alone: nothing can match."""
     ranges: dict[str, Range | None] = {}
     for field in indexable_fields(selector):
-        found = _narrowed(selector, field, UNLIMITED, sort_key)
+        found = _narrowed(selector, field, sort_key)
         if found is EMPTY:
             return {field: EMPTY}
         ranges[field] = found
     return ranges
 
 
-def _narrowed(selector: Selector, field: str, span: Range | None, sort_key: SortKey) -> Range | None:
-    ((name, argument),) = selector.items()
-    if name == "$and":
-        for each in argument:
-            if span is not EMPTY:
-                span = _narrowed(each, field, span, sort_key)
-        return span
-    if name != field or span is EMPTY:
-        return span
-    ((operator, value),) = argument.items()
+def _narrowed(selector: Selector, field: str, sort_key: SortKey) -> Range | None:
+    span: Range | None = UNLIMITED
+    for name, argument in conditions(selector, "$and"):
+        if name == field and span is not EMPTY:
+            ((operator, value),) = argument.items()
+            span = _narrowed_by(span, operator, value, sort_key)
+    return span
+
+
+def _narrowed_by(span: Range, operator: str, value: Any, sort_key: SortKey) -> Range | None:
     if operator == "$beginsWith":
-        span = _NARROW["$gte"](span, value, _position(span, value, sort_key))
-        if span is EMPTY:
+        above = _NARROW["$gte"](span, value, _position(span, value, sort_key))
+        if above is EMPTY:
             return EMPTY
-        operator, value = "$lte", f"{value}\uffff"
+        span, operator, value = above, "$lte", f"{value}\uffff"
     narrow = _NARROW.get(operator)
     return narrow(span, value, _position(span, value, sort_key)) if narrow else span
 
 
 def _position(span: Range, value: Any, sort_key: SortKey) -> str:
-    """Where a value lies: below the range, on its low end, within, on its high end, above."""
+    """Return the place of a value: below the range, at its low end, within, at its high end, above."""
     key = sort_key(value)
     if span.low is not MIN:
         low = sort_key(span.low)
@@ -159,7 +150,7 @@ _NARROW: dict[str, Callable[[Range, Any, str], Range | None]] = {
 
 
 def start_key(ranges: list[Range]) -> list[Any]:
-    """The lowest key of an index over several columns."""
+    """Return the lowest key of an index over several columns."""
     key = []
     for span in ranges:
         if span.low is MIN:
@@ -168,10 +159,17 @@ def start_key(ranges: list[Range]) -> list[Any]:
     return key
 
 
+def check_end(span: Range) -> None:
+    """Raise an error (500) for ``$eq`` followed by ``$gt`` with the same value: the server makes no key of that."""
+    if span.high_operator == "$eq" and span.low_operator != "$eq":
+        raise crash("function_clause")
+
+
 def end_key(ranges: list[Range]) -> list[Any]:
-    """The highest key, with ``MAX_KEY`` behind it."""
+    """Return the highest key, with ``MAX_KEY`` at its end."""
     key = []
     for span in ranges:
+        check_end(span)
         if span.high is MAX:
             break
         key.append(span.high)

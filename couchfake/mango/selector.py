@@ -1,21 +1,22 @@
 """Selectors, normalised.
 
-A selector as clients send it leaves much unsaid: several members mean ``$and``, a bare value ``$eq``, nested objects
-join into dotted names. ``normalise`` says it all, so that whatever reads selectors afterwards meets one form only:
+In a selector as clients send it much is implied: several members mean ``$and``, a bare value ``$eq``, nested objects
+join into dotted names. ``normalise`` writes all of it out, so that code that reads selectors meets one form only:
 objects of one member, ``{"$and": […]}``, ``{"$or": […]}`` or ``{name: {operator: argument}}``. It is the form that
-``_explain`` shows. Negations are moved to the conditions and merged with them where the operator has an opposite;
-inside ``$elemMatch`` and its kin they stay as they are.
+``_explain`` shows. Negations are moved to the conditions and merged with them if the operator has an opposite;
+inside ``$elemMatch``, ``$allMatch`` and ``$keyMapMatch`` they stay as they are.
 
 Source: CouchDB documentation, "Selector Syntax", and the server's ``mango_selector``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeGuard
 
 from couchfake.mango import errors
 from couchfake.mango.pcre.regex import is_valid_pattern
+from couchfake.values.recursion import Steps, of_any_depth
 
 Selector = dict[str, Any]
 
@@ -36,7 +37,7 @@ OPPOSITES = {
 
 
 def normalise(selector: Selector) -> Selector:
-    """The normalised form; a CouchError (400) where the selector is wrong."""
+    """Return the normalised form. Raise a CouchError (400) if the selector is wrong."""
     if not selector:
         return {}
     normal = norm_negations(norm_fields(norm_ops(selector), ""))
@@ -48,30 +49,39 @@ def normalise(selector: Selector) -> Selector:
 # ---- operators
 
 
-def norm_ops(condition: Any) -> Selector:
+@of_any_depth
+def norm_ops(condition: Any) -> Steps[Selector]:
     """Write out what is implied, and check the operators' arguments."""
     if not isinstance(condition, dict) or not condition:
         return {"$eq": condition}
     if len(condition) > 1:
-        return {"$and": [norm_ops({name: member}) for name, member in condition.items()]}
+        return {"$and": (yield _each(norm_ops, [{name: member} for name, member in condition.items()]))}
     ((name, argument),) = condition.items()
     if not name.startswith("$"):
-        return {name: norm_ops(argument)}
+        return {name: (yield norm_ops.step(argument))}
+    if name in COMBINATIONS and isinstance(argument, list):
+        return {name: (yield _each(norm_ops, argument))}
+    if (name in ELEMENTS or name == "$not") and isinstance(argument, dict):
+        return {name: (yield norm_ops.step(argument))}
     return _operator(name, argument)
 
 
+def _each(function: of_any_depth[[Any], Selector], conditions: list[Any]) -> Steps[list[Selector]]:
+    normal = []
+    for each in conditions:
+        normal.append((yield function.step(each)))
+    return normal
+
+
 def _operator(name: str, argument: Any) -> Selector:
+    """Check an operator without nested conditions."""
     if name in COMPARISONS or name == "$default":  # $default is what $text becomes: the normal form passes unchanged
         return {name: argument}
-    if name in COMBINATIONS and isinstance(argument, list):
-        return {name: [norm_ops(each) for each in argument]}
-    if (name in ELEMENTS or name == "$not") and isinstance(argument, dict):
-        return {name: norm_ops(argument)}
     if name in UNSUPPORTED:
         raise errors.not_supported(name)
     check = _ARGUMENTS.get(name)
     if name in ("$regex", "$beginsWith") and not isinstance(argument, str):
-        check = None  # to the server these two are no operators then
+        check = None  # to the server these two are not operators then
     if check is None:
         known = name in COMBINATIONS or name in ELEMENTS or name == "$not"
         raise errors.bad_arg(name, argument) if known else errors.invalid_operator(name)
@@ -105,46 +115,56 @@ _ARGUMENTS: dict[str, Callable[[Any], bool]] = {
 # ---- names
 
 
-def norm_fields(condition: Selector, path: str) -> Selector:
+@of_any_depth
+def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     """Carry names inwards to the conditions: ``{"a": {"b": …}}`` becomes ``{"a.b": …}``."""
     ((name, argument),) = condition.items()
     if name in COMBINATIONS:
-        return {name: [norm_fields(each, path) for each in argument]}
+        normal = []
+        for each in argument:
+            normal.append((yield norm_fields.step(each, path)))
+        return {name: normal}
     if name == "$not":
-        return {name: norm_fields(argument, path)}
+        return {name: (yield norm_fields.step(argument, path))}
     if name in ELEMENTS:
-        return {path: {name: norm_fields(argument, "")}}
+        return {path: {name: (yield norm_fields.step(argument, ""))}}
     if name == "$default":
         if path or not (isinstance(argument, dict) and list(argument) == ["$text"]):
             raise errors.bad_field(condition)
         return condition
     if name.startswith("$"):
         return {path: condition}
-    return norm_fields(argument, f"{path}.{name}" if path else name)
+    result: Selector = yield norm_fields.step(argument, f"{path}.{name}" if path else name)
+    return result
 
 
 # ---- negations
 
 
-def norm_negations(condition: Selector) -> Selector:
+@of_any_depth
+def norm_negations(condition: Selector) -> Steps[Selector]:
+    """Move negations to the conditions, and merge them with the operators that have an opposite."""
     ((name, argument),) = condition.items()
     if name == "$not":
-        return _negated(argument)
+        result: Selector = yield _negated.step(argument)
+        return result
     if name == "$nor":
-        return {"$and": [_negated(each) for each in argument]}
+        return {"$and": (yield _each(_negated, argument))}
     if name in ("$and", "$or"):
-        return {name: [norm_negations(each) for each in argument]}
+        return {name: (yield _each(norm_negations, argument))}
     return condition
 
 
-def _negated(condition: Selector) -> Selector:
+@of_any_depth
+def _negated(condition: Selector) -> Steps[Selector]:
     ((name, argument),) = condition.items()
     if name == "$not":
-        return norm_negations(argument)
+        result: Selector = yield norm_negations.step(argument)
+        return result
     if name == "$nor":
-        return {"$or": [norm_negations(each) for each in argument]}
+        return {"$or": (yield _each(norm_negations, argument))}
     if name in ("$and", "$or"):
-        return {"$or" if name == "$and" else "$and": [_negated(each) for each in argument]}
+        return {"$or" if name == "$and" else "$and": (yield _each(_negated, argument))}
     if name == "$default":
         raise errors.bad_arg("$not", condition)
     if name in OPPOSITES:
@@ -153,24 +173,33 @@ def _negated(condition: Selector) -> Selector:
         return {name: not argument}
     if name.startswith("$"):
         return {"$not": condition}
-    return {name: _negated(argument)}
+    return {name: (yield _negated.step(argument))}
 
 
 # ---- questions about normalised selectors
 
 
+def conditions(selector: Selector, *combinations: str) -> Iterator[tuple[str, Any]]:
+    """Iterate over the names and arguments of the conditions below these combinations, from left to right."""
+    rest = [selector]
+    while rest:
+        selector = rest.pop()
+        if selector:
+            ((name, argument),) = selector.items()
+            if name in combinations and isinstance(argument, list):
+                rest += reversed(argument)
+            else:
+                yield name, argument
+
+
 def field_names(selector: Selector) -> list[str]:
-    """The names that conditions stand for, in their order, repetitions and all."""
-    if not selector:
-        return []
-    ((name, argument),) = selector.items()
-    if name.startswith("$") and isinstance(argument, list):
-        return [field for each in argument for field in field_names(each)]
-    return [name]
+    """Return the names that conditions stand for, in their order, with repetitions."""
+    return [name for name, _ in conditions(selector, *COMBINATIONS)]
 
 
-def unrequired(selectors: list[Selector], fields: list[str]) -> list[str]:
-    """Those of ``fields`` that documents may lack and yet match all of ``selectors``.
+@of_any_depth
+def unrequired(selectors: list[Selector], fields: list[str]) -> Steps[list[str]]:
+    """Return those of ``fields`` that documents may lack and yet match all of ``selectors``.
 
     An ``$or`` requires what each branch requires; one without branches, to the server, requires everything.
     """
@@ -181,19 +210,17 @@ def unrequired(selectors: list[Selector], fields: list[str]) -> list[str]:
             continue
         ((name, argument),) = selector.items()
         if name == "$and" and isinstance(argument, list):
-            fields = unrequired(argument, fields)
+            fields = yield unrequired.step(argument, fields)
         elif name == "$or" and isinstance(argument, list):
-            fields = sorted({field for each in argument for field in unrequired([each], fields)})
+            lacking: set[str] = set()
+            for each in argument:
+                lacking.update((yield unrequired.step([each], fields)))
+            fields = sorted(lacking)
         elif argument != {"$exists": False} and name in fields:
             fields = [field for field in fields if field != name]
     return fields
 
 
 def is_constant(selector: Selector, field: str) -> bool:
-    """Whether the selector fixes the field to one value."""
-    if not selector:
-        return False
-    ((name, argument),) = selector.items()
-    if name == "$and" and isinstance(argument, list):
-        return any(is_constant(each, field) for each in argument)
-    return name == field and list(argument) == ["$eq"]
+    """Return whether the selector fixes the field to one value."""
+    return any(name == field and list(argument) == ["$eq"] for name, argument in conditions(selector, "$and"))

@@ -1,4 +1,4 @@
-"""Reading Erlang's external term format, as far as terms made of JSON go.
+"""Read Erlang's external term format, as far as terms made of JSON go.
 
 Source: Erlang's "External Term Format".
 """
@@ -9,26 +9,31 @@ import struct
 import zlib
 from typing import Any
 
+from couchfake.values.erlang import VERSION
+from couchfake.values.recursion import Steps, run
+
 LARGEST = 1 << 20
-"""Bytes of a compressed term that are unpacked; a bookmark is never that long."""
+"""Bytes of a compressed term that are unpacked at most; no bookmark is longer."""
 
 
 class TermError(ValueError):
-    """Bytes that are no such term."""
+    """The bytes are not a term that JSON is made of."""
 
 
 def read_term(data: bytes) -> Any:
-    """The term as a Python value: binaries as text, atoms as text but for true, false and null, ``{[…]}`` as dicts,
-    other tuples as tuples."""
-    if data[:1] != b"\x83":
+    """Return the term as a Python value. Raise TermError for other bytes.
+
+    Binaries and atoms become strings, but true, false and null; ``{[…]}`` becomes a dict, another tuple a tuple.
+    """
+    if data[:1] != VERSION:
         raise TermError("no version byte")
     if data[1:2] == b"P":
         data = _unpacked(data)
     else:
         data = data[1:]
     try:
-        return _Reader(data).term()
-    except (IndexError, struct.error, UnicodeDecodeError, RecursionError, OverflowError):
+        return run(_Reader(data).term())
+    except (IndexError, struct.error, TypeError, ValueError, OverflowError):
         raise TermError("no term") from None
 
 
@@ -63,13 +68,34 @@ class _Reader:
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size), "big")
 
-    def term(self) -> Any:
+    def term(self) -> Steps[Any]:
+        """Read one term."""
         tag = self.take(1)
         if tag in b"dsvw":
             name = self.take(self.number(2 if tag in b"dv" else 1)).decode("utf-8")
             return _CONSTANTS.get(name, name)
         if tag == b"m":
             return self.take(self.number(4)).decode("utf-8")
+        if tag == b"j":
+            return []
+        if tag == b"k":
+            return list(self.take(self.number(2)))
+        if tag == b"l":
+            items = yield self.items(self.number(4))
+            yield self.term()  # the tail
+            return items
+        if tag in b"hi":
+            items = yield self.items(self.number(1 if tag == b"h" else 4))
+            return dict(items[0]) if len(items) == 1 and isinstance(items[0], list) else tuple(items)
+        return self.numeric(tag)
+
+    def items(self, size: int) -> Steps[list[Any]]:
+        items = []
+        for _ in range(size):
+            items.append((yield self.term()))
+        return items
+
+    def numeric(self, tag: bytes) -> int | float:
         if tag == b"a":
             return self.number(1)
         if tag == b"b":
@@ -80,21 +106,6 @@ class _Reader:
             digits = int.from_bytes(self.take(size), "little")
             return -digits if negative else digits
         if tag == b"F":
-            return struct.unpack(">d", self.take(8))[0]
-        if tag == b"k":
-            return list(self.take(self.number(2)))
-        if tag == b"j":
-            return []
-        if tag == b"l":
-            items = [self.term() for _ in range(self.number(4))]
-            self.term()  # the tail
-            return items
-        if tag in b"hi":
-            return self._tuple(self.number(1 if tag == b"h" else 4))
+            (number,) = struct.unpack(">d", self.take(8))
+            return float(number)
         raise TermError("unknown tag")
-
-    def _tuple(self, size: int) -> Any:
-        items = tuple(self.term() for _ in range(size))
-        if size == 1 and isinstance(items[0], list):
-            return dict(items[0])
-        return items

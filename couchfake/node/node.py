@@ -1,29 +1,29 @@
-"""One server: its databases, its settings, and what its parts share."""
+"""The state of one server: its databases, its settings, and what its parts share."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sortedcontainers import SortedDict
 
 from couchfake.auth.authenticate import Authenticator
+from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import default_security
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.stats import Stats
 from couchfake.node.uuids import Uuids
+from couchfake.query_server import QueryServer
+from couchfake.settings import MAX_DATABASE_NAME_LENGTH
 from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, DocumentHooks
 from couchfake.values.collation import Collator
-
-if TYPE_CHECKING:
-    from couchfake.query_server import QueryServer
 
 NODE_NAME = "couchfake@127.0.0.1"
 SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
@@ -34,70 +34,126 @@ _NAME_RULE = (
 )
 
 
+class NodeHooks(DocumentHooks, Protocol):
+    """What runs before and after documents and databases change."""
+
+    def after_database_event(self, name: str, event: str) -> None:
+        """Called when a database was ``created``, ``updated`` or ``deleted``."""
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores the hooks' own state of now."""
+
+
+class Replications(Protocol):
+    """The replications of a server. Rows and answers are plain values, as CouchDB's JSON shows them."""
+
+    def replicate(self, body: dict[str, Any], user: UserContext) -> dict[str, Any]:
+        """Do what the body of a ``_replicate`` request says; return the members of the answer.
+
+        A continuous replication is started; any other runs to its end first. Errors: those of ``_replicate``.
+        """
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """The replications among the rows of ``/_active_tasks``."""
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The jobs of ``/_scheduler/jobs``, each with its ``id``."""
+
+    def documents(self, db_name: str | None) -> list[dict[str, Any]]:
+        """The rows of ``/_scheduler/docs``, of one database or of all, each with ``doc_id`` and ``state``."""
+
+    def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
+        """The row of one document, whatever its state. None if there is no such document."""
+
+    def stop(self) -> None:
+        """Cancel all replications and wait for them to end."""
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that follows the replicator documents of now again. Called after ``stop``."""
+
+
 class Node:
-    """The state of a server. ``clock()`` gives seconds since 1970; ``rules`` stand between edits and databases."""
+    """The state of a server. ``clock()`` returns seconds since 1970.
 
-    query_server: QueryServer
-    """Runs design functions; set where the parts are put together."""
+    ``make_services(node)`` builds the two parts that act on a node: its hooks and its replications.
+    """
 
-    def __init__(self, config: Config, clock: Callable[[], float], uuids: Uuids, rules: DocumentHooks) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Callable[[], float],
+        uuids: Uuids,
+        query_server: QueryServer,
+        make_services: Callable[[Node], tuple[NodeHooks, Replications]],
+    ) -> None:
         self.config = config
         self.clock = clock
         self.uuids = uuids
-        self.rules = rules
+        self.query_server = query_server
         self.uuid = uuids.random()
         self.parsed = ParsedBodies()
         self.collator = Collator()
         self.lock = threading.RLock()
         self.databases: SortedDict[str, Database] = SortedDict()
-        self.listeners: list[Callable[[str, str], None]] = []  # told (database name, created|updated|deleted)
         self.started = clock()
-        self.authenticator = Authenticator(config, Users(config, self.databases), clock)
+        self.authenticator = Authenticator(config, Users(config, self.databases, clock), clock)
         self.stats = Stats()
-        self._done = Activity()  # in databases that are no more
-        self.replicator: object | None = None  # set where the parts are put together
-        self.task_sources: list[Callable[[], list[dict[str, Any]]]] = []  # what _active_tasks lists
-        self.replications: list[Any] = []  # what runs replications, as endpoints.scheduler sees it
+        self._done = Activity()  # in databases that have been deleted
         self.reshard_state: tuple[str, str | None] = ("running", None)
+        self.hooks, self.replications = make_services(self)
 
     def attachment_settings(self) -> AttachmentSettings:
+        """The settings in force that concern attachments."""
         return AttachmentSettings.from_config(self.config)
 
     def database(self, name: str) -> Database:
-        """The database of that name, or NotFound."""
+        """Return the database of that name. Raise NotFound if there is none."""
         database = self.databases.get(name)
         if database is None:
             raise NotFound("Database does not exist.")
         return database
 
     def security_of(self, name: str) -> dict[str, Any]:
+        """The security object of a database. Raise NotFound if there is none."""
         return self.database(name).security
 
     def names(self) -> Iterator[str]:
-        return iter(list(self.databases))
+        """The names of all databases, in order."""
+        with self.lock:
+            return iter(list(self.databases))
 
     def create_database(self, name: str, props: dict[str, Any] | None = None) -> Database:
-        """Make a database. Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``."""
+        """Create a database. Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``."""
         self.check_name(name)
         with self.lock:
             if name in self.databases:
                 raise CouchError(412, "file_exists", "The database could not be created, the file already exists.")
-            database = Database(name, self.uuids.random(), self.clock(), self.rules, self.parsed, props)
-            database.security = default_security(self.config)
-            self.databases[name] = database
-            self._tell(name, "created")
+            database = self._add_database(name, props)
+            self.hooks.after_database_event(name, "created")
+        return database
+
+    def create_system_databases(self) -> None:
+        """Create the databases that exist when a server starts. Hooks are not called."""
+        for name in SYSTEM_DATABASES[:2]:
+            self._add_database(name, None)
+
+    def _add_database(self, name: str, props: dict[str, Any] | None) -> Database:
+        database = Database(name, self.uuids.random(), self.clock(), self.hooks, self.parsed, props)
+        database.security = default_security(self.config)
+        self.databases[name] = database
         return database
 
     def delete_database(self, name: str) -> None:
+        """Delete a database. Raise NotFound if there is none."""
         with self.lock:
             database = self.database(name)
             del self.databases[name]
-            self._tell(name, "deleted")
+            self.hooks.after_database_event(name, "deleted")
             self._done.add(database.activity, name in SYSTEM_DATABASES)
         database.close()
 
     def activity(self) -> Activity:
-        """What was done in all databases since the server's start."""
+        """The counters of all databases since the server's start, deleted databases included."""
         total = Activity()
         with self.lock:
             total.add(self._done, False)
@@ -116,20 +172,12 @@ class Node:
 
         return restore
 
-    def tell_updated(self, name: str) -> None:
-        """A database was written to."""
-        self._tell(name, "updated")
-
-    def _tell(self, name: str, what: str) -> None:
-        for listener in self.listeners:
-            listener(name, what)
-
     def check_name(self, name: str) -> None:
-        """Refuse what no database may be called (400 ``illegal_database_name``, ``database_name_too_long``)."""
+        """Raise an error for an illegal name (400 ``illegal_database_name``, ``database_name_too_long``)."""
         if name in SYSTEM_DATABASES:
             return
         if not _NAME.fullmatch(name):
             raise CouchError(400, "illegal_database_name", f"Name: '{name}'. {_NAME_RULE}")
-        limit = self.config.integer("couchdb", "max_database_name_length", 238)
+        limit = self.config[MAX_DATABASE_NAME_LENGTH]
         if any(len(part) > limit for part in name.split("/")):
             raise CouchError(400, "database_name_too_long", f"At least one path segment of `{name}` is too long.")

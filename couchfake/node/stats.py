@@ -1,6 +1,6 @@
-"""What a server counts of itself: the tree that ``_stats`` and ``_prometheus`` show.
+"""The statistics of a server, as ``_stats`` and ``_prometheus`` show them.
 
-The names and descriptions are CouchDB's. What has no meaning here (files, processes of query servers) is left out.
+The names and descriptions are CouchDB's. Those without a meaning here (files, processes of query servers) are missing.
 Source: CouchDB documentation, "Server: /_node/{node-name}/_stats".
 """
 
@@ -86,13 +86,13 @@ class Stats:
         self._samples: dict[str, deque[float]] = {name: deque(maxlen=_SAMPLE) for name in HISTOGRAMS}
 
     def add(self, name: str, amount: int = 1) -> None:
-        """Count; a name that is not in the table counts for nothing."""
+        """Add to a counter. Names that are not in the table are ignored."""
         with self._lock:
             if name in self._counters:
                 self._counters[name] += amount
 
     def request(self, method: str, status: int, milliseconds: float) -> None:
-        """Count one answered request."""
+        """Count an answered request."""
         with self._lock:
             self._requests += 1
             self._methods[method] += 1
@@ -121,7 +121,7 @@ class Stats:
         return {name: value for name, value in counters.items() if name in COUNTERS}
 
     def tree(self, **now: int) -> dict[str, Any]:
-        """Everything, nested by the parts of the names. ``now``: counters whose values are known elsewhere."""
+        """Return all statistics, nested by the parts of their names. ``now``: counters that are kept elsewhere."""
         with self._lock:
             counters = {**self._all_counters(), **{f"couchdb.{name}": value for name, value in now.items()}}
             samples = {name: list(sample) for name, sample in self._samples.items()}
@@ -133,7 +133,7 @@ class Stats:
         return tree
 
     def prometheus(self, **now: int) -> str:
-        """The same in Prometheus' text format, version 2.0 of CouchDB's names."""
+        """Return all statistics in Prometheus' text format, version 2.0 of CouchDB's names."""
         lines: list[str] = []
         for name, leaf in leaves(self.tree(**now)):
             metric = name.replace("couchdb.", "couchdb_", 1).replace(".", "_")
@@ -159,7 +159,7 @@ class Stats:
 
 
 def leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """The statistics of a tree with their dotted names."""
+    """Yield the statistics of a tree with their dotted names."""
     for name, value in tree.items():
         if "type" in value:
             yield prefix + name, value
@@ -168,7 +168,7 @@ def leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[s
 
 
 def summary(sample: list[float]) -> dict[str, Any]:
-    """A histogram's figures, as CouchDB (``bear``) gives them; zeros for fewer than five values."""
+    """Return a histogram's figures as CouchDB (``bear``) computes them: zeros for fewer than five values."""
     count = len(sample)
     ordered = sorted(sample) if count >= 5 else [0.0]
     mean = sum(ordered) / len(ordered)
@@ -204,7 +204,7 @@ def _moment(ordered: list[float], mean: float, variance: float, order: int) -> f
 
 
 def _histogram(ordered: list[float]) -> list[list[float]]:
-    """Up to ten bins of equal width: their upper ends and how many values they hold."""
+    """Return ten bins of equal width: their upper bounds and numbers of values."""
     low, high = ordered[0], ordered[-1]
     width = (high - low) / 10 or 1
     counts = [0] * 10

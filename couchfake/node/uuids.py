@@ -1,4 +1,4 @@
-"""The identifiers that the server makes, by the algorithm that ``[uuids] algorithm`` names.
+"""The identifiers that a server generates, by the algorithm of ``[uuids] algorithm``.
 
 Source: CouchDB documentation, "Configuration: UUIDs Configuration".
 """
@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable
 
 from couchfake.config import Config
+from couchfake.settings import UTC_ID_SUFFIX, UUIDS_ALGORITHM
 
 
 class Uuids:
-    """Makes identifiers. ``source`` replaces all algorithms (for tests that want the same ids each time)."""
+    """Generates identifiers. ``source`` replaces all algorithms, for tests that need the same ids each time."""
 
     def __init__(self, config: Config, clock: Callable[[], float], source: Callable[[], str] | None = None) -> None:
         self._config = config
@@ -27,13 +28,13 @@ class Uuids:
     def __call__(self) -> str:
         if self._source is not None:
             return self._source()
-        algorithm = self._config.get("uuids", "algorithm", "sequential")
+        algorithm = self._config[UUIDS_ALGORITHM]
         if algorithm == "random":
             return self.random()
         if algorithm == "utc_random":
             return self._time() + self._hex(18)
         if algorithm == "utc_id":
-            return self._time() + self._config.get("uuids", "utc_id_suffix")
+            return self._time() + self._config[UTC_ID_SUFFIX]
         return self._sequential()
 
     def save(self) -> Callable[[], None]:
@@ -49,18 +50,18 @@ class Uuids:
         return restore
 
     def random(self) -> str:
-        """32 hex digits without any order."""
+        """Return 32 random hex digits."""
         return self._hex(32)
 
     def _hex(self, digits: int) -> str:
         return f"{self._random.getrandbits(digits * 4):0{digits}x}"
 
     def _time(self) -> str:
-        """Microseconds since 1970 as 14 hex digits."""
+        """Return the microseconds since 1970 as 14 hex digits."""
         return f"{int(self._clock() * 1_000_000):014x}"
 
     def _sequential(self) -> str:
-        """26 random digits that stay for a while, and 6 that rise in small random steps."""
+        """Return 26 random digits that rarely change, and 6 that increase in small random steps."""
         with self._lock:
             self._counter += self._random.randint(1, 0xFFE)
             if not self._prefix or self._counter >= 0xFFF000:

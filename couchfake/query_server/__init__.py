@@ -1,6 +1,6 @@
 """Design functions in JavaScript, as CouchDB 3.5 runs them; no storage and no HTTP in here.
 
-    server = QueryServer("quickjs", setting=config.get, log=print)        # or "js2py", or None for what is installed
+    server = QueryServer("quickjs", config=config, log=print)        # or "js2py", or None for what is installed
 
     session = server.compile_map([MapFunction("by_name", source), ...], lib, ddoc_id="_design/app")
     for rows in session.map_batches(batches_of_json_texts):                # rows[document][function][n] == [key, value]

@@ -1,6 +1,6 @@
-"""Checkpoints: both sides keep in a local document how far a replication came.
+"""Checkpoints: both databases record in a local document how far a replication came.
 
-The format is the one that CouchDB's and PouchDB's replicators read, so that each can go on where another stopped.
+CouchDB's and PouchDB's replicators use the same format, so that each can continue where another stopped.
 Source: CouchDB documentation, "Replication Protocol: Retrieve Replication Logs from Source and Target".
 """
 
@@ -20,9 +20,9 @@ Log = dict[str, Any]
 
 
 def checkpoint_id(replication_id: str, source: ReplicationEndpoint, query: SourceFilter) -> str:
-    """Where the logs are kept. Another text of the filter function makes it another replication: it begins anew.
+    """Return the id of the logs. It changes with the code of the filter function, so that the replication restarts.
 
-    NotFound where the source has no such function.
+    Raise NotFound if the source has no such function.
     """
     if query.filter is None or query.filter.startswith("_"):
         return replication_id
@@ -35,7 +35,7 @@ def checkpoint_id(replication_id: str, source: ReplicationEndpoint, query: Sourc
 
 
 def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:
-    """The sequence that both logs agree to have reached, and the history up to there; 0 and none without one."""
+    """Return the last sequence that both logs record, and the history up to it; 0 and an empty list without one."""
     if not source or not target:
         return 0, []
     if source.get("session_id") == target.get("session_id"):
@@ -49,7 +49,7 @@ def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSeque
 
 
 def new_log(entry: dict[str, Any], history: list[dict[str, Any]], extra: dict[str, Any]) -> Log:
-    """The log after a session: ``entry`` tells of it, and replaces what the same session recorded before."""
+    """Return the log after a session. ``entry`` replaces what the same session has recorded before."""
     older = [each for each in history if each.get("session_id") != entry["session_id"]]
     return {
         "session_id": entry["session_id"],

@@ -1,4 +1,4 @@
-"""Documents of ``_replicator`` as others than their owner see them: without anybody's credentials.
+"""Documents of ``_replicator`` as other users than their owner see them: without credentials.
 
 Source: ``couch_replicator_docs:after_doc_read``.
 """
@@ -21,7 +21,7 @@ _LOGIN = re.compile(r"http(s)?://[^:]+:[^@]+@(.*)$")
 
 
 def visible(database: Database, docid: str, leaf: Revision, user: UserContext) -> Revision:
-    """The revision itself for its owner; else a copy without credentials, whose hash follows from what it shows."""
+    """Return the revision itself for its owner, else a copy without credentials and with the hash of that copy."""
     if docid.startswith("_design/") or leaf.body is None or leaf.body.value.get("owner") == user.name:
         return leaf
     body = {

@@ -1,4 +1,4 @@
-"""The documents of ``_replicator`` databases: each asks for a replication and is told how it went.
+"""The documents of ``_replicator`` databases: each asks for a replication, and its result is written into it.
 
 Source: CouchDB documentation, "Replication: Replicator Database".
 """
@@ -15,7 +15,7 @@ from couchfake.auth.permissions import is_database_admin
 from couchfake.errors import CouchError, Forbidden
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator import refusals
-from couchfake.replicator.jobs import Job, Jobs, timestamp
+from couchfake.replicator.jobs import AlreadyRunning, Job, Jobs, timestamp
 from couchfake.replicator.refusals import Refused
 from couchfake.replicator.request import ReplicationRequest, read_request, shown_url
 from couchfake.storage.database import Database
@@ -25,6 +25,7 @@ from couchfake.storage.writing import write_one
 from couchfake.values.erlang import format_term
 
 DocumentKey = tuple[str, str]
+_OVER = ("completed", "failed")  # states
 
 
 def is_replicator_database(name: str) -> bool:
@@ -32,21 +33,20 @@ def is_replicator_database(name: str) -> bool:
 
 
 class ReplicatorDocuments:
-    """Follows the replicator databases of a server: starts, stops and reports."""
+    """Follows the replicator databases of a server: starts and stops jobs, and reports on them."""
 
-    def __init__(self, node: Node, jobs: Jobs, base_uri: str) -> None:
+    def __init__(self, node: Node, jobs: Jobs) -> None:
         self._node = node
         self._jobs = jobs
-        self._base_uri = base_uri
         self._lock = threading.RLock()
         self._rows: dict[DocumentKey, _Row] = {}
 
     # ---- writing
 
-    def before_write(self, database: Database, edit: Edit, user: UserContext, new_edits: bool) -> None:
-        """Note who owns a replication; only the owner and admins may change it. What cannot be one is refused.
+    def before_doc_update(self, database: Database, edit: Edit, user: UserContext, new_edits: bool) -> None:
+        """Record the owner of a replication. Raise Forbidden for other users' documents and malformed ones.
 
-        Revisions that a replication brings are taken as they are, and reported on as failed if need be.
+        Revisions that come by replication are written as they are; malformed ones are reported as failed later.
         """
         if edit.id.startswith(("_design/", "_local/")) or not new_edits or user is SERVER:
             return
@@ -62,7 +62,7 @@ class ReplicatorDocuments:
             raise refused.forbidden() from None
 
     def _understand(self, body: dict[str, Any]) -> tuple[ReplicationRequest, UserContext]:
-        """The replication that a document asks for, and on whose behalf. Raises Refused."""
+        """Return the replication that a document asks for and the user it runs as. Raise Refused if it is malformed."""
         context = body.get("user_ctx", {})
         if not isinstance(context, dict):
             raise refusals.crash(f"{{case_clause,{format_term(context)}}}")
@@ -70,19 +70,20 @@ class ReplicatorDocuments:
         user = UserContext(name if isinstance(name, str) else None, tuple(roles) if isinstance(roles, list) else ())
         return read_request(body, self._node, local=False), user
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
-        """Called under the database's lock: what a document asks for begins, or ends, in other threads."""
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
+        """Start and stop what the documents ask for, in other threads. Called under the database's lock."""
         for docid in dict.fromkeys(edit.id for edit in edits):
             if not docid.startswith(("_design/", "_local/")):
                 self._follow(database, docid, database.entry(docid))
 
     def forget_database(self, name: str) -> None:
+        """Stop the replications of a database that has been deleted."""
         with self._lock:
             for key in [key for key in self._rows if key[0] == name]:
                 self._end(key)
 
     def save(self) -> Callable[[], None]:
-        """Return a function that follows again the documents of now, and no others. All jobs must have ended by then.
+        """Return a function that follows the documents of now again, and no others. All jobs must have ended by then.
 
         What was under way begins once more, as when a server starts.
         """
@@ -106,12 +107,12 @@ class ReplicatorDocuments:
                 return
             body = entry.winner.body.value if entry.winner.body is not None else {}
             asked = {name: value for name, value in body.items() if not name.startswith("_")}
+            if body.get("_replication_state") in _OVER:
+                return  # a report
             row = self._rows.get(key)
-            if row is not None and row.asked == asked:
-                return  # our own report, or a change that changes nothing
+            if row is not None and row.asked == asked and not row.is_over:
+                return  # it runs already
             self._end(key)
-            if body.get("_replication_state") in ("completed", "failed"):
-                return
             self._rows[key] = row = _Row(asked, self._node.clock())
             self._begin(key, row)
 
@@ -119,10 +120,31 @@ class ReplicatorDocuments:
         try:
             request, user = self._understand(row.asked)
         except Refused as refused:
-            row.state, row.reason = "failed", refused.told
+            row.state, row.reason = "failed", refused.reason
             threading.Thread(target=self._report, args=(key, row), daemon=True).start()
             return
-        row.job = self._jobs.start(request, user, self._base_uri, key, self._ended)
+        try:
+            row.job = self._jobs.start(request, user, key, self._ended)
+        except AlreadyRunning as running:
+            self._yield_to(running.job, key, row)
+
+    def _yield_to(self, job: Job, key: DocumentKey, row: _Row) -> None:
+        """Report that a replication runs already: finally for another document, until its end for a client."""
+        begin = f"Replication `{job.id}` specified by document `{key[1]}` already "
+        if job.document is not None:
+            row.state = "failed"
+            row.reason = f"{begin}started, triggered by document `{job.document[1]}` from db `{job.document[0]}`"
+            threading.Thread(target=self._report, args=(key, row), daemon=True).start()
+        else:
+            row.state = "error"
+            row.reason = f"{begin}running as a transient replication, started via `_replicate` API endpoint"
+            job.when_finished(lambda _: self._retry(key, row))
+
+    def _retry(self, key: DocumentKey, row: _Row) -> None:
+        with self._lock:
+            if self._rows.get(key) is row:
+                row.state, row.reason = "initializing", None
+                self._begin(key, row)
 
     def _end(self, key: DocumentKey) -> None:
         row = self._rows.pop(key, None)
@@ -143,44 +165,46 @@ class ReplicatorDocuments:
         self._report(job.document, row)
 
     def _report(self, key: DocumentKey, row: _Row) -> None:
-        """Write into the document what became of it."""
+        """Write the state of a replication into its document."""
         if self._rows.get(key) is not row:
             return
         database = self._node.databases.get(key[0])
         entry = database.entry(key[1]) if database is not None else None
         if database is None or entry is None or entry.deleted:
             return
-        told: dict[str, Any] = {
+        state: dict[str, Any] = {
             "_replication_state": row.state,
             "_replication_state_time": timestamp(self._node.clock()),
         }
         if row.state == "completed" and row.job is not None:
-            told["_replication_stats"] = {**row.job.statistics(), "start_time": timestamp(row.job.started)}
+            state["_replication_stats"] = {**row.job.statistics(), "start_time": timestamp(row.job.started)}
         else:
-            told["_replication_state_reason"] = row.reason
-        edit = Edit(key[1], {**row.asked, **told}, rev=entry.winner.key)
+            state["_replication_state_reason"] = row.reason
+        edit = Edit(key[1], {**row.asked, **state}, rev=entry.winner.key)
         try:
             write_one(database, edit, SERVER)
         except CouchError:
-            return  # somebody changed the document at this moment: the new version has its own story
+            return  # the document has just been changed, and is followed from there
 
     # ---- what is shown
 
     def rows(self, database: str | None = None) -> list[dict[str, Any]]:
-        """As ``_scheduler/docs`` lists them, finished ones included."""
+        """Return the rows of ``/_scheduler/docs``, of one database or of all, finished replications included."""
         with self._lock:
             keys = sorted(key for key in self._rows if database in (None, key[0]))
         return [row for key in keys if (row := self.row(key)) is not None]
 
     def row(self, key: DocumentKey) -> dict[str, Any] | None:
+        """Return the row of one document, None if there is no such document."""
         with self._lock:
             row = self._rows.get(key)
         if row is None:
-            return self._told(key)
+            return self._stored_row(key)
         job = row.job
         state = job.state if job is not None and row.state == "initializing" else row.state
-        shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job.id if job is not None else None}
-        over = state in ("completed", "failed")
+        over = state in _OVER
+        job_id = job.id if job is not None and not over else None
+        shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job_id}
         if not over:
             shown["node"] = NODE_NAME
         shown["source"] = job.source.name if job is not None else shown_url(row.asked.get("source"))
@@ -189,10 +213,10 @@ class ReplicatorDocuments:
         error_count = job.error_count if job is not None else 0
         if state == "crashing" and job is not None:
             info: dict[str, Any] | None = {"error": job.crash_reason}
-        elif state == "failed":
+        elif state in ("failed", "error"):
             info, error_count = {"error": row.reason}, 1
         else:
-            info = job.statistics() if job is not None else None
+            info = job.statistics(is_running=not over) if job is not None else None
         times = {"start_time": timestamp(row.added), "last_updated": timestamp(job.updated if job else row.updated)}
         if over:
             return {**shown, "error_count": error_count, "info": info, **times}
@@ -200,8 +224,8 @@ class ReplicatorDocuments:
         proxies = {"source_proxy": None, "target_proxy": None}
         return {**shown, "info": info, "error_count": error_count, "last_updated": last, "start_time": start, **proxies}
 
-    def _told(self, key: DocumentKey) -> dict[str, Any] | None:
-        """What a document tells that asks for nothing (any more); None where there is none."""
+    def _stored_row(self, key: DocumentKey) -> dict[str, Any] | None:
+        """The row of a document without a replication, from its members. None if there is no such document."""
         database = self._node.databases.get(key[0])
         entry = database.entry(key[1]) if database is not None else None
         if entry is None or entry.deleted or entry.winner.body is None:
@@ -234,7 +258,7 @@ class ReplicatorDocuments:
 
 
 class _Row:
-    """What is known of one document's replication."""
+    """The replication of one document. ``asked``: the members that say what to replicate."""
 
     def __init__(self, asked: dict[str, Any], now: float) -> None:
         self.asked = asked
@@ -242,6 +266,10 @@ class _Row:
         self.state = "initializing"
         self.reason: Any = None
         self.job: Job | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in _OVER
 
     @property
     def is_under_way(self) -> bool:

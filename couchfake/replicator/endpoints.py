@@ -1,4 +1,4 @@
-"""What a replication needs of the databases at its two ends."""
+"""What a replication needs of its two databases."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from couchfake.errors import CouchError
 from couchfake.storage.edits import Edit
 
 UpdateSequence = Any
-"""A sequence of the source, as it gave it out: opaque to everybody else (``0`` is the beginning)."""
+"""A sequence of the source, opaque to everybody else; ``0`` is the beginning."""
 
 
 class SourceChange(NamedTuple):
-    """A document that changed: where in the source's order, and its revisions."""
+    """A document that has changed: its place in the source's order, and its leaf revisions."""
 
     seq: UpdateSequence
     docid: str
@@ -23,15 +23,16 @@ class SourceChange(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Changes in order; ``last_seq`` is how far the source looked, filtered ones included."""
+    """Changes in order. ``last_seq``: the last one read, filtered ones included; ``pending``: how many follow it."""
 
     changes: list[SourceChange]
     last_seq: UpdateSequence
+    pending: int | None = None
 
 
 @dataclass
 class SourceFilter:
-    """Which changes of the source count. ``filter`` is ``ddoc/name`` or a built-in one, with its parameters."""
+    """Which changes are replicated. ``filter`` is ``ddoc/name`` or a built-in one, with its parameters."""
 
     doc_ids: list[str] | None = None
     selector: dict[str, Any] | None = None
@@ -41,7 +42,7 @@ class SourceFilter:
 
 
 class Fetched(NamedTuple):
-    """Revisions that came from a source. ``in_bulk`` of them came by ``_bulk_get``, ``attempts`` were tried so."""
+    """Revisions fetched from a source. ``attempts`` were requested with ``_bulk_get``, ``in_bulk`` came that way."""
 
     edits: list[Edit]
     in_bulk: int = 0
@@ -49,45 +50,45 @@ class Fetched(NamedTuple):
 
 
 class Unreachable(Exception):
-    """A peer that does not answer, or not as a CouchDB: worth another try later."""
+    """A server that does not answer, or not as a CouchDB does. Another attempt may succeed."""
 
 
 class ReplicationEndpoint(Protocol):
-    """One end of a replication. Methods raise ``CouchError`` for refusals and ``Unreachable`` for no answer."""
+    """The source or target of a replication. Methods raise CouchError for refusals, Unreachable without an answer."""
 
     @property
     def name(self) -> str:
-        """As it is shown to people: an URL, never with credentials."""
+        """A URL without credentials, for messages and listings."""
 
     def open(self) -> None:
-        """Make sure that the database is there and may be read."""
+        """Raise an error unless the database exists and may be read."""
 
     def create(self, params: dict[str, Any]) -> None:
-        """Make the database, unless it is there."""
+        """Create the database unless it exists."""
 
     def update_seq(self) -> UpdateSequence: ...
 
     def design_document(self, name: str) -> dict[str, Any] | None:
-        """``_design/{name}``; None where there is none."""
+        """Return ``_design/{name}``, None if there is no such document."""
 
     def changes(self, query: SourceFilter, since: UpdateSequence, limit: int) -> Page: ...
 
     def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
-        """Return when something may have changed after ``since``, after some seconds at the latest.
+        """Return when something may have changed after ``since``, after ``seconds`` at the latest.
 
-        Who wants it to end sooner sets ``stopping`` and calls ``interrupt``.
+        To end it sooner, set ``stopping`` and call ``interrupt``.
         """
 
     def interrupt(self) -> None:
-        """Wake a ``wait`` of another thread."""
+        """End a ``wait`` in another thread."""
 
     def missing(self, revs: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Of the named revisions those that are not here."""
+        """Return those of the named revisions that the database lacks."""
 
     def fetch(self, docid_revs: Sequence[tuple[str, list[str]]], bulk: bool) -> Fetched: ...
 
     def write(self, edits: list[Edit]) -> list[CouchError]:
-        """Take revisions in; the refusals of single ones."""
+        """Write revisions. Return the errors of those that are refused."""
 
     def read_local(self, docid: str) -> dict[str, Any] | None: ...
 

@@ -1,4 +1,4 @@
-"""Errors of a replication as the answer to ``_replicate`` tells them."""
+"""Errors of a replication, as ``_replicate`` answers them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from couchfake.errors import CouchError, NotFound
 
 
 def revs_diff_failed(error: CouchError) -> CouchError:
-    """The target would not say what it lacks."""
+    """The target refused ``_revs_diff``."""
     return _request_failed("revs_diff_failed", error)
 
 
 def changes_failed(error: CouchError) -> CouchError:
-    """The source would not tell its changes; of an error of its own the real server keeps the status only."""
+    """The source refused ``_changes``. Of an internal error the real server reports the status only."""
     if error.status >= 500:
         return CouchError(500, "changes_req_failed", str(error.status))
     return _request_failed("changes_req_failed", error)
@@ -23,15 +23,15 @@ _WIDTH = 79  # of the lines that Erlang breaks terms into
 def _request_failed(name: str, error: CouchError) -> CouchError:
     """The reason is the answer in Erlang's notation, broken into lines."""
     indent = " " * (len(name) + 2)
-    told = f'<<"{error.reason}">>}}'
-    if len(indent) + len('  {<<"reason">>,') + len(told) + len("]}}") >= _WIDTH:
-        told = f"\n{indent}   {told}"
+    reason = f'<<"{error.reason}">>}}'
+    if len(indent) + len('  {<<"reason">>,') + len(reason) + len("]}}") >= _WIDTH:
+        reason = f"\n{indent}   {reason}"
     return CouchError(
         500,
         "error",
         f"{{{name},{error.status},\n"
         f'{indent}{{[{{<<"error">>,<<"{error.error}">>}},\n'
-        f'{indent}  {{<<"reason">>,{told}]}}}}',
+        f'{indent}  {{<<"reason">>,{reason}]}}}}',
     )
 
 
@@ -40,5 +40,5 @@ def db_not_found(url: str) -> CouchError:
 
 
 def no_source_for_filter(url: str) -> CouchError:
-    """A filter function is fetched before anything else, and what goes wrong there is a 404."""
+    """A filter function is fetched before anything else, and errors are answered as 404."""
     return NotFound(f"Could not open source database `{url}`")

@@ -1,89 +1,61 @@
-"""A database of any CouchDB by URL, as one end of a replication: over ``requests``."""
+"""A database of any CouchDB by URL, as the source or target of a replication."""
 
 from __future__ import annotations
 
 import base64
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
-
-import requests
 
 from couchfake.errors import CouchError
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, Unreachable, UpdateSequence
 from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
+from couchfake.replicator.http_client import HttpClient, refusal
+from couchfake.replicator.stored_encodings import fetch_as_stored, needs_multipart, put_as_stored
+from couchfake.storage.attachments import Attachment
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import format_hash, format_rev
 from couchfake.values import json
 
 LONGEST_WAIT = 1.0
-"""Seconds for which a request waits for changes: a job that is cancelled ends no later than its request."""
+"""Seconds that one request waits for changes. A job that is cancelled ends when its request does."""
 
 
 class HttpEndpoint:
-    """See ``peers.ReplicationEndpoint``. ``session`` carries credentials and headers; ``url`` has none."""
+    """The implementation of ``ReplicationEndpoint`` for a database by URL."""
 
-    def __init__(self, node: Node, url: str, session: requests.Session, timeout: float = 30.0) -> None:
+    def __init__(self, node: Node, client: HttpClient) -> None:
         self._node = node
-        self._session = session
-        self._timeout = timeout
-        self.name = url.rstrip("/") + "/"
-
-    # ---- HTTP
-
-    def _send(self, method: str, path: str = "", **options: Any) -> requests.Response:
-        if "body" in options:
-            options["data"] = json.encode(options.pop("body"))
-            options["headers"] = {"Content-Type": "application/json", **options.get("headers", {})}
-        try:
-            return self._session.request(method, self.name + path, timeout=self._timeout, **options)
-        except requests.RequestException as error:
-            raise Unreachable(f"{self.name}: {type(error).__name__}") from None
-
-    def _ask(self, method: str, path: str = "", **options: Any) -> Any:
-        response = self._send(method, path, **options)
-        if response.status_code >= 400:
-            raise _refusal(response)
-        with self._understanding():
-            return json.loads(response.content)
-
-    @contextmanager
-    def _understanding(self) -> Iterator[None]:
-        """Around the reading of answers: what does not have a CouchDB's shape comes from something else."""
-        try:
-            yield
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise Unreachable(f"{self.name} does not answer as a CouchDB") from None
+        self._client = client
+        self.name = client.url
 
     # ---- the database
 
     def open(self) -> None:
         try:
-            response = self._send("GET")
+            answer = self._client.send("GET")
         except Unreachable:
             raise db_not_found(self.name) from None
-        if response.status_code == 401:
-            refusal = _refusal(response)
-            if "Authorization" in self._session.headers or self._session.auth:
+        if answer.status == 401:
+            if self._client.has_login:
                 raise CouchError(500, "replication_auth_error", f"authentication failed for {self.name}")
-            raise _unauthorized(401, self.name) from refusal
-        if response.status_code == 403:
+            raise _unauthorized(401, self.name)
+        if answer.status == 403:
             raise _unauthorized(403, self.name)
-        if response.status_code >= 400:
+        if answer.status >= 400:
             raise db_not_found(self.name)
 
     def create(self, params: Mapping[str, Any]) -> None:
         options = {name: json.dumps(value).strip('"') for name, value in params.items()}
-        response = self._send("PUT", params=options)
-        if response.status_code in (401, 403):  # whatever else went wrong shows when the database is opened
-            raise _unauthorized(response.status_code, self.name)
+        answer = self._client.send("PUT", params=options)
+        if answer.status in (401, 403):  # whatever else went wrong shows when the database is opened
+            raise _unauthorized(answer.status, self.name)
 
     def update_seq(self) -> UpdateSequence:
-        answer = self._ask("GET")
-        with self._understanding():
+        answer = self._client.ask("GET")
+        with self._client.understanding():
             return answer.get("update_seq", 0)
 
     def design_document(self, name: str) -> dict[str, Any] | None:
@@ -100,58 +72,62 @@ class HttpEndpoint:
             body = {"selector": query.selector}
         method, options = ("POST", {"body": body}) if body else ("GET", {})
         try:
-            answer = self._ask(method, "_changes", params=params, **options)
+            answer = self._client.ask(method, "_changes", params=params, **options)
         except CouchError as error:
             raise changes_failed(error) from None
-        with self._understanding():
+        with self._client.understanding():
             return Page(
                 [
                     SourceChange(row["seq"], row["id"], [each["rev"] for each in row["changes"]])
                     for row in answer["results"]
                 ],
                 answer.get("last_seq", since),
+                answer.get("pending"),
             )
 
     def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         milliseconds = str(int(max(0.0, min(seconds, LONGEST_WAIT)) * 1000))
         params = {"feed": "longpoll", "since": _as_text(since), "limit": "1", "timeout": milliseconds}
-        self._send("GET", "_changes", params=params)
+        self._client.send("GET", "_changes", params=params)
 
     def interrupt(self) -> None:
-        """A waiting request ends by itself, soon."""
+        """Do nothing: a waiting request ends by itself, soon."""
 
     def missing(self, revs: dict[str, list[str]]) -> dict[str, list[str]]:
         try:
-            answer = self._ask("POST", "_revs_diff", body=revs)
+            answer = self._client.ask("POST", "_revs_diff", body=revs)
         except CouchError as error:
             raise revs_diff_failed(error) from None
-        with self._understanding():
+        with self._client.understanding():
             return {docid: entry["missing"] for docid, entry in answer.items()}
 
     # ---- documents
 
     def fetch(self, docid_revs: Sequence[tuple[str, list[str]]], bulk: bool) -> Fetched:
-        attempts = sum(len(revs) for _, revs in docid_revs)
+        attempts = sum(len(revs) for docid, revs in docid_revs if not docid.startswith("_design/"))
         if bulk:
-            response = self._send(
+            answer = self._client.send(
                 "POST",
                 "_bulk_get",
                 params={"revs": "true", "latest": "true", "attachments": "true"},
                 body={"docs": [{"id": docid, "rev": rev} for docid, revs in docid_revs for rev in revs]},
                 headers={"Accept": "application/json"},
             )
-            if response.status_code < 400:
-                with self._understanding():
-                    documents = list(_bulk_documents(json.loads(response.content)))
+            if answer.status < 400:
+                with self._client.understanding():
+                    documents = list(_bulk_documents(json.loads(answer.content)))
                     edits = list(self._edits(documents))
-                    return Fetched(edits, sum("_attachments" not in document for document in documents), attempts)
-        with self._understanding():
+                    in_bulk = sum(
+                        "_attachments" not in each for each in documents if not each["_id"].startswith("_design/")
+                    )
+                    return Fetched(edits, in_bulk, attempts)
+        with self._client.understanding():
             documents = [document for docid, revs in docid_revs for document in self._open_revs(docid, revs)]
             return Fetched(list(self._edits(documents)))
 
     def _open_revs(self, docid: str, revs: list[str]) -> Iterator[dict[str, Any]]:
         params = {"open_revs": json.dumps(revs), "revs": "true", "latest": "true", "attachments": "true"}
-        for entry in self._ask("GET", _path(docid), params=params, headers={"Accept": "application/json"}):
+        for entry in self._client.ask("GET", _path(docid), params=params, headers={"Accept": "application/json"}):
             if "ok" in entry:
                 yield entry["ok"]
 
@@ -162,35 +138,42 @@ class HttpEndpoint:
             key = (document["_id"], document["_rev"])
             if key not in seen:
                 seen.add(key)
-                yield read_edit(document, self._node.config, settings)
+                edit = read_edit(document, self._node.config, settings)
+                fetch_as_stored(self._client, _path(edit.id), document, edit)
+                yield edit
 
     def write(self, edits: list[Edit]) -> list[CouchError]:
-        answer = self._ask("POST", "_bulk_docs", body={"new_edits": False, "docs": [_document(edit) for edit in edits]})
-        with self._understanding():
+        settings = self._node.attachment_settings()
+        together: list[Edit] = []
+        alone: list[Edit] = []
+        for edit in edits:
+            (alone if needs_multipart(_attachments(edit), settings) else together).append(edit)
+        failures = self._write_together(together) if together else []
+        for edit in alone:
+            try:
+                put_as_stored(self._client, _path(edit.id), _document(edit), _attachments(edit))
+            except CouchError as error:
+                failures.append(error)
+        return failures
+
+    def _write_together(self, edits: list[Edit]) -> list[CouchError]:
+        docs = [_with_data(_document(edit), _attachments(edit)) for edit in edits]
+        answer = self._client.ask("POST", "_bulk_docs", body={"new_edits": False, "docs": docs})
+        with self._client.understanding():
             return [CouchError(403, row["error"], row.get("reason")) for row in answer if "error" in row]
 
     def read_local(self, docid: str) -> dict[str, Any] | None:
-        response = self._send("GET", _path(docid))
-        if response.status_code == 404:
+        answer = self._client.send("GET", _path(docid))
+        if answer.status == 404:
             return None
-        if response.status_code >= 400:
-            raise _refusal(response)
-        with self._understanding():
-            document: dict[str, Any] = json.loads(response.content)
+        if answer.status >= 400:
+            raise refusal(answer)
+        with self._client.understanding():
+            document: dict[str, Any] = json.loads(answer.content)
         return document
 
     def write_local(self, docid: str, document: dict[str, Any]) -> None:
-        self._ask("PUT", _path(docid), body=document)
-
-
-def _refusal(response: requests.Response) -> CouchError:
-    try:
-        answer = json.loads(response.content)
-    except ValueError:
-        answer = {}
-    if not isinstance(answer, dict):
-        answer = {}
-    return CouchError(response.status_code, str(answer.get("error", "unknown_error")), answer.get("reason"))
+        self._client.ask("PUT", _path(docid), body=document)
 
 
 def _unauthorized(status: int, url: str) -> CouchError:
@@ -199,7 +182,7 @@ def _unauthorized(status: int, url: str) -> CouchError:
 
 
 def _as_text(value: Any) -> str:
-    """As a parameter. Sequences are strings or (before 2.0) numbers; those of Cloudant were arrays."""
+    """A sequence as a parameter. Sequences are strings or (before 2.0) numbers; those of Cloudant were arrays."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -228,13 +211,21 @@ def _bulk_documents(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield entry["ok"]
 
 
+def _attachments(edit: Edit) -> list[Attachment]:
+    return list(edit.attachments) or [entry.stored for entry in edit.inputs if entry.stored is not None]
+
+
 def _document(edit: Edit) -> dict[str, Any]:
-    """The JSON of a revision with its history and attachments, as ``_bulk_docs`` takes it."""
+    """The JSON of a revision with its history and without its attachments."""
     assert edit.rev is not None
     document = edit.document()
     document["_rev"] = format_rev(edit.rev)
     document["_revisions"] = {"start": edit.start, "ids": [format_hash(raw) for raw in edit.ids]}
-    attachments = edit.attachments or [entry.stored for entry in edit.inputs if entry.stored is not None]
+    return document
+
+
+def _with_data(document: dict[str, Any], attachments: list[Attachment]) -> dict[str, Any]:
+    """A document with its attachments' data, as ``_bulk_docs`` takes it."""
     if attachments:
         document["_attachments"] = {
             one.name: {

@@ -1,7 +1,7 @@
-"""The replications of one server: each a thread of its own while it runs.
+"""The replications of one server, each in a thread of its own while it runs.
 
-A one-shot job ends with its result; a continuous one runs until it is cancelled. A peer that does not answer is
-tried again after a while, each time a little later. Source: CouchDB documentation, "Replicator Scheduler".
+A one-shot job ends with its result; a continuous one runs until it is cancelled. After an error a job is retried, with
+longer and longer pauses. Source: CouchDB documentation, "Replicator Scheduler".
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
+from couchfake.replicator.http_client import HttpClient
 from couchfake.replicator.http_endpoint import HttpEndpoint
 from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
+from couchfake.settings import REPLICATOR_MAX_HISTORY
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 OpenSession = Callable[[], requests.Session]
@@ -31,7 +33,7 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _told(error: CouchError | Unreachable) -> str:
+def _message(error: CouchError | Unreachable) -> str:
     return f"{error.error}: {error.reason}" if isinstance(error, CouchError) else str(error)
 
 
@@ -43,7 +45,6 @@ class Job:
         node: Node,
         request: ReplicationRequest,
         user: UserContext,
-        base_uri: str,
         open_session: OpenSession,
         document: tuple[str, str] | None = None,
     ) -> None:
@@ -58,11 +59,12 @@ class Job:
         self.finished = threading.Event()
         self.result: dict[str, Any] | None = None
         self.error: CouchError | None = None
-        self.crash_reason: str | None = None  # of the last try, while another one is waited for
+        self.crash_reason: str | None = None  # of the last attempt, until the next one
         self.transfer: Transfer | None = None
-        self._ran = False
+        self._has_run = False
+        self._has_ended = False
+        self._ending = threading.Lock()
         self._node = node
-        self._base_uri = base_uri
         self._open_session = open_session
         self._cancelled = threading.Event()
         self._at_end: list[Callable[[Job], None]] = []
@@ -75,20 +77,37 @@ class Job:
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
         if endpoint.url is None:
-            return LocalEndpoint(self._node, endpoint.name or "", self.user, self._base_uri)
+            return LocalEndpoint(self._node, endpoint.name or "", self.user)
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))
         session.auth = endpoint.auth
-        return HttpEndpoint(self._node, endpoint.url, session)
+        options = self.request.options
+        url = endpoint.url.rstrip("/") + "/"
+        client = HttpClient(url, session, options.connection_timeout, options.retries)
+        return HttpEndpoint(self._node, client)
 
     # ---- life
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Return whether the job has been cancelled. It may still be running to its last checkpoint."""
+        return self._cancelled.is_set()
+
+    def when_finished(self, callback: Callable[[Job], None]) -> None:
+        """Call ``callback(job)`` when the job ends; at once if it has ended."""
+        with self._ending:
+            if not self._has_ended:
+                self._at_end.append(callback)
+                return
+        callback(self)
+
     def start(self, at_end: Callable[[Job], None]) -> None:
+        """Run in a thread of its own and call ``at_end(job)`` at the end."""
         self._at_end.append(at_end)
         threading.Thread(target=self._run, name=f"replication {self.id[:8]}", daemon=True).start()
 
     def cancel(self, wait: float = 5.0) -> None:
-        """Stop, and wait for the last checkpoint."""
+        """Stop, and wait up to ``wait`` seconds for the last checkpoint."""
         self._cancelled.set()
         if self.transfer is not None:
             self.transfer.stop()
@@ -98,7 +117,7 @@ class Job:
         try:
             self._try_until_done()
         finally:
-            if not self.finished.is_set():  # a defect of ours must not let anybody wait for ever
+            if not self.finished.is_set():  # after an error of our own: clients wait for the end
                 self.error = CouchError(500, "error", "The replication broke off")
                 self._finish("failed", self.error.reason)
 
@@ -113,12 +132,12 @@ class Job:
                 self._finish("cancelled")
             except (CouchError, Unreachable) as error:
                 self.error_count += 1
-                if not self._is_passing(error):
+                if not self._should_retry(error):
                     refusal = error if isinstance(error, CouchError) else CouchError(500, "error", str(error))
                     self.error = refusal
                     self._finish("failed", refusal.reason)
                     return
-                self.crash_reason = _told(error)
+                self.crash_reason = _message(error)
                 self._set_state("crashing", self.crash_reason)
                 if self._cancelled.wait(pause):
                     self._finish("cancelled")
@@ -132,69 +151,82 @@ class Job:
         )
         return self.transfer
 
-    def _is_passing(self, error: CouchError | Unreachable) -> bool:
-        """Whether it is tried again: what a document asks for always is, what ``_replicate`` started only while it
-        is continuous and once had both ends."""
+    def _should_retry(self, error: CouchError | Unreachable) -> bool:
+        """Return whether to retry.
+
+        Jobs of replicator documents always are; those of ``_replicate`` if they are continuous and have run before.
+        """
         if self.document is not None:
             return True
-        ran = self.transfer is not None and self.transfer.is_prepared
-        self._ran = self._ran or ran
-        return self.request.options.continuous and self._ran and (isinstance(error, Unreachable) or error.status >= 500)
+        prepared = self.transfer is not None and self.transfer.is_prepared
+        self._has_run = self._has_run or prepared
+        is_fault = isinstance(error, Unreachable) or error.status >= 500
+        return self.request.options.continuous and self._has_run and is_fault
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()
         self.history.append(({"running": "started"}.get(state, "crashed"), self.updated, reason))
-        del self.history[:-20]
+        del self.history[: -max(1, self._node.config[REPLICATOR_MAX_HISTORY])]
 
     def _finish(self, state: str, reason: str | None = None) -> None:
         self._set_state(state, reason)
+        with self._ending:
+            self._has_ended = True
         for callback in self._at_end:
             callback(self)
         self.finished.set()
 
     # ---- what is shown
 
-    def statistics(self, checkpoint: bool = True) -> dict[str, Any]:
-        """As ``_scheduler`` shows it in ``info``."""
+    def statistics(self, *, is_running: bool = False) -> dict[str, Any]:
+        """Return the members of ``info`` in ``/_scheduler``.
+
+        ``is_running``: with the sequences that only running jobs show, null until there is something to report.
+        """
         counts = self.transfer.statistics.counts if self.transfer is not None else {}
         info: dict[str, Any] = {
             "revisions_checked": counts.get("missing_checked", 0),
             "missing_revisions_found": counts.get("missing_found", 0),
             "docs_read": counts.get("docs_read", 0),
             "docs_written": counts.get("docs_written", 0),
-            "changes_pending": None,
+            "changes_pending": self.transfer.pending if is_running and self.transfer is not None else None,
             "doc_write_failures": counts.get("doc_write_failures", 0),
             "bulk_get_docs": counts.get("bulk_get_docs", 0),
             "bulk_get_attempts": counts.get("bulk_get_attempts", 0),
         }
-        if checkpoint:
-            info["checkpointed_source_seq"] = self.transfer.through_seq if self.transfer is not None else 0
+        info["checkpointed_source_seq"] = (self.transfer.checkpointed_seq if self.transfer is not None else 0) or "0"
+        if is_running:
+            reported = self.transfer if self.transfer is not None and self.transfer.pending is not None else None
+            info["source_seq"] = None if reported is None else reported.source_seq
+            info["through_seq"] = None if reported is None else reported.through_seq or "0"
         return info
 
+    def _shown_info(self) -> dict[str, Any]:
+        if self.state == "crashing":
+            return {"error": self.crash_reason}
+        return self.statistics(is_running=True)
+
     def task(self) -> dict[str, Any]:
-        """As ``_active_tasks`` lists it: who does it, and then what, by name."""
-        transfer = self.transfer
-        told = {
+        """Return the row of ``/_active_tasks``: the process first, then the other members by name."""
+        shown = {
             "checkpoint_interval": int(self.request.options.checkpoint_interval * 1000),
             "continuous": self.request.options.continuous,
             "database": self.document[0] if self.document else None,
             "doc_id": self.document[1] if self.document else None,
             "replication_id": self.id,
             "source": self.source.name,
-            "source_seq": transfer.source_seq if transfer else 0,
             "started_on": int(self.started),
             "target": self.target.name,
-            "through_seq": transfer.through_seq if transfer else 0,
             "type": "replication",
             "updated_on": int(self.updated),
             "user": self.user.name,
-            **self.statistics(),
+            **self.statistics(is_running=True),
         }
         who = {"node": NODE_NAME, "pid": f"<0.{id(self) % 30000}.0>", "process_status": "waiting"}
-        return {**who, **dict(sorted(told.items()))}
+        return {**who, **dict(sorted(shown.items()))}
 
     def scheduler_row(self) -> dict[str, Any]:
-        """As ``_scheduler/jobs`` lists it."""
+        """Return the row of ``/_scheduler/jobs``."""
         return {
             "database": self.document[0] if self.document else None,
             "id": self.id,
@@ -203,7 +235,7 @@ class Job:
             "target": self.target.name,
             "user": self.user.name,
             "doc_id": self.document[1] if self.document else None,
-            "info": self.statistics(),
+            "info": self._shown_info(),
             "history": [
                 {"timestamp": timestamp(when), "type": what, **({"reason": reason} if reason else {})}
                 for what, when, reason in reversed(self.history)
@@ -213,8 +245,16 @@ class Job:
         }
 
 
+class AlreadyRunning(Exception):
+    """The replication runs already, for ``job.document`` or (None) for a client of ``_replicate``."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.job = job
+
+
 class Jobs:
-    """All replications that run now, by job id."""
+    """All running replications, by job id."""
 
     def __init__(self, node: Node, open_session: OpenSession) -> None:
         self._node = node
@@ -223,27 +263,32 @@ class Jobs:
         self._running: dict[str, Job] = {}
 
     def all(self) -> list[Job]:
-        """The running ones, by id."""
+        """Return the running jobs, ordered by id."""
         with self._lock:
             return sorted(self._running.values(), key=lambda job: job.id)
 
     def get(self, job_id: str) -> Job | None:
+        """Return a running job, None if there is none of that id."""
         return self._running.get(job_id)
 
     def start(
         self,
         request: ReplicationRequest,
         user: UserContext,
-        base_uri: str,
         document: tuple[str, str] | None = None,
         at_end: Callable[[Job], None] = lambda job: None,
     ) -> Job:
-        """Start a replication; the one that runs already where it is the same."""
+        """Start a replication, or return the running job if it is the same.
+
+        Raise AlreadyRunning if a document asks for a replication that runs for another document or a client.
+        """
         with self._lock:
             job = self._running.get(request.job_id)
-            if job is not None and (document is None or job.document == document):
+            if job is not None and not job.is_cancelled:
+                if document is not None and job.document != document:
+                    raise AlreadyRunning(job)
                 return job
-            job = Job(self._node, request, user, base_uri, self._open_session, document)
+            job = Job(self._node, request, user, self._open_session, document)
             self._running[job.id] = job
 
         def remove(ended: Job) -> None:
@@ -256,6 +301,7 @@ class Jobs:
         return job
 
     def stop_all(self) -> None:
+        """Cancel all jobs and wait for them to end, each up to five seconds."""
         jobs = self.all()
         for job in jobs:
             job.cancel(wait=0)

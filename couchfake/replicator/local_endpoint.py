@@ -1,4 +1,4 @@
-"""A database of this very server as one end of a replication: no HTTP, the user's rights all the same."""
+"""A database of this server as the source or target of a replication: without HTTP, with the user's rights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import authorize, require_member, require_server_admin
 from couchfake.changes import filters
 from couchfake.changes.filters import Style
+from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.failures import changes_failed, db_not_found, revs_diff_failed
 from couchfake.replicator.source_filters import source_filter
+from couchfake.settings import BIND_ADDRESS, CLUSTER_Q, PORT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of
 from couchfake.storage.edits import Edit
@@ -30,13 +32,13 @@ _COUNT = re.compile(r"\+?0*[1-9][0-9]{0,3}")
 
 
 class LocalEndpoint:
-    """See ``peers.ReplicationEndpoint``. ``base_uri`` is this server as its clients call it."""
+    """The implementation of ``ReplicationEndpoint`` for a database of this node, used with a user's rights."""
 
-    def __init__(self, node: Node, db_name: str, user: UserContext, base_uri: str) -> None:
+    def __init__(self, node: Node, db_name: str, user: UserContext) -> None:
         self._node = node
         self._db_name = db_name
         self._user = user
-        self.name = f"{base_uri}/{db_name}/"
+        self.name = f"http://{_address(node.config)}/{db_name}/"
 
     def _database(self) -> Database:
         try:
@@ -50,9 +52,9 @@ class LocalEndpoint:
         self._database()
 
     def create(self, params: dict[str, Any]) -> None:
-        """Asked for whether the database is there or not; who may not create databases may not ask either.
+        """Raise Unauthorized unless the user may create databases, whether the database exists or not.
 
-        What else is wrong shows when there is no database to open.
+        Other errors are ignored here: opening the database fails then.
         """
         require_server_admin(self._user)
         counts = {name: str(params.get(name, 1)) for name in ("q", "n")}
@@ -63,7 +65,7 @@ class LocalEndpoint:
             database = self._node.create_database(self._db_name, props)
         except CouchError:
             return
-        database.q = int(counts["q"]) if "q" in params else self._node.config.integer("cluster", "q", 1)
+        database.q = int(counts["q"]) if "q" in params else self._node.config[CLUSTER_Q]
 
     def update_seq(self) -> UpdateSequence:
         database = self._database()
@@ -89,13 +91,14 @@ class LocalEndpoint:
                 filters.Change(entry.seq, entry, tuple(entry.leaves()))
                 for entry in islice(database.entries_since(last), limit)
             ]
-        told = [change.told(style) for change in looked] if chosen is None else chosen.select(looked, style)
+        chosen_leaves = [change.told(style) for change in looked] if chosen is None else chosen.select(looked, style)
         changes = [
             SourceChange(database.pack_seq(change.seq), change.entry.id, [leaf.rev for leaf in leaves])
-            for change, leaves in zip(looked, told)
+            for change, leaves in zip(looked, chosen_leaves)
             if leaves
         ]
-        return Page(changes, database.pack_seq(looked[-1].seq if looked else last))
+        end = looked[-1].seq if looked else last
+        return Page(changes, database.pack_seq(end), database.count_since(end))
 
     def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         database = self._database()
@@ -123,7 +126,7 @@ class LocalEndpoint:
         return missing
 
     def fetch(self, docid_revs: Sequence[tuple[str, list[str]]], bulk: bool) -> Fetched:
-        """Revisions, or the leaves that they have grown into by now."""
+        """Return the named revisions, or the leaves that descend from them."""
         database = self._database()
         edits = []
         with_attachments = attempts = 0
@@ -131,8 +134,9 @@ class LocalEndpoint:
             for docid, revs in docid_revs:
                 entry = database.entry(docid)
                 for leaf in _latest(entry, revs):
-                    attempts += 1
-                    with_attachments += bool(leaf.attachments)
+                    if not docid.startswith("_design/"):  # the real server fetches those one by one
+                        attempts += 1
+                        with_attachments += bool(leaf.attachments)
                     edits.append(_edit(docid, leaf, database.revs_limit))
         return Fetched(edits, attempts - with_attachments, attempts) if bulk else Fetched(edits)
 
@@ -150,8 +154,16 @@ class LocalEndpoint:
         write_one(self._database(), Edit(docid, body, rev=rev), self._user)
 
 
+def _address(config: Config) -> str:
+    """Host and port by which the server calls itself; addresses that stand for all interfaces become the loopback."""
+    host = config[BIND_ADDRESS]
+    if host in ("any", "0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"{f'[{host}]' if ':' in host else host}:{config[PORT]}"
+
+
 def _unpacked(database: Database, since: UpdateSequence) -> int:
-    """A sequence as ``_changes`` takes it: one of its own, ``0`` or ``now``."""
+    """Read a sequence as ``_changes`` does: one of the database's own, ``0`` or ``now``."""
     text = since if isinstance(since, str) else json.dumps(since)
     if text == "now":
         return database.update_seq

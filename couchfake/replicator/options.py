@@ -1,21 +1,31 @@
-"""How a client wants a replication to be run: the members beside ``source`` and ``target``.
+"""How a replication is to run: the members beside ``source`` and ``target``.
 
-They are looked at in the order in which the client wrote them; the first wrong one is what is complained of.
+They are checked in the order in which the client wrote them; the error is about the first wrong one.
 Source: CouchDB documentation, "Replication: Replication document fields" and ``couch_replicator_parse``.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import unquote_plus
 
 from couchfake.changes.filters import Selector
+from couchfake.config import Config
 from couchfake.errors import BadRequest
 from couchfake.replicator import refusals
 from couchfake.replicator.endpoints import SourceFilter
 from couchfake.replicator.transfer import Options
+from couchfake.settings import (
+    REPLICATOR_CHECKPOINT_INTERVAL,
+    REPLICATOR_CONNECTION_TIMEOUT,
+    REPLICATOR_MAX_DOCUMENT_ID_LENGTH,
+    REPLICATOR_RETRIES_PER_REQUEST,
+    REPLICATOR_USE_CHECKPOINTS,
+    REPLICATOR_WORKER_BATCH_SIZE,
+    Setting,
+)
 from couchfake.values.collation import Collator
+from couchfake.values.integers import INTEGER
 
 _BOOLEANS = ("cancel", "create_target", "winning_revs_only", "continuous", "use_bulk_get")
 _INTEGERS = (
@@ -24,11 +34,10 @@ _INTEGERS = (
 )  # fmt: skip
 _IDS = ("_local_id", "replication_id", "id")
 _OBJECTS = {"create_target_params": "a JSON object", "query_params": "an object", "selector": "a JSON object"}
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def read_members(body: dict[str, Any]) -> dict[str, Any]:
-    """The members that say how, each as it is meant. Raises Refused."""
+    """Return the known members, converted and checked. Raise Refused for the first wrong one."""
     given: dict[str, Any] = {}
     for name, value in body.items():
         if name in _BOOLEANS and not isinstance(value, bool):
@@ -54,13 +63,13 @@ def _integer(value: Any) -> int:
         return value
     if not isinstance(value, str):
         raise refusals.crash("function_clause")
-    if not _INTEGER.fullmatch(value):
+    if not INTEGER.fullmatch(value):
         raise refusals.crash("badarg")
     return int(value)
 
 
 def _id(value: Any) -> str:
-    """The name of a running replication. A plus sign arrives as a space where it was taken for a form's."""
+    """The id of a running replication. A plus sign may have been decoded to a space."""
     if not isinstance(value, str):
         raise refusals.crash("function_clause")
     return value.replace(" ", "+")
@@ -76,7 +85,7 @@ def _docids(value: Any) -> list[str]:
 
 
 def check_filter(given: dict[str, Any], collator: Collator) -> None:
-    """Refused for a filter or selector that cannot be one, wherever the source is."""
+    """Raise Refused for a malformed filter or selector, wherever the source is."""
     if "selector" in given:
         try:
             Selector(given["selector"], None, collator)
@@ -97,8 +106,8 @@ def check_filter(given: dict[str, Any], collator: Collator) -> None:
         raise refusals.error("Invalid filter. Must match `ddocname/filtername`.")
 
 
-def read_options(given: dict[str, Any]) -> Options:
-    """From the members that ``read_members`` gave. Intervals come in milliseconds."""
+def read_options(given: dict[str, Any], config: Config) -> Options:
+    """Build options from the members that ``read_members`` returned, and ``[replicator]`` for those not given."""
     query = SourceFilter(
         doc_ids=given.get("doc_ids"),
         selector=given.get("selector"),
@@ -106,15 +115,23 @@ def read_options(given: dict[str, Any]) -> Options:
         query_params=given.get("query_params", {}),
         winning_revs_only=given.get("winning_revs_only", False),
     )
-    batch, interval = given.get("worker_batch_size", 500), given.get("checkpoint_interval", 30000)
     return Options(
         query=query,
         since_seq=given.get("since_seq"),
         continuous=given.get("continuous", False),
         create_target=given.get("create_target", False),
         create_target_params=given.get("create_target_params", {}),
-        use_checkpoints=given.get("use_checkpoints", True) is not False,
+        use_checkpoints=given.get("use_checkpoints", config[REPLICATOR_USE_CHECKPOINTS]) is not False,
         use_bulk_get=given.get("use_bulk_get", True),
-        batch_size=batch if batch > 0 else 500,
-        checkpoint_interval=interval / 1000 if interval > 0 else 30.0,
+        batch_size=_positive(given, REPLICATOR_WORKER_BATCH_SIZE, config),
+        checkpoint_interval=_positive(given, REPLICATOR_CHECKPOINT_INTERVAL, config) / 1000,
+        connection_timeout=_positive(given, REPLICATOR_CONNECTION_TIMEOUT, config) / 1000,
+        retries=max(0, given.get("retries_per_request", config[REPLICATOR_RETRIES_PER_REQUEST])),
+        max_docid_length=config[REPLICATOR_MAX_DOCUMENT_ID_LENGTH],
     )
+
+
+def _positive(given: dict[str, Any], setting: Setting[int], config: Config) -> int:
+    """The member of a setting's name if it is positive, else the setting, else its default."""
+    values = given.get(setting.key, 0), config[setting], setting.default
+    return next(value for value in values if value > 0)

@@ -1,4 +1,4 @@
-"""What is said to a request for a replication that cannot be understood.
+"""Errors of malformed requests for replications.
 
 The real server throws inside one function for ``_replicate`` and for the documents of ``_replicator``, and each of
 the two shows what was thrown in its own way: as an error of its own kind, or as a 403 that quotes Erlang.
@@ -14,19 +14,20 @@ from couchfake.values.erlang import format_term
 
 
 class Refused(Exception):
-    """``answer`` is for ``_replicate``; ``told`` is the reason that a document is refused with."""
+    """``answer`` is the error of ``_replicate``; ``reason`` is that of a 403 for a document."""
 
-    def __init__(self, answer: CouchError, told: str) -> None:
-        super().__init__(answer, told)
+    def __init__(self, answer: CouchError, reason: str) -> None:
+        super().__init__(answer, reason)
         self.answer = answer
-        self.told = told
+        self.reason = reason
 
     def forbidden(self) -> Forbidden:
-        return Forbidden(self.told)
+        """The error for a document."""
+        return Forbidden(self.reason)
 
 
 def error(reason: str) -> Refused:
-    """What the server has words for."""
+    """An error with a message."""
     return Refused(CouchError(500, "error", reason), reason)
 
 
@@ -57,7 +58,7 @@ def bad_match(value: Any) -> Refused:
 
 
 def bad_selector(reason: str) -> Refused:
-    """A selector that Mango refuses: nothing was made to expect that, so ``_replicate`` crashes."""
+    """A selector that Mango refuses. The real server does not expect it, so ``_replicate`` crashes."""
     words, _, operator = reason.rpartition(": ")
     names = {"Invalid operator": "invalid_operator", "Unsupported operator": "not_supported"}
     term = f"{{{names[words]},{format_term(operator)}}}" if words in names else format_term(reason)

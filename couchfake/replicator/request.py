@@ -1,4 +1,4 @@
-"""What a client asked to be replicated, from a ``_replicate`` body or a ``_replicator`` document.
+"""Requests for replications: the body of ``_replicate``, or a ``_replicator`` document.
 
 Source: CouchDB documentation, "Replication: Replication document fields" and ``couch_replicator_parse``.
 """
@@ -29,7 +29,7 @@ class Endpoint:
 
     @property
     def identity(self) -> list[Any]:
-        """What of it tells one replication from another: no passwords, and a user however the login is written."""
+        """The parts that distinguish replications: no passwords, and the user however the login is written."""
         user = self.auth[0] if self.auth else None
         headers = []
         for name, value in self.headers:
@@ -56,13 +56,13 @@ class ReplicationRequest:
 
 
 def read_request(body: dict[str, Any], node: Node, local: bool = True) -> ReplicationRequest:
-    """Understand a replication object; Refused where it cannot be one.
+    """Read a replication object. Raise Refused if it is malformed.
 
     ``local``: a name means a database of this server, as in ``_replicate``; documents know URLs only.
     """
     proxies = _proxies(body)
     given = read_members(body)
-    options = read_options(given)
+    options = read_options(given, node.config)
     source, target = (
         _read_endpoint(body, side, proxy, local) for side, proxy in zip(("source", "target"), proxies, strict=True)
     )
@@ -75,7 +75,7 @@ def read_request(body: dict[str, Any], node: Node, local: bool = True) -> Replic
 
 
 def job_to_cancel(body: dict[str, Any], node: Node) -> str | None:
-    """The job id that a ``_replicate`` body wants to end; None where it wants to start one. Raises Refused."""
+    """Return the id of the job that a ``_replicate`` body cancels, None if it starts one. Raise Refused."""
     _proxies(body)
     given = read_members(body)
     if not given.get("cancel"):
@@ -86,7 +86,7 @@ def job_to_cancel(body: dict[str, Any], node: Node) -> str | None:
 
 
 def _proxies(body: dict[str, Any]) -> tuple[Any, Any]:
-    """What is given of proxies for source and target. They are checked, and not used."""
+    """Return the proxies of source and target. They are checked, but not used."""
     proxy = body.get("proxy", "")
     both = body.get("source_proxy", ""), body.get("target_proxy", "")
     if proxy == "":
@@ -155,7 +155,7 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
 
 
 def _basic_user(header: str) -> str | None:
-    """The user of a Basic Authorization header; None where it is none."""
+    """Return the user of a Basic Authorization header, None for other headers."""
     scheme, _, data = header.partition(" ")
     try:
         login = base64.b64decode(data, validate=True).decode("utf-8") if scheme.lower() == "basic" else ""
@@ -175,7 +175,7 @@ def _by_url(text: Any) -> Endpoint:
 
 
 def shown_url(endpoint: Any) -> str | None:
-    """What is shown of an endpoint in a document: its URL without credentials; None where it is none."""
+    """Return the URL of a document's source or target without credentials, None if it is malformed."""
     url = endpoint.get("url") if isinstance(endpoint, dict) else endpoint
     if isinstance(endpoint, str) and not endpoint.startswith(("http://", "https://")):
         return endpoint

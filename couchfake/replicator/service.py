@@ -1,4 +1,4 @@
-"""The replications of one server, all in one place for its endpoints and write rules."""
+"""The replications of one node, as the rest of the node uses them."""
 
 from __future__ import annotations
 
@@ -7,37 +7,72 @@ from typing import Any
 
 import requests
 
+from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import require_server_admin
+from couchfake.errors import NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.documents import ReplicatorDocuments
-from couchfake.replicator.jobs import Jobs
+from couchfake.replicator.jobs import Job, Jobs
+from couchfake.replicator.refusals import Refused
+from couchfake.replicator.request import job_to_cancel, read_request
 
 
 class Replicator:
-    """``open_session`` gives sessions that reach other servers, and this one under each of its own names."""
+    """The implementation of ``node.Replications``.
 
-    def __init__(self, node: Node, open_session: Callable[[], requests.Session], base_uri: str) -> None:
+    ``open_session`` returns a session that reaches other servers by HTTP and this one under its own names.
+    """
+
+    def __init__(self, node: Node, open_session: Callable[[], requests.Session]) -> None:
+        self._node = node
         self.running = Jobs(node, open_session)
-        self.followed = ReplicatorDocuments(node, self.running, base_uri)
-        node.replicator = self
-        node.replications.append(self)
-        node.task_sources.append(lambda: [job.task() for job in self.running.all()])
-        node.listeners.append(self._heard)
+        self.followed = ReplicatorDocuments(node, self.running)
+
+    def replicate(self, body: dict[str, Any], user: UserContext) -> dict[str, Any]:
+        try:
+            job_id = job_to_cancel(body, self._node)
+            if job_id is not None:
+                return self._cancel(job_id, user)
+            request = read_request(body, self._node)
+        except Refused as refused:
+            raise refused.answer from None
+        _require_own(self.running.get(request.job_id), user)
+        job = self.running.start(request, user)
+        if request.options.continuous:
+            return {"_local_id": job.id}
+        job.finished.wait()
+        if job.error is not None:
+            raise job.error
+        return job.result or {}
+
+    def _cancel(self, job_id: str, user: UserContext) -> dict[str, Any]:
+        job = self.running.get(job_id)
+        if job is None:
+            raise NotFound()
+        _require_own(job, user)
+        job.cancel()
+        return {"_local_id": job.id}
+
+    def tasks(self) -> list[dict[str, Any]]:
+        return [job.task() for job in self.running.all()]
 
     def jobs(self) -> list[dict[str, Any]]:
-        """As ``_scheduler/jobs`` lists them."""
         return [job.scheduler_row() for job in self.running.all()]
 
     def documents(self, db_name: str | None) -> list[dict[str, Any]]:
-        """As ``_scheduler/docs`` lists them."""
         return self.followed.rows(db_name)
 
     def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
-        """As ``_scheduler/docs`` shows one."""
         return self.followed.row((db_name, docid))
-
-    def _heard(self, name: str, what: str) -> None:
-        if what == "deleted":
-            self.followed.forget_database(name)
 
     def stop(self) -> None:
         self.running.stop_all()
+
+    def save(self) -> Callable[[], None]:
+        return self.followed.save()
+
+
+def _require_own(job: Job | None, user: UserContext) -> None:
+    """Raise Unauthorized if a running replication belongs to another user, unless an admin asks."""
+    if job is not None and job.user.name != user.name:
+        require_server_admin(user)

@@ -14,7 +14,7 @@ from couchfake.storage.database import Database
 
 
 def source_filter(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter | None:
-    """The filter that a replication asks for; None for all changes. Errors as ``_replicate`` answers them."""
+    """Return the filter of a replication, None for all changes. Errors are those of ``_replicate``."""
     if query.doc_ids is not None:
         return DocIds(query.doc_ids)
     if query.selector is not None:

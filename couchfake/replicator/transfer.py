@@ -1,7 +1,8 @@
-"""One run of a replication, from where the last one stopped to where the source ends (or for ever)."""
+"""One run of a replication, from where the last one stopped to the end of the source, or until it is cancelled."""
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from couchfake.replicator.endpoints import ReplicationEndpoint, SourceChange, So
 from couchfake.replicator.failures import no_source_for_filter
 
 GATHERING = 0.05
-"""Seconds in which a continuous run gathers what changes together, as the real server's batches do."""
+"""Seconds that a continuous run waits for further changes, to copy them together as the real server's batches do."""
 
 _COUNTED = (
     "missing_checked",
@@ -29,7 +30,7 @@ _COUNTED = (
 
 @dataclass
 class Statistics:
-    """What was done, earlier sessions of the same replication included, as the history shows it."""
+    """Counters of a replication, earlier sessions included, as the history shows them."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
 
@@ -44,7 +45,7 @@ class Statistics:
 
 @dataclass
 class Options:
-    """How to replicate. Sizes in documents, the interval in seconds."""
+    """How to replicate. Sizes are in documents, lengths of ids in bytes, times in seconds."""
 
     query: SourceFilter = field(default_factory=SourceFilter)
     since_seq: UpdateSequence = None
@@ -55,14 +56,17 @@ class Options:
     use_bulk_get: bool = True
     batch_size: int = 500
     checkpoint_interval: float = 30.0
+    connection_timeout: float = 30.0
+    retries: int = 5
+    max_docid_length: float = math.inf
 
 
 class Cancelled(Exception):
-    """The run was told to stop."""
+    """The run has been cancelled."""
 
 
 class Transfer:
-    """A run. ``run`` returns its result (the body of a ``_replicate`` answer without ``ok``)."""
+    """One run. ``run`` returns its result: the members of a ``_replicate`` answer, without ``ok``."""
 
     def __init__(
         self,
@@ -80,7 +84,9 @@ class Transfer:
         self.through_seq: UpdateSequence = 0
         self.checkpointed_seq: UpdateSequence = 0
         self.source_seq: UpdateSequence = 0
-        self._seen: UpdateSequence = 0  # how far the source was looked through, what its filter held back included
+        self.pending: int | None = None
+        """Changes of the source beyond those that have been looked at. None before the first look."""
+        self._seen: UpdateSequence = 0  # how far the source has been read, filtered changes included
         self._id = replication_id
         self._session_id = session_id
         self._clock = clock
@@ -90,17 +96,17 @@ class Transfer:
         self._history: list[dict[str, Any]] = []
         self._log: dict[str, Any] = {}
         self._last_checkpoint = clock()
-        self.is_prepared = False  # whether both ends were there
+        self.is_prepared = False  # whether both databases have been opened
 
     # ---- life
 
     def stop(self) -> None:
-        """End the run soon, from another thread."""
+        """End the run soon. Called from another thread."""
         self._stopping.set()
         self.source.interrupt()
 
     def run(self) -> dict[str, Any]:
-        """Replicate. Raises CouchError, Unreachable or Cancelled; what was checkpointed until then counts."""
+        """Replicate. Raise CouchError, Unreachable or Cancelled; the last checkpoint stays valid."""
         self.prepare()
         try:
             self._copy_all()
@@ -115,7 +121,7 @@ class Transfer:
         return self._result()
 
     def prepare(self) -> None:
-        """Look at both ends and find out where to begin."""
+        """Open both databases and find the sequence to begin at."""
         self._open_source()
         if self.options.create_target:
             self.target.create(self.options.create_target_params)
@@ -152,15 +158,18 @@ class Transfer:
             if self._until_checkpoint() <= 0:
                 self._checkpoint()
             if page.last_seq == self._seen:
+                self.pending = page.pending
                 return
-            self._seen = page.last_seq
+            self._seen, self.pending = page.last_seq, page.pending
 
     def _refuse_if_stopping(self) -> None:
         if self._stopping.is_set():
             raise Cancelled
 
     def _copy(self, changes: list[SourceChange]) -> None:
-        revs = {change.docid: change.revs for change in changes}
+        longest = self.options.max_docid_length
+        revs = {change.docid: change.revs for change in changes if len(change.docid.encode()) <= longest}
+        self.statistics.add(doc_write_failures=len(changes) - len(revs))
         missing = self.target.missing(revs)
         self.statistics.add(
             missing_checked=sum(len(each) for each in revs.values()),
@@ -211,7 +220,7 @@ class Transfer:
         }
 
     def _extra(self) -> dict[str, Any]:
-        """What the log has twice where documents were named (as in versions before 1.1)."""
+        """Members that the log repeats for replications of named documents (as in versions before 1.1)."""
         if self.options.query.doc_ids is None:
             return {}
         entry = self._entry()

@@ -27,16 +27,18 @@ class AttachmentInput:
     """One entry of an incoming ``_attachments``: new bytes (``stored``), or a stub that names the parent's attachment.
 
     A stub's ``revpos`` is compared only if it was sent (``has_revpos``), and only as the value that it is.
+    ``error`` is set if the bytes that should follow the document are unusable; ``require_data`` raises it.
     """
 
     name: str
     stored: Attachment | None
     has_revpos: bool = False
     revpos: Any = None
+    error: CouchError | None = None
 
     @property
     def is_stub(self) -> bool:
-        return self.stored is None
+        return self.stored is None and self.error is None
 
 
 def read_attachments(
@@ -62,7 +64,16 @@ def _read_entry(
         _sent_md5(entry)  # a stub's digest is not compared, but one that cannot be read breaks the request
         return AttachmentInput(name, None, "revpos" in entry, entry.get("revpos"))
     if entry.get("follows") is True:
-        return AttachmentInput(name, _read_following(name, entry, settings, following))
+        encoding, sent_md5 = _encoding(entry), _sent_md5(entry)
+        try:
+            data = _following_data(entry, following, sent_md5)
+        except CouchError as error:  # the server notices once it writes the document
+            return AttachmentInput(name, None, error=error)
+        length = entry.get("length")
+        decoded = length if type(length) is int else None
+        kind = _type(entry)
+        stored = store(name, kind, data, settings, encoding=encoding, length=decoded, revpos=_revpos(entry))
+        return AttachmentInput(name, stored)
     return AttachmentInput(name, store(name, _type(entry), _inline_data(name, entry), settings, revpos=_revpos(entry)))
 
 
@@ -116,20 +127,16 @@ def _encoding(entry: dict[str, Any]) -> Encoding:
     return "gzip" if encoding == "gzip" else "identity"
 
 
-def _read_following(
-    name: str, entry: dict[str, Any], settings: AttachmentSettings, following: Iterator[bytes] | None
-) -> Attachment:
-    """A ``follows`` entry: ``length`` bytes (``encoded_length`` if they are encoded) of the parts that are left."""
-    encoding, length = _encoding(entry), entry.get("length")
-    sent_md5 = _sent_md5(entry)
+def _following_data(entry: dict[str, Any], following: Iterator[bytes] | None, sent_md5: bytes) -> bytes:
+    """Take ``length`` bytes (``encoded_length`` if they are encoded) from the remaining parts."""
+    length = entry.get("length")
     expected = entry.get("encoded_length", length) if "encoding" in entry else length
     if following is None or type(expected) is not int or expected < 0:
         raise ServerError("function_clause")  # nothing can follow a plain document; the length is not optional
     data = _take(following, expected)
     if sent_md5 and sent_md5 != md5(data, usedforsecurity=False).digest():
         raise ServerError("function_clause")  # md5_mismatch, which the server does not expect here
-    decoded_length = length if type(length) is int else None
-    return store(name, _type(entry), data, settings, encoding=encoding, length=decoded_length, revpos=_revpos(entry))
+    return data
 
 
 def _take(following: Iterator[bytes], expected: int) -> bytes:
@@ -155,19 +162,26 @@ def validate_name(name: str) -> None:
 
 def validate_size(name: str, size: int, settings: AttachmentSettings) -> None:
     """Refuse more than ``max_attachment_size`` bytes, as they were sent."""
-    if settings.max_size is not None and size > settings.max_size:
+    if size > settings.max_size:
         raise CouchError(413, "attachment_too_large", name)
 
 
 def validate(inputs: Sequence[AttachmentInput], settings: AttachmentSettings) -> None:
     """The checks that come after those of the document itself: number, sizes, names."""
-    if settings.max_count is not None and len(inputs) > settings.max_count:
+    if len(inputs) > settings.max_count:
         raise CouchError(413, "document_too_large", "hit max_attachments_per_document")
     for entry in inputs:
         if entry.stored is not None:
             validate_size(entry.name, entry.stored.length, settings)
     for entry in inputs:
         validate_name(entry.name)
+
+
+def require_data(inputs: Sequence[AttachmentInput]) -> None:
+    """Raise the error of the first entry whose bytes are unusable. Conflicts and refusals by validation come before."""
+    for entry in inputs:
+        if entry.error is not None:
+            raise entry.error
 
 
 def resolve(
@@ -188,6 +202,8 @@ def resolve(
     for entry in inputs:
         if entry.stored is not None:
             resolved.append(entry.stored if new_pos is None else replace(entry.stored, revpos=new_pos))
+            continue
+        if entry.error is not None:
             continue
         found = existing.get(entry.name)
         if found is None or (entry.has_revpos and (entry.revpos != found.revpos or isinstance(entry.revpos, bool))):

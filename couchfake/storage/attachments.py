@@ -17,39 +17,34 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import md5
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from couchfake.config import Config
 from couchfake.errors import ServerError
+from couchfake.settings import COMPRESSIBLE_TYPES, COMPRESSION_LEVEL, MAX_ATTACHMENT_SIZE, MAX_ATTACHMENTS_PER_DOCUMENT
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
-DEFAULT_COMPRESSIBLE_TYPES = "text/*, application/javascript, application/json, application/xml"
 
 Encoding = Literal["identity", "gzip"]
 
 
-class Config(Protocol):
-    """The part of the node's settings that is read here."""
-
-    def get(self, section: str, key: str, default: str = "") -> str: ...
-
-
 @dataclass(frozen=True)
 class AttachmentSettings:
-    """What the configuration says of attachments: ``max_size`` in bytes, ``max_count`` a document; None: no limit."""
+    """What the configuration says of attachments: ``max_size`` in bytes, ``max_count`` a document."""
 
-    compressible_types: str = DEFAULT_COMPRESSIBLE_TYPES
-    compression_level: int = 8
-    max_size: int | None = 1_073_741_824
-    max_count: int | None = None
+    compressible_types: tuple[str, ...] = COMPRESSIBLE_TYPES.default
+    compression_level: int = COMPRESSION_LEVEL.default
+    max_size: float = MAX_ATTACHMENT_SIZE.default
+    max_count: float = MAX_ATTACHMENTS_PER_DOCUMENT.default
 
     @classmethod
     def from_config(cls, config: Config) -> AttachmentSettings:
         """Read ``[attachments]`` and the limits of ``[couchdb]`` as they are now (settings are live)."""
         return cls(
-            config.get("attachments", "compressible_types", DEFAULT_COMPRESSIBLE_TYPES),
-            _integer(config.get("attachments", "compression_level", "8"), 8) or 0,
-            _integer(config.get("couchdb", "max_attachment_size", "1073741824"), 1_073_741_824),
-            _integer(config.get("couchdb", "max_attachments_per_document", "infinity"), None),
+            config[COMPRESSIBLE_TYPES],
+            config[COMPRESSION_LEVEL],
+            config[MAX_ATTACHMENT_SIZE],
+            config[MAX_ATTACHMENTS_PER_DOCUMENT],
         )
 
     def compresses(self, content_type: Any) -> bool:
@@ -59,19 +54,8 @@ class AttachmentSettings:
         text = _type_text(content_type)
         return any(
             re.match(rf"\s*{kind.replace('*', '.*', 1)}(?:\s*;.*?)?\s*$", text, re.IGNORECASE)
-            for kind in re.split(r"\s*,\s*", self.compressible_types.strip())
-            if kind
+            for kind in self.compressible_types
         )
-
-
-def _integer(text: str, otherwise: int | None) -> int | None:
-    """A size of the configuration: digits, or ``infinity`` (None)."""
-    if text == "infinity":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        return otherwise
 
 
 def _type_text(content_type: Any) -> str:

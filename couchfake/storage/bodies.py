@@ -9,38 +9,45 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from couchfake.storage.sizes import json_size, text_size
 from couchfake.values import json
+
+OVERHEAD = 400
+"""Bytes that a parsed body counts beside its text, so that the number of small ones is bounded too."""
 
 
 class ParsedBodies:
-    """The parsed bodies of one server, at most ``limit`` bytes of text in sum."""
+    """The parsed bodies of one server. At most ``limit`` bytes of text, and ``OVERHEAD`` for each body, are kept."""
 
-    def __init__(self, limit: int = 24_000_000) -> None:
+    def __init__(self, limit: int = 40_000_000) -> None:
         self._limit = limit
         self._size = 0
         self._queue: deque[Body] = deque()
 
     def keep(self, body: Body) -> None:
+        """Count a body that was parsed, and drop the values of the oldest bodies if there are too many."""
         self._queue.append(body)
-        self._size += len(body.json)
+        self._size += len(body.json) + OVERHEAD
         while self._size > self._limit:
             try:
                 oldest = self._queue.popleft()
             except IndexError:  # another thread was faster
+                self._size = 0
                 return
             oldest.forget()
-            self._size -= len(oldest.json)
+            self._size -= len(oldest.json) + OVERHEAD
 
 
 class Body:
     """The members of a document without the underscore ones. ``json`` is the object's text, ``{…}``, in UTF-8."""
 
-    __slots__ = ("_parsed", "_value", "json")
+    __slots__ = ("_parsed", "_size", "_value", "json")
 
     def __init__(self, value: dict[str, Any], encoded: bytes, parsed: ParsedBodies) -> None:
         self.json = encoded
         self._parsed = parsed
         self._value: dict[str, Any] | None = value
+        self._size: int | None = None  # only if it is not the length of the text
         parsed.keep(self)
 
     @property
@@ -51,6 +58,16 @@ class Body:
             value = self._value = json.loads(self.json)
             self._parsed.keep(self)
         return value
+
+    @property
+    def size(self) -> int:
+        """The bytes of the body as ``sizes`` counts them."""
+        if self._size is not None:
+            return self._size
+        size = text_size(self.json)
+        if size is None:
+            size = self._size = json_size(self.value)
+        return size
 
     def forget(self) -> None:
         self._value = None

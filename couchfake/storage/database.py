@@ -8,13 +8,14 @@ nothing of JavaScript or users.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, cast
 
 from sortedcontainers import SortedDict, SortedList
 
 from couchfake.errors import CouchError, NotFound
-from couchfake.storage import documents
+from couchfake.storage import documents, sizes
 from couchfake.storage.activity import Activity
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.documents import DocumentEntry, LocalDocument
@@ -24,6 +25,7 @@ from couchfake.storage.purges import PurgeHistory
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.sequences import SequenceFormat
+from couchfake.storage.transaction import Transaction
 
 Visible = Callable[[DocumentEntry, Revision], Revision]
 """What one reader may see of a revision: itself, one that shows less, or a CouchError."""
@@ -32,8 +34,14 @@ Visible = Callable[[DocumentEntry, Revision], Revision]
 class DocumentHooks(Protocol):
     """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         """Look at, or change, an edit before anything else (hashing of passwords)."""
+
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        """Return whether ``validate`` may run JavaScript for an edit: then it is called without the database's lock."""
+
+    def validators(self, database: Database) -> Any:
+        """Return the validation functions; another object after each change of a design document."""
 
     def has_validators(self, database: Database) -> bool:
         """Whether any design document has a validate_doc_update function."""
@@ -41,17 +49,20 @@ class DocumentHooks(Protocol):
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         """Run the validation functions, or the checks of a design document."""
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         """Asked before a document is shown: the revision to show, or a CouchError."""
 
     def reader(self, database: Database, user: Any) -> Visible | None:
-        """``after_read`` for many documents; None where the user sees them all as they are."""
+        """``after_doc_read`` for many documents; None where the user sees them all as they are."""
 
     def max_partition_size(self) -> int:
         """In bytes; 0 or less where partitions may grow without limit."""
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
-        """Told of what was written, under the lock (design documents: caches to drop)."""
+    def stem_interactive_updates(self) -> bool:
+        """Return whether interactive edits cut histories at the database's ``revs_limit``."""
+
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
+        """Note what was written or purged, under the lock. Called again if it was interrupted."""
 
 
 class Database:
@@ -62,18 +73,19 @@ class Database:
         name: str,
         uuid: str,
         created: float,
-        rules: DocumentHooks,
+        hooks: DocumentHooks,
         parsed: ParsedBodies,
         props: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.uuid = uuid
         self.created = created
-        self.rules = rules
+        self.hooks = hooks
         self.parsed = parsed
         self.props = dict(props or {})
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
+        self._transaction: Transaction | None = None
         self.closed = False
         self.entries: dict[str, DocumentEntry] = {}
         self.ddoc_ids: set[str] = set()  # deleted ones too
@@ -81,10 +93,12 @@ class Database:
         self.by_seq: SortedDict[int, DocumentEntry] = SortedDict()
         self.local_documents: SortedDict[str, LocalDocument] = SortedDict()
         self.update_seq = 0
+        self.notified_seq = 0  # the sequence of the last change that feeds were woken for
         self.doc_count = 0
         self.doc_del_count = 0
-        self.size = 0  # bytes of the leaves' bodies and attachments, kept up to date by all that changes leaves
-        self.compacted: float | None = None  # when it was asked for, until somebody was told
+        self.external_size = 0  # bytes of the leaves' bodies and attachments; purged ones count until compaction
+        self.appended = 0  # bytes that the file has grown by since it was made or compacted
+        self.compacted: float | None = None  # the time of a compaction that no answer has shown as running yet
         self.purges = PurgeHistory()
         self.activity = Activity()
         self.revs_limit = 1000
@@ -95,8 +109,74 @@ class Database:
         self._sequences = SequenceFormat(uuid)
 
     @property
+    def lock(self) -> AbstractContextManager[bool]:
+        """The lock that all changes are made under. A change that was cut off is undone or completed first."""
+        if self._transaction is not None:
+            with self._lock:
+                self._settle()
+        return self._lock
+
+    def begin(self, edits: list[Edit]) -> Transaction:
+        """Begin a change, of which all or nothing will be done. The lock must be held.
+
+        Note in the transaction what is about to change, then call ``commit``, or ``abort`` for any exception::
+
+            transaction = database.begin(edits)
+            try:
+                ...
+                database.commit(transaction)
+            except BaseException:
+                database.abort(transaction)
+                raise
+        """
+        unfinished = self._transaction
+        if unfinished is not None and not unfinished.committed:
+            self.abort(unfinished)
+        transaction = self._transaction = Transaction(self, edits)
+        return transaction
+
+    def commit(self, transaction: Transaction) -> None:
+        """End a change: call ``after_doc_update`` with the transaction's edits and wake feeds if it took a sequence."""
+        transaction.committed = True
+        if self.update_seq != transaction.update_seq:
+            try:
+                if transaction.edits:
+                    self.hooks.after_doc_update(self, transaction.edits)
+            except Exception:
+                self._transaction = None
+                raise
+            self.notified_seq = self.update_seq
+            self.changed.notify_all()
+        self._transaction = None
+
+    def abort(self, transaction: Transaction) -> None:
+        """Undo a change that was cut off, or complete it if it was committed or can be done again."""
+        transaction.running = False
+        self._settle()
+
+    def _settle(self) -> None:
+        transaction = self._transaction
+        if transaction is None or transaction.running:
+            return
+        if transaction.redo is not None:
+            transaction.redo()
+        elif not transaction.committed:
+            transaction.undo()
+            self._transaction = None
+            return
+        self.commit(transaction)
+
+    @property
     def partitioned(self) -> bool:
         return bool(self.props.get("partitioned"))
+
+    @property
+    def purged_infos_limit(self) -> int:
+        return self.purges.limit
+
+    @purged_infos_limit.setter
+    def purged_infos_limit(self, limit: int) -> None:
+        self.purges.limit = limit
 
     @property
     def purge_seq(self) -> int:
@@ -111,6 +191,12 @@ class Database:
     def unpack_seq(self, text: str) -> int:
         return self._sequences.unpack(text)
 
+    def start_seq(self, since: str, descending: bool = False) -> int:
+        """Return the sequence that a feed begins after. A descending feed begins at the end, whatever ``since`` is."""
+        if descending or since == "now":
+            return self.update_seq
+        return 0 if since == "0" else self.unpack_seq(since)
+
     # ---- reading
 
     def entry(self, docid: str) -> DocumentEntry | None:
@@ -118,17 +204,19 @@ class Database:
         return self.entries.get(docid)
 
     def entries_since(self, seq: int) -> Iterator[DocumentEntry]:
-        """Each document once, in the order of its latest change, from after ``seq``. Costs what it answers."""
+        """Yield each document once, in the order of its latest change, from after ``seq``. The lock must be held."""
         for each in self.by_seq.irange(minimum=seq, inclusive=(False, True)):
             yield self.by_seq[each]
 
     def count_since(self, seq: int) -> int:
-        """How many documents have changed after ``seq``."""
-        return len(self.by_seq) - self.by_seq.bisect_right(seq)
+        """Return how many documents have changed after ``seq``."""
+        with self.lock:
+            return len(self.by_seq) - self.by_seq.bisect_right(seq)
 
     def ddocs(self) -> list[DocumentEntry]:
-        """The live design documents, by id."""
-        return [self.entries[docid] for docid in self.live_ids.irange("_design/", "_design0", (True, False))]
+        """Return the live design documents, by id."""
+        with self.lock:
+            return [self.entries[docid] for docid in self.live_ids.irange("_design/", "_design0", (True, False))]
 
     def open_doc(self, entry: DocumentEntry, leaf: Revision | None = None) -> dict[str, Any]:
         """A revision (the winner) as JSON: a new dict, whose nested values must not be changed."""
@@ -139,16 +227,16 @@ class Database:
 
     # ---- writing
 
+    def require_open(self) -> None:
+        """Raise NotFound if the database was deleted, or belongs to a state that a snapshot has replaced."""
+        if self.closed:
+            raise NotFound("Database does not exist.")
+
     def close(self) -> None:
         """The database was deleted: wake everybody who waits for its changes."""
         with self.lock:
             self.closed = True
             self.changed.notify_all()
-
-    def require_open(self) -> None:
-        """Raise NotFound if the database was deleted, or belongs to a state that a snapshot has replaced."""
-        if self.closed:
-            raise NotFound("Database does not exist.")
 
     def local(self, docid: str) -> LocalDocument | None:
         return self.local_documents.get(docid)
@@ -163,17 +251,36 @@ class Database:
             self.local_documents[docid] = document
 
     def change_setting(self, **settings: Any) -> None:
-        """Set ``security`` or ``revs_limit``; both are changes of the database, and take a sequence."""
+        """Set ``security``, ``revs_limit`` or ``purged_infos_limit``. Each takes a sequence but wakes no feed."""
         with self.lock:
             self.require_open()
             for name, value in settings.items():
                 setattr(self, name, value)
             self.update_seq += 1
 
+    def numbers(self) -> tuple[int, int, int]:
+        """Return the counters that a transaction restores."""
+        return self.update_seq, self.external_size, self.appended
+
+    def restore(self, numbers: tuple[int, int, int], local: Mapping[str, LocalDocument | None]) -> None:
+        """Put counters and local documents back, and make all that follows from the entries anew."""
+        self.update_seq, self.external_size, self.appended = numbers
+        entries = list(self.entries.values())
+        self.by_seq = SortedDict({entry.seq: entry for entry in entries})
+        self.live_ids = SortedList(entry.id for entry in entries if not entry.deleted)
+        self.ddoc_ids = {entry.id for entry in entries if entry.id.startswith("_design/")}
+        self.doc_count = sum(entry.counted is False for entry in entries)
+        self.doc_del_count = sum(entry.counted is True for entry in entries)
+        # The order of a SortedDict may be broken, the dict that it is may not.
+        documents = dict(dict.items(cast("dict[str, LocalDocument]", self.local_documents)))
+        documents |= {docid: document for docid, document in local.items() if document is not None}
+        gone = {docid for docid, document in local.items() if document is None}
+        self.local_documents = SortedDict({each: found for each, found in documents.items() if each not in gone})
+
     def changing(self, docid: str) -> DocumentEntry | None:
         """Return the entry of a document that is about to change, to be stored with ``add_entry``.
 
-        It is a copy where a snapshot holds the entry that is there.
+        It is a copy if a snapshot holds the present entry.
         """
         entry = self.entries.get(docid)
         if entry is None or not self.journals or docid in self.journals[-1].entries:
@@ -196,6 +303,11 @@ class Database:
         self.by_seq[entry.seq] = entry
         self.place(entry.id, live=not entry.deleted)
 
+    def resize(self, difference: int, written: int) -> None:
+        """Note that leaves grew by ``difference`` bytes and that ``written`` bytes were appended to the file."""
+        self.external_size += difference
+        self.appended += written
+
     def place(self, docid: str, live: bool) -> None:
         if live and docid not in self.live_ids:
             self.live_ids.add(docid)
@@ -203,7 +315,7 @@ class Database:
             self.live_ids.discard(docid)
 
     def count(self, entry: DocumentEntry, deleted: bool | None) -> None:
-        """Count a document as deleted, as live, or (None) no longer."""
+        """Count a document as deleted, as live, or not at all (None)."""
         if entry.counted is not deleted:
             for state, step in ((entry.counted, -1), (deleted, 1)):
                 if state is True:
@@ -212,59 +324,91 @@ class Database:
                     self.doc_count += step
             entry.counted = deleted
 
-    def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
-        """Remove leaves as if they had never been. Answers, for each id, the revisions that were removed.
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes of the database in bytes: ``file``, ``external`` and ``active``. The lock must be held."""
+        active = self._active_size()
+        return {
+            "file": sizes.EMPTY_FILE + max(self.appended, active),
+            "external": self.external_size,
+            "active": active,
+        }
 
-        Each leaf that is left of a document takes a sequence; a request that leaves none takes one all the same, so
-        that indexes see that there was something to forget.
+    def _active_size(self) -> int:
+        return self.external_size + sizes.LEAF_OVERHEAD * len(self.entries)
+
+    def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
+        """Remove leaves as if they had never been written. Return, for each id, the revisions that were removed.
+
+        Each remaining leaf of a document takes a sequence. Requests that leave no leaf take one together, so
+        that indexes notice; no request takes none.
         """
-        purged: dict[str, list[RevisionId]] = {}
         with self.lock:
             self.require_open()
             self.activity.purges += 1
-            before = self.update_seq
-            for docid, revs in requests:
-                entry = self.changing(docid)
-                purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
-                self.purges.add(docid, revs)
-                if purged[docid] and docid.startswith("_design/"):
-                    self.rules.after_write(self, [Edit(docid, {})])
-            if self.update_seq == before:
-                self.update_seq += 1
-            self.changed.notify_all()
+            transaction = self.begin([])
+            try:
+                purged = self._purge(list(requests), transaction)
+                self.commit(transaction)
+            except BaseException:
+                self.abort(transaction)
+                raise
+        return purged
+
+    def _purge(
+        self, requests: list[tuple[str, list[RevisionId]]], transaction: Transaction
+    ) -> dict[str, list[RevisionId]]:
+        purged: dict[str, list[RevisionId]] = {}
+        for docid, revs in requests:
+            transaction.note(docid, self.entries.get(docid))
+            entry = self.changing(docid)
+            purged[docid] = self._purge_leaves(entry, revs) if entry is not None else []
+            self.purges.add(docid, revs)
+            if purged[docid] and docid.startswith("_design/"):
+                transaction.edits.append(Edit(docid, {}))
+        if requests and self.update_seq == transaction.update_seq:
+            self.update_seq += 1
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
-        leaves, size = len(entry.leaves()), entry.size()
+        leaves = len(entry.leaves())
         gone = entry.tree.remove_leaves(revs)
         if not gone:
             return gone
         self.add_entry(entry)
-        self.size -= size
-        if len(gone) < leaves:
-            self.size += entry.size()
         if len(gone) < leaves:
             self.update_seq += leaves - len(gone) - 1
             self.touch(entry)
         else:
             del self.by_seq[entry.seq]
             del self.entries[entry.id]
-            if entry.id.startswith("_design/"):
-                self.ddoc_ids.discard(entry.id)
+            self.ddoc_ids.discard(entry.id)
             self.place(entry.id, live=False)
             self.count(entry, None)
         return gone
 
     def compact(self) -> None:
-        """Forget the bodies of all revisions that are no leaves."""
+        """Forget the bodies of all revisions that are not leaves, purged leaves, and purges beyond the limit."""
         with self.lock:
             self.require_open()
-            for entry in list(self.entries.values()):
-                compacted = self.changing(entry.id) if entry.tree.has_inner_bodies() else None
-                if compacted is not None:
-                    compacted.tree.forget_bodies()
-                    self.add_entry(compacted)
-                    self.by_seq[compacted.seq] = compacted
+            transaction = self.begin([])
+            transaction.redo = self._compact
+            try:
+                self._compact()
+                self.commit(transaction)
+            except BaseException:
+                self.abort(transaction)
+                raise
+
+    def _compact(self) -> None:
+        for entry in list(self.entries.values()):
+            compacted = self.changing(entry.id) if entry.tree.has_inner_bodies() else None
+            if compacted is not None:
+                compacted.tree.forget_bodies()
+                self.add_entry(compacted)
+            self.by_seq[entry.seq] = self.entries[entry.id]
+        self.external_size = sum(entry.size() for entry in self.entries.values())
+        self.appended = self._active_size()
+        self.purges.trim()
 
     def open_leaf(self, docid: str, rev: RevisionId | None = None) -> tuple[DocumentEntry, Revision] | None:
         """The document and the named revision, or its winner."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from couchfake.storage import attachments as stored_attachments
@@ -47,14 +47,8 @@ class DocumentEntry:
         return self.tree.leaves
 
     def size(self) -> int:
-        """The bytes of the leaves' bodies and attachments."""
-        size = 0
-        for leaf in self.tree.leaves:
-            if leaf.body is not None:
-                size += len(leaf.body.json)
-            for attachment in leaf.attachments:
-                size += attachment.length
-        return size
+        """Return the bytes of the leaves' bodies and attachments, as ``sizes.external`` counts them."""
+        return self.tree.size
 
 
 class LocalDocument:
@@ -92,6 +86,10 @@ class DocOptions:
     def any_meta(self) -> bool:
         return self.revs_info or self.conflicts or self.deleted_conflicts or self.local_seq
 
+    def without_meta(self) -> DocOptions:
+        """Return the same options without the members about other revisions and the sequence."""
+        return replace(self, revs_info=False, conflicts=False, deleted_conflicts=False, local_seq=False)
+
 
 PLAIN = DocOptions()
 
@@ -106,11 +104,11 @@ def lineage(leaf: Revision, limit: int) -> list[Revision]:
     return nodes
 
 
-def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limit: int) -> dict[str, Any]:
+def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions) -> dict[str, Any]:
     """The members that tell of the document's other revisions, in the server's order; empty if there is nothing."""
     meta: dict[str, Any] = {}
     if shown.revs_info:
-        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in lineage(leaf, limit)]
+        meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in leaf.lineage()]
     losers = entry.leaves()[1:]
     if shown.conflicts:
         revs = [each.rev for each in losers if not each.deleted]
@@ -181,7 +179,7 @@ def shown_document(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limi
     if shown.revs:
         extra["_revisions"] = revisions_member(leaf, limit)
     if shown.any_meta:
-        extra.update(meta_members(entry, leaf, shown, limit))
+        extra.update(meta_members(entry, leaf, shown))
     return encoded_document(entry.id, leaf, extra.items(), attachments_member(leaf, shown))
 
 

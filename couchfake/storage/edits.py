@@ -6,20 +6,17 @@ written, for a whole ``_bulk_docs`` request at once. Source: CouchDB documentati
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import math
+from typing import Any
 
+from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, DocValidation, IllegalDocid
+from couchfake.settings import MAX_DOCUMENT_SIZE
 from couchfake.storage import attachment_inputs
 from couchfake.storage.attachment_inputs import AttachmentInput
 from couchfake.storage.attachments import Attachment, AttachmentSettings
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_hash, parse_rev
 from couchfake.values import json
-from couchfake.values.integers import read_integer
-
-
-class Config(Protocol):
-    def get(self, section: str, key: str, default: str = "") -> str: ...
-    def integer(self, section: str, key: str, default: int) -> int: ...
 
 
 class Edit:
@@ -79,9 +76,10 @@ class Edit:
 
 
 _IGNORED = frozenset(("_revs_info", "_local_seq", "_conflicts", "_deleted_conflicts"))
-# What the replicator writes into its documents is kept like any other member.
+# Members that are part of the body: the access list, and what the replicator writes into its documents.
 _KEPT = frozenset(
     (
+        "_access",
         "_replication_state",
         "_replication_state_time",
         "_replication_state_reason",
@@ -148,8 +146,8 @@ def _read_revisions(value: dict[str, Any]) -> tuple[int, list[bytes]]:
     return start, hashes
 
 
-def check_docid(docid: Any, max_length: str = "infinity") -> None:
-    """Refuse what no document may be called; ``max_length`` in bytes or "infinity"."""
+def check_docid(docid: Any, max_length: float = math.inf) -> None:
+    """Refuse what no document may be called; ``max_length`` in bytes."""
     if not isinstance(docid, str):
         raise IllegalDocid("Document id must be a string")
     if not docid:
@@ -160,7 +158,7 @@ def check_docid(docid: Any, max_length: str = "infinity") -> None:
         size = len(docid.encode("utf-8"))
     except UnicodeEncodeError:  # bytes of a path that are no UTF-8
         raise IllegalDocid("Document id must be valid UTF-8") from None
-    if max_length.isdigit() and 0 < read_integer(max_length) < size:
+    if 0 < max_length < size:
         raise IllegalDocid("Document id is too long")
     if docid.startswith("_") and not docid.startswith(("_design/", "_local/")):
         raise IllegalDocid("Only reserved document ids may start with underscore.")
@@ -168,5 +166,5 @@ def check_docid(docid: Any, max_length: str = "infinity") -> None:
 
 def check_size(edit: Edit, config: Config) -> None:
     """``[couchdb] max_document_size`` counts the body's encoded bytes, without attachments."""
-    if len(edit.encoded()) > config.integer("couchdb", "max_document_size", 8_000_000):
+    if len(edit.encoded()) > config[MAX_DOCUMENT_SIZE]:
         raise CouchError(413, "document_too_large", edit.id)

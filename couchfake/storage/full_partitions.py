@@ -1,6 +1,6 @@
-"""Partitions that have no room left: interactive edits may not make their documents larger.
+"""Full partitions, in which interactive edits may not make documents larger.
 
-What counts is the partition's size before the request. CouchDB documentation, "Partitioned Databases" and
+The partition's size before the request counts. CouchDB documentation, "Partitioned Databases" and
 ``[couchdb] max_partition_size``; source: ``couch_db_updater``.
 """
 
@@ -14,7 +14,7 @@ from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.partitions import is_exempt, partition_of
 from couchfake.storage.revision_ids import RevisionId
-from couchfake.storage.sizes import external_size, json_size, leaf_size
+from couchfake.storage.sizes import json_size
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -26,18 +26,18 @@ def partition_entries(database: Database, partition: str) -> list[DocumentEntry]
 
 
 def full_partitions(database: Database, docids: Iterable[str]) -> Collection[str]:
-    """Those of the documents' partitions that are full."""
+    """Return which of the documents' partitions are full."""
     if not database.partitioned:
         return ()
-    limit = database.rules.max_partition_size()
-    if not 0 < limit <= database.size:  # no partition is larger than all of them: nothing needs to be counted
+    limit = database.hooks.max_partition_size()
+    if not 0 < limit <= database.external_size:  # no partition is larger than the database
         return ()
     partitions = {partition_of(docid) for docid in docids if not is_exempt(docid)}
-    return [each for each in partitions if sum(map(external_size, partition_entries(database, each))) >= limit]
+    return [each for each in partitions if sum(entry.size() for entry in partition_entries(database, each)) >= limit]
 
 
 def check_room(full: Collection[str], entry: DocumentEntry, edit: Edit, parent: RevisionId | None) -> None:
-    """Refuse an edit that makes its document larger in a full partition; one that will conflict passes."""
+    """Raise a 403 if an edit makes its document larger in a full partition. Edits that will conflict pass."""
     if not full or is_exempt(edit.id) or partition_of(edit.id) not in full:
         return
     replaced = 0
@@ -45,6 +45,6 @@ def check_room(full: Collection[str], entry: DocumentEntry, edit: Edit, parent: 
         leaf = next((leaf for leaf in entry.leaves() if leaf.key == parent), None)
         if leaf is None:
             return
-        replaced = leaf_size(leaf)
-    if json_size(edit.body) + sum(each.length for each in edit.attachments) > replaced:
+        replaced = leaf.size()
+    if json_size(edit.body) + sum(each.encoded_length for each in edit.attachments) > replaced:
         raise CouchError(403, "partition_overflow", f"Partition limit exceeded due to update on '{edit.id}'")

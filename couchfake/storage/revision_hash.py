@@ -38,11 +38,8 @@ def revision_hash(
 
 
 def _attachments(attachments: Iterable[tuple[str, Any, bytes] | None]) -> bytes:
-    tuples = [_UNDEFINED if each is None else _attachment(*each) for each in attachments]
-    if not tuples:
-        return b"j"
-    return b"l" + len(tuples).to_bytes(4, "big") + b"".join(tuples) + b"j"
+    return erlang.external_list([_UNDEFINED if each is None else _attachment(*each) for each in attachments])
 
 
 def _attachment(name: str, kind: Any, digest: bytes) -> bytes:
-    return b"h\x03" + erlang.external(name) + erlang.external(kind) + erlang.external_binary(digest)
+    return erlang.external_tuple(erlang.external(name), erlang.external(kind), erlang.external_binary(digest))

@@ -1,17 +1,22 @@
 """The forest of a document's revisions.
 
-Each edit is a node below the one it was made from; replication brings branches, and histories whose beginning was
-cut off ("stemmed") make further roots. ``merge`` joins a path to the forest by the rules of the real server
+Each edit is a node below the one it was made from. Replication adds branches, and histories whose beginning was
+cut off ("stemmed") become additional roots. ``merge`` joins a path to the forest by the rules of the real server
 (``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
 
-Readers take no lock: ``leaves`` and ``roots`` are replaced as a whole, a revision is filled before it stands among
-the leaves, and it keeps its body from then on.
+Readers take no lock: ``leaves`` and ``roots`` are replaced, never changed in place, and a revision gets its body
+before it appears among the leaves and keeps it from then on. Only the writer, who holds the database's lock, calls
+the methods that change a tree.
+
+A tree with many leaves has an index of its nodes, so that adding a leaf does not walk through all of them.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from couchfake.storage.revision_ids import RevisionId, format_hash
@@ -21,6 +26,12 @@ if TYPE_CHECKING:
     from couchfake.storage.bodies import Body
 
 MergeResult = Literal["new_leaf", "new_branch", "internal_node"]
+
+INDEXED = 32
+"""The number of leaves from which on a tree keeps an index of its nodes."""
+
+_ID = attrgetter("id")
+_KEY = attrgetter("pos", "id")
 
 
 class Revision:
@@ -52,29 +63,46 @@ class Revision:
         return self.pos, self.id
 
     def rank(self) -> tuple[bool, int, bytes]:
-        """Of two leaves the higher ranked wins: live before deleted, then the longer history, then the higher hash."""
+        """Return the sort key of winners: live before deleted, then the longer history, then the higher hash."""
         return not self.deleted, self.pos, self.id
 
+    def size(self) -> int:
+        """Return the bytes of the body and the attachments, as ``sizes.external`` counts them."""
+        size = self.body.size if self.body is not None else 0
+        for attachment in self.attachments:
+            size += attachment.encoded_length
+        return size
+
     def lineage(self) -> Iterator[Revision]:
-        """This revision, its parent, and so on to the root."""
+        """Yield this revision, its parent, and so on up to the root."""
         node: Revision | None = self
         while node is not None:
             yield node
             node = node.parent
 
 
+TreeState = tuple[list[Revision], tuple[Revision, ...], int, int]
+"""The roots, leaves, size and depth of a tree at some moment."""
+
 Fill = Callable[[Revision], None]
-"""Gives a revision its body; called before anybody else can see it."""
+"""Gives a revision its body; called before readers can see the revision."""
 
 
 class RevisionTree:
-    """Roots in order of (generation, hash), and the leaves, winner first."""
+    """Roots in order of (generation, hash), and the leaves, winner first.
 
-    __slots__ = ("leaves", "roots")
+    ``size`` is the sum of the leaves' sizes; ``deepest`` is at least the highest generation of any leaf.
+    """
+
+    __slots__ = ("_duplicates", "_index", "deepest", "leaves", "roots", "size")
 
     def __init__(self) -> None:
         self.roots: list[Revision] = []
         self.leaves: tuple[Revision, ...] = ()
+        self.size = 0
+        self.deepest = 0
+        self._index: dict[bytes, list[Revision]] | None = None  # nodes by their hash
+        self._duplicates = False  # whether the index has a hash with several nodes
 
     @property
     def winner(self) -> Revision:
@@ -90,16 +118,19 @@ class RevisionTree:
                 if node.parent is None:
                     tree.roots = [parent]
             tree.leaves = () if parent is None else (parent,)
+            tree.size, tree.deepest = self.size, self.deepest
             return tree
         copies: dict[Revision | None, Revision] = {}
         for node in self.nodes():
             copies[node] = _copy(node, copies.get(node.parent))
         tree.roots = [copies[root] for root in self.roots]
         tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
+        tree.size, tree.deepest = self.size, self.deepest
+        tree._reindex()
         return tree
 
     def nodes(self) -> Iterator[Revision]:
-        """Every revision, parents before children."""
+        """Yield every revision, parents before children."""
         todo = list(reversed(self.roots))
         while todo:
             node = todo.pop()
@@ -107,18 +138,42 @@ class RevisionTree:
             todo.extend(reversed(node.children))
 
     def find(self, rev: RevisionId) -> Revision | None:
-        for leaf in self.leaves:
-            if leaf.pos == rev[0] and leaf.id == rev[1]:
-                return leaf
-        if len(self.leaves) == 1:
-            for node in self.leaves[0].lineage():
+        """Return the node of a revision, a leaf if there are several."""
+        leaf = self.find_leaf(rev)
+        if leaf is not None:
+            return leaf
+        leaves = self.leaves
+        if len(leaves) == 1:
+            for node in leaves[0].lineage():
                 if node.pos == rev[0]:
                     return node if node.id == rev[1] else None
             return None
-        return next((node for node in self.nodes() if node.pos == rev[0] and node.id == rev[1]), None)
+        return next(iter(self._all(rev)), None)
+
+    def find_leaf(self, rev: RevisionId) -> Revision | None:
+        pos, id = rev
+        index = self._index
+        if index is not None:
+            return next((node for node in index.get(id, ()) if node.pos == pos and not node.children), None)
+        for leaf in self.leaves:
+            if leaf.pos == pos and leaf.id == id:
+                return leaf
+        return None
+
+    def count(self, rev: RevisionId) -> int:
+        """Return the number of nodes with this revision id: more than one if it stands below different parents."""
+        if len(self.leaves) == 1:
+            return 0 if self.find(rev) is None else 1
+        return len(self._all(rev))
+
+    def _all(self, rev: RevisionId) -> Sequence[Revision]:
+        index = self._index
+        if index is not None:
+            return [node for node in index.get(rev[1], ()) if node.pos == rev[0]]
+        return [node for node in self.nodes() if node.pos == rev[0] and node.id == rev[1]]
 
     def leaves_below(self, node: Revision) -> list[Revision]:
-        """The leaves that descend from a revision (itself, where it is one)."""
+        """Return the leaves that descend from a revision, or the revision itself if it is a leaf."""
         return [leaf for leaf in self.leaves if any(above is node for above in leaf.lineage())]
 
     def merge(
@@ -126,71 +181,187 @@ class RevisionTree:
     ) -> tuple[MergeResult, Revision | None]:
         """Join the history ``ids`` (newest first, of generation ``pos``) to the forest.
 
-        Answers how the forest grew and the node of the newest revision, which ``fill`` was called with if it had no
-        body. With ``only_as_new_leaf`` (an edit by a user, not a replicator) nothing is changed, and no node
-        answered, unless it extends a leaf.
+        Return how the forest grew and the node of the newest revision, which ``fill`` was called with if it had no
+        body. With ``only_as_new_leaf`` (an edit by a user, not a replicator) change nothing, and return no node,
+        unless the edit extends a leaf.
         """
         path = list(reversed(ids))
         start = pos - len(path) + 1
         if not self.roots:
             return "new_leaf", self._add_root(start, path, fill)
-        for root in self.roots:
+        place = self._meeting_point(start, path)
+        if place is None:
+            return "new_branch", None if only_as_new_leaf else self._add_root(start, path, fill)
+        root, node, taken = place
+        if only_as_new_leaf and _growth(node, path, taken) != "new_leaf":
+            return _growth(node, path, taken), None
+        if root.pos > start:
+            self._lengthen(root, start, path)
+        return self._extend(node, path, taken, fill)
+
+    def result_of(self, pos: int, ids: Sequence[bytes]) -> MergeResult:
+        """Return what ``merge`` would return, without changing the forest."""
+        path = list(reversed(ids))
+        place = self._meeting_point(pos - len(path) + 1, path)
+        if place is None:
+            return "new_branch" if self.roots else "new_leaf"
+        _, node, taken = place
+        return _growth(node, path, taken)
+
+    def _meeting_point(self, start: int, path: list[bytes]) -> tuple[Revision, Revision, int] | None:
+        """Find the first root whose tree a history belongs to.
+
+        Return it with the node where they meet and the number of elements of the path up to there.
+        """
+        if len(self.leaves) == 1 and (self.leaves[0].pos, self.leaves[0].id) == (start, path[0]):
+            return self.roots[0], self.leaves[0], 1  # the usual edit: of the only leaf
+        if self._index is None:
+            roots = self.roots
+        else:
+            named = list(self._all((start, path[0])))
+            joined = [node for ahead, id in enumerate(path) for node in self._all((start + ahead, id))]
+            possible = [_root(node) for node in named] + [node for node in joined if node.parent is None]
+            roots = sorted(possible, key=_KEY)
+            if len(named) == 1 and roots[0] is not named[0] and roots[0] is _root(named[0]):
+                return roots[0], named[0], 1
+        for root in roots:
             place = _meet(root, start, path)
-            if place is None:
-                continue
-            node, taken = place
-            if only_as_new_leaf and _growth(node, path, taken) != "new_leaf":
-                return _growth(node, path, taken), None
-            if root.pos > start:
-                self._lengthen(root, start, path)
-            return self._extend(node, path, taken, fill)
-        return "new_branch", None if only_as_new_leaf else self._add_root(start, path, fill)
+            if place is not None:
+                return root, *place
+        return None
 
     def _add_root(self, start: int, path: list[bytes], fill: Fill) -> Revision:
         root = Revision(start, path[0])
         leaf = _chain(root, path[1:])
-        self._set_roots([*self.roots, root])
         fill(leaf)
-        self._rank([*self.leaves, leaf])
+        if self.roots:
+            self._set_roots(root)
+        else:
+            self.roots = [root]
+        self._note(leaf, root)
+        self._add_leaf(leaf, None)
         return leaf
 
     def _lengthen(self, root: Revision, start: int, path: list[bytes]) -> None:
         """Put the earlier part of a fuller history above a root that lacked it."""
         first = Revision(start, path[0])
         parent = _chain(first, path[1 : root.pos - start])
-        root.parent = parent
         parent.children.append(root)
-        self._set_roots([first, *(other for other in self.roots if other is not root)])
+        root.parent = parent
+        self._set_roots(first, root)
+        self._note(parent, first)
 
     def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[MergeResult, Revision]:
-        """Follow ``path`` down from ``node`` (its element before ``taken``) and add what is not there."""
+        """Follow ``path`` down from ``node`` (its element before ``taken``) and add the missing nodes."""
         while taken < len(path):
-            child = next((child for child in node.children if child.id == path[taken]), None)
+            child = _child(node, path[taken])
             if child is None:
                 break
             node, taken = child, taken + 1
         if taken == len(path):
             if node.body is None:
                 fill(node)
-                self._rank(self.leaves)
+                self._set_leaves(self.leaves)
             return "internal_node", node
-        result: MergeResult = "new_branch" if node.children else "new_leaf"
-        leaf = _chain(node, path[taken:])
-        if result == "new_branch":
-            node.children = sorted(node.children, key=lambda child: child.id)
+        first = Revision(node.pos + 1, path[taken], node)
+        leaf = _chain(first, path[taken + 1 :])
         fill(leaf)
-        self._rank([*(other for other in self.leaves if other is not node), leaf])
-        return result, leaf
+        replaced = None if node.children else node
+        insort(node.children, first, key=_ID)
+        self._note(leaf, first)
+        self._add_leaf(leaf, replaced)
+        return "new_branch" if replaced is None else "new_leaf", leaf
 
-    def _set_roots(self, roots: list[Revision]) -> None:
-        self.roots = sorted(roots, key=lambda root: root.key)
+    def state(self) -> TreeState:
+        """Return what ``restore`` needs to undo later changes."""
+        return self.roots, self.leaves, self.size, self.deepest
 
-    def _rank(self, leaves: Sequence[Revision]) -> None:
-        """Make these the leaves, the winner first."""
-        self.leaves = tuple(sorted(leaves, key=Revision.rank, reverse=True) if len(leaves) > 1 else leaves)
+    def restore(self, state: TreeState) -> None:
+        """Put an earlier state back, with the nodes of its branches. Ancestors beyond a stem made since are lost."""
+        roots, leaves, size, deepest = state
+        ends = {id(root) for root in roots}
+        children: dict[int, dict[bytes, Revision]] = {}
+        nodes: dict[int, Revision] = {}
+        kept_roots: dict[int, Revision] = {}
+        for leaf in leaves:
+            for node in leaf.lineage():
+                known = id(node) in nodes
+                nodes[id(node)] = node
+                children.setdefault(id(node), {})
+                if node.parent is None or id(node) in ends:
+                    kept_roots[id(node)] = node
+                    break
+                children.setdefault(id(node.parent), {})[node.id] = node
+                if known:
+                    break
+        for node in nodes.values():
+            node.children = sorted(children[id(node)].values(), key=_ID)
+        for root in kept_roots.values():
+            root.parent = None
+        self.roots = sorted(kept_roots.values(), key=_KEY)
+        self.leaves, self.size, self.deepest = leaves, size, deepest
+        self._reindex()
+
+    def _set_roots(self, new: Revision, replaced: Revision | None = None) -> None:
+        roots = [root for root in self.roots if root is not replaced] if replaced is not None else list(self.roots)
+        insort(roots, new, key=_KEY)
+        self.roots = roots
+
+    def _add_leaf(self, new: Revision, replaced: Revision | None) -> None:
+        """Put a leaf in its place by rank, and remove the one that it extends."""
+        size, deepest = self.size + new.size(), max(self.deepest, new.pos)
+        if replaced is not None:
+            size -= replaced.size()
+        self.size, self.deepest = size, deepest
+        if not self.leaves or (replaced is not None and len(self.leaves) == 1):
+            self.leaves = (new,)
+            return
+        leaves = list(self.leaves)
+        if replaced is not None:
+            leaves.remove(replaced)
+        leaves.insert(_place(leaves, new.rank()), new)
+        self.leaves = tuple(leaves)
+        if self._index is None and len(leaves) >= INDEXED:
+            self._make_index()
+
+    def _set_leaves(self, leaves: Sequence[Revision]) -> None:
+        """Make these the leaves, in any order."""
+        self.leaves = tuple(sorted(leaves, key=Revision.rank, reverse=True))
+        self.size = sum(leaf.size() for leaf in leaves)
+        self.deepest = max(leaf.pos for leaf in leaves)
+
+    def _make_index(self) -> None:
+        self._index, self._duplicates = {}, False
+        for node in self.nodes():
+            self._add_to_index(self._index, node)
+
+    def _add_to_index(self, index: dict[bytes, list[Revision]], node: Revision) -> None:
+        nodes = index.setdefault(node.id, [])
+        nodes.append(node)
+        self._duplicates |= len(nodes) > 1
+
+    def _note(self, last: Revision, first: Revision) -> None:
+        """Add a chain of new nodes to the index."""
+        if self._index is not None:
+            for node in last.lineage():
+                self._add_to_index(self._index, node)
+                if node is first:
+                    return
+
+    def _reindex(self) -> None:
+        """Make the index anew after nodes were removed or replaced."""
+        self._index = None
+        if len(self.leaves) >= INDEXED:
+            self._make_index()
+
+    def exceeds(self, limit: int) -> bool:
+        """Return whether a branch may have more than ``limit`` revisions."""
+        return self.deepest - self.roots[0].pos >= limit
 
     def stem(self, limit: int) -> None:
         """Keep only the newest ``limit`` revisions of each branch."""
+        if not self.exceeds(limit):
+            return
         if len(self.leaves) == 1 and len(self.roots) == 1:
             while self.leaves[0].pos - self.roots[0].pos >= limit:
                 [child] = self.roots[0].children
@@ -210,31 +381,32 @@ class RevisionTree:
                 node.parent = None
             if node.parent is None:
                 roots.append(node)
-        self._set_roots(roots)
+        self.roots = sorted(roots, key=_KEY)
+        self._reindex()
 
     def has_inner_bodies(self) -> bool:
         """Return whether a revision that is not a leaf has a body."""
         return any(node.children and node.body is not None for node in self.nodes())
 
     def forget_bodies(self) -> None:
-        """Compaction: in the place of each inner revision that has a body comes one that has none.
+        """Replace each inner revision that has a body by one that has none.
 
-        The old ones are left as they are, for those who still read them.
+        The old ones stay as they are for readers that still use them.
         """
         for node in [node for node in self.nodes() if node.children and node.body is not None]:
             bare = Revision(node.pos, node.id, node.parent)
             bare.deleted, bare.seq, bare.children = node.deleted, node.seq, node.children
+            for child in bare.children:
+                child.parent = bare
             if node.parent is None:
                 self.roots = [bare if root is node else root for root in self.roots]
             else:
                 node.parent.children = [bare if child is node else child for child in node.parent.children]
-            for child in bare.children:
-                child.parent = bare
+        self._reindex()
 
     def repair(self, limit: int) -> None:
-        """Where a hash stands in the forest twice, lay all branches anew: histories that were apart may join."""
-        seen = [node.id for node in self.nodes()]
-        if len(seen) == len(set(seen)):
+        """Build the forest again if a hash occurs in it twice: histories that were apart may join."""
+        if not self._has_duplicates():
             return
         branches = []
         for leaf in self.leaves:
@@ -244,24 +416,31 @@ class RevisionTree:
         tree = RevisionTree()
         for _, path, nodes in branches:
             tree.merge(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
-        self.roots, self.leaves = tree.roots, tree.leaves
+        self.roots, self.leaves, self.size, self.deepest = tree.roots, tree.leaves, tree.size, tree.deepest
+        self._reindex()
+
+    def _has_duplicates(self) -> bool:
+        if self._index is not None:
+            return self._duplicates
+        seen = [node.id for node in self.nodes()]
+        return len(seen) != len(set(seen))
 
     def remove_leaves(self, revs: Sequence[RevisionId]) -> list[RevisionId]:
-        """Purge: drop the named leaves with the part of their branches that no other leaf shares; the dropped ones.
+        """Purge the named leaves with the parts of their branches that no other leaf shares. Return those removed.
 
-        They are told in the order in which the real server walks its tree, backwards. Where all are named nothing is
-        changed: the document as a whole is to go.
+        They are in the reverse of the order in which the real server walks its tree. If every leaf is named, nothing
+        is changed: the caller removes the whole document.
         """
         gone = [leaf for leaf in self.leaves if leaf.key in revs]
         gone.sort(key=lambda leaf: [node.key for node in leaf.lineage()][::-1], reverse=True)
         if 0 < len(gone) < len(self.leaves):
-            self.leaves = tuple(leaf for leaf in self.leaves if leaf.key not in revs)
+            self._set_leaves([leaf for leaf in self.leaves if leaf.key not in revs])
             self._keep([(leaf, leaf.pos + 1) for leaf in self.leaves])
         return [leaf.key for leaf in gone]
 
 
 def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
-    """Give a branch that is laid anew what its revisions had, newest first."""
+    """Copy bodies, flags and attachments from earlier revisions, newest first, to those of a branch built again."""
     for new, old in zip(leaf.lineage(), earlier):
         if new.body is None:
             new.body, new.deleted, new.attachments, new.seq = old.body, old.deleted, old.attachments, old.seq
@@ -282,7 +461,7 @@ def _root(node: Revision) -> Revision:
 
 
 def _chain(node: Revision, ids: Sequence[bytes]) -> Revision:
-    """Hang the ids below a node, each below the one before; the last."""
+    """Add the ids below a node, each below the one before. Return the last node."""
     for each in ids:
         child = Revision(node.pos + 1, each, node)
         node.children.append(child)
@@ -291,7 +470,7 @@ def _chain(node: Revision, ids: Sequence[bytes]) -> Revision:
 
 
 def _meet(root: Revision, start: int, path: list[bytes]) -> tuple[Revision, int] | None:
-    """Where a history and the tree below a root meet: the node and how many elements of the path it stands for."""
+    """Find where a history and the tree below a root meet: the node and the number of elements of the path up to it."""
     ahead = root.pos - start
     if ahead >= 0:
         return (root, ahead + 1) if ahead < len(path) and path[ahead] == root.id else None
@@ -306,9 +485,27 @@ def _meet(root: Revision, start: int, path: list[bytes]) -> tuple[Revision, int]
     return None
 
 
+def _child(node: Revision, id: bytes) -> Revision | None:
+    children = node.children
+    place = bisect_left(children, id, key=_ID)
+    return children[place] if place < len(children) and children[place].id == id else None
+
+
+def _place(leaves: Sequence[Revision], rank: tuple[bool, int, bytes]) -> int:
+    """Return where a leaf of this rank belongs among leaves in falling order of rank."""
+    low, high = 0, len(leaves)
+    while low < high:
+        middle = (low + high) // 2
+        if leaves[middle].rank() > rank:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 def _growth(node: Revision, path: list[bytes], taken: int) -> MergeResult:
     while taken < len(path):
-        child = next((child for child in node.children if child.id == path[taken]), None)
+        child = _child(node, path[taken])
         if child is None:
             return "new_branch" if node.children else "new_leaf"
         node, taken = child, taken + 1

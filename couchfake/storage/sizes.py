@@ -1,27 +1,42 @@
-"""``external`` sizes: what documents take as JSON without spaces. Numbers with a fraction count by rule of thumb.
+"""The sizes that a database reports.
 
-Source: ``couch_ejson_size``.
+``external`` is what documents take as JSON without spaces; attachments count as they are stored. ``active`` and
+``file`` are estimates of the bytes in a database file: this server has none.
+
+Source: ``couch_ejson_size``, ``couch_db_updater``.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from couchfake.storage.documents import DocumentEntry
-from couchfake.storage.revision_tree import Revision
+EMPTY_FILE = 8346
+"""Bytes of the file of a database without documents."""
+
+LEAF_OVERHEAD = 57
+"""Bytes that a leaf takes in the file beside its body and attachments."""
+
+WRITE_OVERHEAD = 400
+"""Bytes of index nodes that a write of a document adds to the file."""
+
+_FRACTION = re.compile(rb"-?[0-9]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?|e[+-]?[0-9]+)")
 
 
-def external_size(entry: DocumentEntry) -> int:
-    """The bodies and attachments of a document's leaves."""
-    return sum(map(leaf_size, entry.leaves()))
-
-
-def leaf_size(leaf: Revision) -> int:
-    return (json_size(leaf.body.value) if leaf.body else 0) + sum(each.length for each in leaf.attachments)
+def text_size(text: bytes) -> int | None:
+    """Return the size of a value from its JSON text, or None if the text has escapes and the value has to be read."""
+    if b"\\" in text:
+        return None
+    size = len(text)
+    if b"." in text or b"e+" in text or b"e-" in text:
+        outside = b" ".join(text.split(b'"')[::2])  # what is not in strings
+        for number in _FRACTION.findall(outside):
+            size += float_size(float(number)) - len(number)
+    return size
 
 
 def json_size(value: Any) -> int:
-    """The size of one JSON value."""
+    """Return the size of a JSON value. Numbers with a fraction count by rule of thumb, as in the real server."""
     size = 0
     rest = [value]
     while rest:
@@ -36,7 +51,7 @@ def json_size(value: Any) -> int:
             size += 1 + len(value) if value else 2
             rest += value
         elif isinstance(value, float):
-            size += (value < 0) + _float_size(abs(value))
+            size += float_size(value)
         elif value is None or value is True:
             size += 4
         else:
@@ -44,7 +59,10 @@ def json_size(value: Any) -> int:
     return size
 
 
-def _float_size(value: float) -> int:
+def float_size(value: float) -> int:
+    """Return the size of a number with a fraction by the real server's rule of thumb."""
+    if value < 0:
+        return 1 + float_size(-value)
     if value >= 1:
         return 5 if value >= 1e100 else 4 if value >= 1e10 else 3
     if value <= 1e-300 or value > 0.01:

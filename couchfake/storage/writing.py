@@ -9,6 +9,7 @@ without them a parent that nobody knows is no conflict for a document that is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +17,7 @@ from typing import Any
 
 from couchfake.errors import Conflict, CouchError, MissingStub
 from couchfake.storage import attachment_inputs, attachments
+from couchfake.storage.activity import Activity
 from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
@@ -24,7 +26,11 @@ from couchfake.storage.full_partitions import check_room, full_partitions
 from couchfake.storage.revision_hash import revision_hash
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Fill, Revision
+from couchfake.storage.sizes import WRITE_OVERHEAD
+from couchfake.storage.transaction import Transaction
 from couchfake.values.integers import read_integer
+
+_INTEGER = re.compile(rb"[+-]?[0-9]+")
 
 
 @dataclass
@@ -40,37 +46,62 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
 
     Raises a CouchError where the server refuses the request as a whole, before anything is written.
     """
+    verdicts = Verdicts(database, user)
     with database.lock:
         database.require_open()
-        tasks = [_Task(edit) for edit in edits]
         for edit in edits:
-            database.rules.before_write(database, edit, user, new_edits)
-        local: list[_Task] = []
-        stored: list[_Task] = []
-        for task in tasks:
-            (local if task.edit.id.startswith("_local/") else stored).append(task)
-        stored.sort(key=lambda task: task.edit.id)
-        if _must_prepare(database, stored):
-            prepare = _prepare_edit if new_edits else _prepare_replicated
-            for task in stored:
-                prepare(database, task, stored, user)
-        before, known = database.update_seq, len(database.entries)
-        full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
+            database.hooks.before_doc_update(database, edit, user, new_edits)
+        outcomes = _write(database, edits, new_edits, verdicts)
+    while outcomes is None:
+        verdicts.reach()  # without the lock: whoever reads or writes need not wait for JavaScript
+        with database.lock:
+            database.require_open()
+            outcomes = _write(database, edits, new_edits, verdicts)
+    return outcomes
+
+
+def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts: Verdicts) -> list[Outcome] | None:
+    """Write the edits. Return None, having written nothing, if verdicts of validation functions are missing."""
+    tasks = [_Task(edit) for edit in edits]
+    local: list[_Task] = []
+    stored: list[_Task] = []
+    for task in tasks:
+        (local if task.edit.id.startswith("_local/") else stored).append(task)
+    stored.sort(key=lambda task: task.edit.id)
+    if _must_prepare(database, stored):
+        prepare = _prepare_edit if new_edits else _prepare_replicated
+        for task in stored:
+            prepare(database, task, stored, verdicts)
+        if verdicts.missing:
+            return None
+        for task in stored:
+            if task.outcome is None:
+                attachment_inputs.require_data(task.edit.inputs)
+    full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
+    known = len(database.entries)
+    transaction = database.begin(list(edits))
+    try:
         for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
-            _merge_bucket(database, docid, list(bucket), new_edits, full)
+            _merge_bucket(database, docid, list(bucket), new_edits, full, transaction)
         for task in local:
+            transaction.note_local(task.edit.id, database.local_documents.get(task.edit.id))
             _write_local(database, task)
-            if not new_edits and not isinstance(task.outcome, CouchError):
-                task.outcome = task.edit.rev  # the writer is told what he sent; the document has the next one
-        activity = database.activity
-        activity.writes += 1
-        activity.document_writes += database.update_seq - before
-        activity.document_inserts += len(database.entries) - known
-        activity.local_document_writes += len(local)
-        if database.update_seq != before:
-            database.rules.after_write(database, list(edits))
-            database.changed.notify_all()
-        return [_outcome(task) for task in tasks]
+            if not new_edits and task.edit.rev is not None:
+                task.outcome = task.edit.rev  # what the writer sent, although the document has the next one
+        written, inserted = database.update_seq - transaction.update_seq, len(database.entries) - known
+        database.commit(transaction)
+    except BaseException:
+        database.abort(transaction)
+        raise
+    _count(database.activity, written, inserted, len(local))
+    return [_outcome(task) for task in tasks]
+
+
+def _count(activity: Activity, written: int, inserted: int, local: int) -> None:
+    activity.writes += 1
+    activity.document_writes += written
+    activity.document_inserts += inserted
+    activity.local_document_writes += local
 
 
 def write_one(database: Database, edit: Edit, user: Any, new_edits: bool = True) -> RevisionId:
@@ -92,14 +123,55 @@ def _outcome(task: _Task) -> Outcome:
 def _must_prepare(database: Database, tasks: list[_Task]) -> bool:
     return any(
         task.edit.inputs or task.edit.attachments or task.edit.id.startswith("_design/") for task in tasks
-    ) or database.rules.has_validators(database)
+    ) or database.hooks.has_validators(database)
 
 
-def _validate(database: Database, task: _Task, old: Revision | None, user: Any) -> None:
-    try:
-        database.rules.validate(database, task.edit, old, user)
-    except CouchError as error:
-        task.outcome = error
+class Verdicts:
+    """What validation functions say of the edits of one request, by edit and the revision that it follows.
+
+    A verdict holds as long as the design documents and the security object stay as they were.
+    """
+
+    def __init__(self, database: Database, user: Any) -> None:
+        self._database = database
+        self._user = user
+        self._given: dict[tuple[int, RevisionId | None], tuple[Any, CouchError | None]] = {}
+        self.missing: list[tuple[Edit, Revision | None]] = []
+
+    def of(self, edit: Edit, old: Revision | None) -> CouchError | None:
+        """Return the error that refuses an edit; None if it may be written, or its verdict is missing so far."""
+        if not self._database.hooks.runs_javascript(self._database, edit):
+            return self._ask(edit, old)
+        basis, error = self._given.get(_position(edit, old), (None, None))
+        if basis is None or not all(a is b for a, b in zip(basis, self._basis())):
+            self.missing.append((edit, old))
+            return None
+        return error
+
+    def reach(self) -> None:
+        """Run the validation functions for the verdicts that are missing. Call it without the database's lock."""
+        missing, self.missing = self.missing, []
+        for edit, old in missing:
+            basis = self._basis()
+            self._given[_position(edit, old)] = (basis, self._ask(edit, old))
+
+    def _basis(self) -> tuple[Any, Any]:
+        return self._database.hooks.validators(self._database), self._database.security
+
+    def _ask(self, edit: Edit, old: Revision | None) -> CouchError | None:
+        try:
+            self._database.hooks.validate(self._database, edit, old, self._user)
+        except CouchError as error:
+            return error
+        return None
+
+
+def _position(edit: Edit, old: Revision | None) -> tuple[int, RevisionId | None]:
+    return id(edit), None if old is None else old.key
+
+
+def _validate(task: _Task, old: Revision | None, verdicts: Verdicts) -> None:
+    task.outcome = verdicts.of(task.edit, old)
 
 
 def _take_attachments(edit: Edit, parent: Revision | None, new_pos: int | None) -> None:
@@ -108,32 +180,31 @@ def _take_attachments(edit: Edit, parent: Revision | None, new_pos: int | None) 
         edit.attachments = attachment_inputs.resolve(edit.inputs, known, docid=edit.id, new_pos=new_pos)
 
 
-def _prepare_edit(database: Database, task: _Task, _: list[_Task], user: Any) -> None:
+def _prepare_edit(database: Database, task: _Task, _: list[_Task], verdicts: Verdicts) -> None:
     edit = task.edit
     entry = database.entries.get(edit.id)
     parent = None
     if edit.rev is not None:
-        leaves = entry.leaves() if entry is not None else []
-        parent = next((leaf for leaf in leaves if leaf.key == edit.rev), None)
+        parent = entry.tree.find_leaf(edit.rev) if entry is not None else None
     if edit.has_stubs and entry is None:
         _take_attachments(edit, None, None)  # raises
     if (edit.rev is None and (entry is None or entry.counted)) or parent is not None:
         _take_attachments(edit, parent, edit.start + 1)
-        _validate(database, task, parent, user)
+        _validate(task, parent, verdicts)
     else:
         task.outcome = Conflict()
 
 
-def _prepare_replicated(database: Database, task: _Task, tasks: list[_Task], user: Any) -> None:
+def _prepare_replicated(database: Database, task: _Task, tasks: list[_Task], verdicts: Verdicts) -> None:
     edit = task.edit
     entry = database.entries.get(edit.id)
     if entry is None:
         _take_attachments(edit, None, None)
-        _validate(database, task, None, user)
+        _validate(task, None, verdicts)
         return
     assert edit.rev is not None
-    if entry.tree.find(edit.rev) is not None and not _fills_a_leaf(entry, edit.rev):
-        task.outcome = edit.rev  # known already: ignored, and counted a success
+    if _is_known(entry, edit):
+        task.outcome = edit.rev  # ignored, and counted as a success
     elif any(other is not task and other.edit.id == edit.id and _descends(other.edit, edit.rev) for other in tasks):
         task.outcome = edit.rev  # its descendant comes in the same request, and no body is kept for it
     else:
@@ -141,15 +212,20 @@ def _prepare_replicated(database: Database, task: _Task, tasks: list[_Task], use
         if old is None and edit.has_stubs:
             raise MissingStub(f"Invalid attachment stub in {edit.id} for {_first_stub(edit)}")
         _take_attachments(edit, old, None)
-        _validate(database, task, old, user)
+        _validate(task, old, verdicts)
 
 
 def _first_stub(edit: Edit) -> str:
     return next(entry.name for entry in edit.inputs if entry.is_stub)
 
 
-def _fills_a_leaf(entry: DocumentEntry, rev: RevisionId) -> bool:
-    return any(leaf.key == rev and leaf.body is None for leaf in entry.leaves())
+def _is_known(entry: DocumentEntry, edit: Edit) -> bool:
+    """Return whether a leaf is this revision, or the tree has the edit's history; leaves without a body are neither."""
+    assert edit.rev is not None
+    leaf = entry.tree.find_leaf(edit.rev)
+    if leaf is not None:
+        return leaf.body is not None
+    return entry.tree.find(edit.rev) is not None and entry.tree.result_of(edit.start, edit.ids) == "internal_node"
 
 
 def _descends(edit: Edit, rev: RevisionId) -> bool:
@@ -169,8 +245,16 @@ def _known_ancestor(entry: DocumentEntry, edit: Edit) -> Revision | None:
 # ---- merging them
 
 
-def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits: bool, full: Collection[str]) -> None:
-    """All edits of one document: they get one sequence together."""
+def _merge_bucket(
+    database: Database,
+    docid: str,
+    bucket: list[_Task],
+    new_edits: bool,
+    full: Collection[str],
+    transaction: Transaction,
+) -> None:
+    """Merge all edits of one document. Together they take one sequence."""
+    transaction.note(docid, database.entries.get(docid))
     entry = database.changing(docid)
     if entry is None:
         entry = DocumentEntry(docid)
@@ -178,21 +262,24 @@ def _merge_bucket(database: Database, docid: str, bucket: list[_Task], new_edits
     size = entry.size()
     grown = False
     for task in bucket:
+        fill = _filler(database, task.edit, seq, transaction)
         if new_edits:
-            grown |= _merge_edit(database, entry, task, seq, full)
+            grown |= _merge_edit(database, entry, task, fill, full)
         else:
-            grown |= _merge_replicated(database, entry, task, seq)
+            grown |= _merge_replicated(entry, task, fill)
     if grown:
+        limit = database.revs_limit
         if not new_edits:
-            entry.tree.repair(database.revs_limit)
-        entry.tree.stem(database.revs_limit)
+            entry.tree.repair(limit)
+        if entry.tree.exceeds(limit) and (not new_edits or database.hooks.stem_interactive_updates()):
+            entry.tree.stem(limit)
         database.add_entry(entry)
-        database.size += entry.size() - size
+        database.resize(entry.size() - size, sum(len(task.edit.encoded()) for task in bucket) + WRITE_OVERHEAD)
         database.touch(entry)
         database.count(entry, entry.deleted)
 
 
-def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int, full: Collection[str]) -> bool:
+def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, fill: Fill, full: Collection[str]) -> bool:
     edit = task.edit
     start, ids = edit.start, edit.ids
     hashed: Sequence[tuple[str, Any, bytes] | None] = attachments.hash_tuples(edit.attachments)
@@ -213,7 +300,7 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int,
         task.outcome = error
         return False
     new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
-    _, node = entry.tree.merge(start + 1, [new, *ids], _filler(database, edit, seq), only_as_new_leaf=True)
+    _, node = entry.tree.merge(start + 1, [new, *ids], fill, only_as_new_leaf=True)
     if node is None:
         task.outcome = Conflict()
         return False
@@ -222,11 +309,10 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, seq: int,
     return True
 
 
-def _merge_replicated(database: Database, entry: DocumentEntry, task: _Task, seq: int) -> bool:
+def _merge_replicated(entry: DocumentEntry, task: _Task, fill: Fill) -> bool:
     edit = task.edit
-    roots = [root.key for root in entry.tree.roots]
+    roots = entry.tree.roots
     filled: list[Revision] = []
-    fill = _filler(database, edit, seq)
 
     def note_and_fill(node: Revision) -> None:
         filled.append(node)
@@ -234,11 +320,12 @@ def _merge_replicated(database: Database, entry: DocumentEntry, task: _Task, seq
 
     result, _ = entry.tree.merge(edit.start, edit.ids, note_and_fill)
     task.outcome = edit.rev
-    return bool(filled) or result != "internal_node" or roots != [root.key for root in entry.tree.roots]
+    return bool(filled) or result != "internal_node" or roots is not entry.tree.roots
 
 
-def _filler(database: Database, edit: Edit, seq: int) -> Fill:
+def _filler(database: Database, edit: Edit, seq: int, transaction: Transaction) -> Fill:
     def fill(node: Revision) -> None:
+        transaction.note_fill(node)
         node.deleted = edit.deleted
         node.body = Body(edit.body, edit.encoded(), database.parsed)
         node.attachments = edit.attachments
@@ -250,16 +337,16 @@ def _filler(database: Database, edit: Edit, seq: int) -> Fill:
 def _write_local(database: Database, task: _Task) -> None:
     """Local documents never conflict: the new revision is one more than the one that was named, whatever is there."""
     edit = task.edit
-    number = 0
-    if edit.rev is not None:
-        pos, raw = edit.rev
-        if pos != 0 or not raw.isdigit():
-            task.outcome = CouchError(500, "error", "Invalid rev format")
-            return
-        number = read_integer(raw.decode("ascii"))
     if edit.deleted:
         database.put_local(edit.id, None)
         task.outcome = (0, b"0")
-    else:
-        database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
-        task.outcome = (0, str(number + 1).encode("ascii"))
+        return
+    number = 0
+    if edit.rev is not None:
+        pos, raw = edit.rev
+        if pos != 0 or not _INTEGER.fullmatch(raw):
+            task.outcome = CouchError(500, "error", "Invalid rev format")
+            return
+        number = read_integer(raw.decode("ascii"))
+    database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
+    task.outcome = (0, str(number + 1).encode("ascii"))

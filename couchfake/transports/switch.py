@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from couchfake.transports.client import ENVIRON_KEY, Client
+from couchfake.transports.wsgi import close_iterable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -87,8 +88,6 @@ class _Answer:
     def close(self) -> None:
         """Close the answer that it forwards. The server calls this once, whether or not it read to the end."""
         try:
-            close = getattr(self._chunks, "close", None)
-            if close is not None:
-                close()
+            close_iterable(self._chunks)
         finally:
             self._switch._end(self._client)

@@ -1,7 +1,7 @@
 """The order of JSON values in views.
 
 null < false < true < numbers < strings < arrays < objects; strings by the Unicode collation algorithm as ICU's root
-locale has it, arrays element by element, objects member by member in the order in which their members stand.
+locale has it, arrays element by element, objects member by member in the order of their members.
 Source: CouchDB documentation, "Views Collation", and the server's ``couch_ejson_compare``.
 
 A value is turned into ``bytes`` once; from then on comparing is ``memcmp``, whatever the value's type and depth. The
@@ -120,7 +120,7 @@ class Collator:
 
     ``icu`` (the server's own library, from the package ``pyicu-wheels``) is exact. ``pyuca`` (pure Python) has the
     weights of the Unicode collation algorithm without the root locale's changes: spaces, punctuation and symbols
-    stand in another order among themselves, and rare characters may differ. ``basic``, without either package, takes
+    sort in another order among themselves, and rare characters may differ. ``basic``, without either package, takes
     letters apart into base letter, marks and case, and orders base letters by code point.
     """
 

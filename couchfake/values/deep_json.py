@@ -1,4 +1,4 @@
-"""JSON that nests too deeply for the standard library, which gives up at about a thousand levels: CouchDB does not.
+"""JSON that nests too deeply for the standard library, which gives up at about a thousand levels.
 
 Slow, and only used where ``values.json`` met a RecursionError. The grammar is that of the standard decoder, whose own
 parser reads the strings and numbers.
@@ -16,7 +16,7 @@ _SCALAR = re.compile(r'"|[-0-9]|true|false|null')
 
 
 def loads(text: str, decoder: json.JSONDecoder, make_object: Callable[[list[tuple[str, Any]]], Any]) -> Any:
-    """Parse one text; ``ValueError`` where it is none."""
+    """Parse one JSON text. Raise ValueError if it is not valid."""
     open_values: list[tuple[list[Any], bool]] = []  # the items (or pairs) so far, and whether it is an object
     names: list[str] = []
     place = _skip(text, 0)

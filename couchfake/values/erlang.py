@@ -7,8 +7,12 @@ The real server holds JSON as Erlang terms: an object is ``{[{Name, Value}, …]
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
+
+VERSION = b"\x83"
+"""The byte that a term in external form begins with."""
 
 _pack_float = struct.Struct(">cd").pack
 _pack_int = struct.Struct(">i").pack
@@ -21,7 +25,7 @@ _ATOMS = {True: b"d\x00\x04true", False: b"d\x00\x05false", None: b"d\x00\x04nul
 
 def term_to_binary(value: Any) -> bytes:
     """The external form of a JSON value, version byte included."""
-    return b"\x83" + external(value)
+    return VERSION + external(value)
 
 
 def external(value: Any) -> bytes:
@@ -106,9 +110,24 @@ def _list_head(value: list[Any]) -> bytes:
     if not value:
         return b"j"
     if len(value) < 65536 and type(value[0]) is int and all(type(item) is int and 0 <= item < 256 for item in value):
-        # Erlang cannot tell such a list from a string, and writes it as one.
+        # To Erlang such a list is a string, and is written as one.
         return b"k" + _pack_short(len(value)) + bytes(value)
     return b"l" + _pack_length(len(value))
+
+
+def external_atom(name: str) -> bytes:
+    """Return the external form of an atom with an ASCII name."""
+    return b"d" + _pack_short(len(name)) + name.encode("ascii")
+
+
+def external_tuple(*parts: bytes) -> bytes:
+    """Return the external form of a tuple of at most 255 terms, which are in that form already."""
+    return b"h" + bytes([len(parts)]) + b"".join(parts)
+
+
+def external_list(parts: Collection[bytes]) -> bytes:
+    """Return the external form of a list of terms, which are in that form already."""
+    return b"l" + _pack_length(len(parts)) + b"".join(parts) + b"j" if parts else b"j"
 
 
 def external_binary(data: bytes) -> bytes:
@@ -128,19 +147,55 @@ def external_integer(number: int) -> bytes:
 
 
 def format_term(value: Any) -> str:
-    """A JSON value in Erlang's notation, as error reasons quote it: ``<<"3">>``, ``{[{<<"a">>,1}]}``, ``[]``."""
-    if value is True or value is False or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, str):
-        return _format_binary(value)
-    if isinstance(value, dict):
-        members = ",".join(f"{{{_format_binary(name)},{format_term(member)}}}" for name, member in value.items())
-        return f"{{[{members}]}}"
-    if isinstance(value, list):
-        if value and all(type(item) is int and (32 <= item < 127 or item in (9, 10, 13)) for item in value):
-            return '"' + _escape("".join(map(chr, value))) + '"'
-        return "[" + ",".join(format_term(item) for item in value) + "]"
-    return _format_float(value) if isinstance(value, float) else str(value)
+    """Return a JSON value in Erlang's notation, as error reasons quote it: ``<<"3">>``, ``{[{<<"a">>,1}]}``, ``[]``."""
+    return _notation(value, _format_binary, _format_string)
+
+
+def write_term(value: Any) -> str:
+    """Return a JSON value in Erlang's plainest notation, strings as bytes: ``<<51>>``, ``{[{<<97>>,1}]}``."""
+    return _notation(value, _write_binary, lambda items: None)
+
+
+def _notation(value: Any, binary: Callable[[str], str], string: Callable[[list[Any]], str | None]) -> str:
+    """Write a value. ``binary`` writes strings; ``string`` writes lists that Erlang shows as strings."""
+    out: list[str] = []
+    rest: list[tuple[bool, Any]] = [(True, value)]  # (is it a value, else a text), last first
+    while rest:
+        is_value, value = rest.pop()
+        if not is_value:
+            out.append(value)
+        elif value is True or value is False or value is None:
+            out.append("null" if value is None else "true" if value else "false")
+        elif isinstance(value, str):
+            out.append(binary(value))
+        elif isinstance(value, dict):
+            rest.append((False, "]}"))
+            for n, (name, member) in reversed(list(enumerate(value.items()))):
+                rest += (False, "}"), (True, member), (False, f"{',' if n else ''}{{{binary(name)},")
+            out.append("{[")
+        elif isinstance(value, list):
+            text = string(value)
+            if text is not None:
+                out.append(text)
+                continue
+            rest.append((False, "]"))
+            for n, item in reversed(list(enumerate(value))):
+                rest += (True, item), (False, "," if n else "")
+            out.append("[")
+        else:
+            out.append(_format_float(value) if isinstance(value, float) else str(value))
+    return "".join(out)
+
+
+def _format_string(items: list[Any]) -> str | None:
+    """Return a list of printable characters' codes as a string, None for any other list."""
+    if items and all(type(item) is int and (32 <= item < 127 or item in (9, 10, 13)) for item in items):
+        return '"' + _escape("".join(map(chr, items))) + '"'
+    return None
+
+
+def _write_binary(text: str) -> str:
+    return "<<" + ",".join(map(str, text.encode("utf-8"))) + ">>"
 
 
 def _escape(text: str) -> str:
@@ -156,20 +211,7 @@ def _format_binary(text: str) -> str:
         return f'<<"{_escape(text)}">>'
     if text.isprintable():
         return f'<<"{_escape(text)}"/utf8>>'
-    return "<<" + ",".join(map(str, text.encode("utf-8"))) + ">>"
-
-
-def write_term(value: Any) -> str:
-    """A JSON value in Erlang's plainest notation, strings as bytes: ``<<51>>``, ``{[{<<97>>,1}]}``, ``[1,2]``."""
-    if value is True or value is False or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, str):
-        return "<<" + ",".join(map(str, value.encode("utf-8"))) + ">>"
-    if isinstance(value, dict):
-        return "{[" + ",".join(f"{{{write_term(name)},{write_term(member)}}}" for name, member in value.items()) + "]}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(write_term, value)) + "]"
-    return _format_float(value) if isinstance(value, float) else str(value)
+    return _write_binary(text)
 
 
 def _format_float(number: float) -> str:

@@ -1,10 +1,15 @@
-"""Whole numbers as requests and settings write them, of any length."""
+"""Integers of any length, as requests and settings write them."""
 
 from __future__ import annotations
 
-_DIGITS = 4000  # Python reads no more than 4,300 at once; the real server's integers have no end
+import re
+
+INTEGER = re.compile(r"[+-]?[0-9]+")
+"""An integer as the server reads one."""
+
+_DIGITS = 4000  # Python reads at most 4,300 digits; the real server has no limit
 
 
 def read_integer(text: str) -> int:
-    """The number, ValueError for what is none. One too long to be read counts as another that nothing reaches."""
+    """Parse an integer. One longer than Python accepts is clamped. Raise ValueError if the text is not an integer."""
     return int(text if len(text) <= _DIGITS else text[:_DIGITS])

@@ -1,7 +1,7 @@
 """JSON with CouchDB's fidelity.
 
 Python's own parser keeps what CouchDB keeps: integers of any size, ``1`` apart from ``1.0``, the order of members.
-On top of it: of a repeated member the last one counts, what is no JSON to the server is refused, and numbers are
+On top of it: of a repeated member the last one counts, what is not JSON to the server is refused, and numbers are
 written as the server's ``jiffy`` writes them.
 Source: CouchDB documentation, "API Basics: JSON Basics".
 """
@@ -53,9 +53,9 @@ _SURROGATES = re.compile(
 
 
 def loads(data: bytes | bytearray | str) -> Any:
-    """Parse one JSON text; ``ValueError`` where it is none.
+    """Parse one JSON text. Raise ValueError if it is not valid.
 
-    Bytes that are not UTF-8 are none, nor is a text that was made of such bytes (it has lone surrogates for them).
+    Bytes that are not UTF-8 are invalid, and so is a string made of such bytes, which has lone surrogates for them.
     """
     text = data if isinstance(data, str) else data.decode("utf-8")
     if text is data and not text.isascii() and _LONE.search(text):
@@ -81,7 +81,7 @@ def scan(text: str, start: int) -> tuple[Any, int]:
 
 
 def _refuse_lone_surrogates(text: str) -> None:
-    """Half a surrogate pair is no character: the server refuses the text that escapes one."""
+    """Raise ValueError if the text escapes half a surrogate pair, as the server does."""
     for match in _SURROGATES.finditer(text):
         if match["lone"] or (match["high"] and not match["low"]):
             raise ValueError("lone surrogate")
@@ -91,24 +91,35 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan
 _ODD_NUMBER = re.compile(r"(?:^|[:,\[])-?(?:\d(?:\.\d+)?e[+-]\d|0\.0(?!\d))")
 
 
+_CONTROL = re.compile(r"\\(?:u00[01][a-f]|.)")
+_quote = json.encoder.encode_basestring
+
+
 def dumps(value: Any) -> str:
-    """Compact JSON, characters unescaped; ``ValueError`` for what JSON cannot hold."""
+    """Return compact JSON, characters unescaped. Raise ValueError for what JSON cannot hold."""
     try:
         text = _ENCODER.encode(value)
     except RecursionError:
         return "".join(deep_json.pieces(value, _scalar))
-    # Python and the server write most floats alike. Where a text may hold one of the others, write it anew.
+    # Python and the server write most floats alike. If the text may hold one of the others, write it again.
     if ("e+" in text or "e-" in text or "-0.0" in text) and _ODD_NUMBER.search(text):
         return "".join(deep_json.pieces(value, _scalar))
-    return text
+    return _with_capital_digits(text) if "\\u00" in text else text
 
 
-quote = json.encoder.encode_basestring
-"""A text as JSON, in its quotes: what ``dumps`` gives for it, faster."""
+def quote(text: str) -> str:
+    """Return a string as JSON, in its quotes: what ``dumps`` gives for it, faster."""
+    quoted = _quote(text)
+    return _with_capital_digits(quoted) if "\\u00" in quoted else quoted
+
+
+def _with_capital_digits(text: str) -> str:
+    """Write the escapes of control characters as the server does: ``\\u001F``, not ``\\u001f``."""
+    return _CONTROL.sub(lambda match: "\\u00" + match[0][4:].upper() if len(match[0]) > 2 else match[0], text)
 
 
 def encode(value: Any) -> bytes:
-    """``dumps`` as UTF-8 bytes. What came of bytes that are no UTF-8 (in a path) is replaced."""
+    """Return ``dumps`` as UTF-8 bytes. What came of bytes that are not UTF-8 (in a path) is replaced."""
     text = dumps(value)
     try:
         return text.encode("utf-8")
@@ -117,7 +128,9 @@ def encode(value: Any) -> bytes:
 
 
 def _scalar(value: Any) -> str:
-    return format_float(value) if isinstance(value, float) else _ENCODER.encode(value)
+    if isinstance(value, float):
+        return format_float(value)
+    return quote(value) if isinstance(value, str) else _ENCODER.encode(value)
 
 
 def format_float(number: float) -> str:

@@ -1,15 +1,15 @@
-"""Views: sorted rows, kept up to date with their database, and what is asked of them.
+"""Views: sorted rows, kept up to date with their database, and queries of them.
 
 How the rooms meet, from below:
 
-``keys``      A row stands at a *position*: bytes made of its key (in the order of the index), its document's id and a
+``keys``      A row is at a *position*: bytes made of its key (in the order of the index), its document's id and a
               number. A ``KeyRange(lower, upper)`` is a pair of positions, ``lower`` included, ``upper`` not; every
               combination of start key, end key, document ids, direction and inclusive_end is one such pair.
 ``tree``      ``RowTree``: the rows by position, in an immutable B+tree with counts and partial reductions in its
               nodes. ``apply`` gives a new tree; who holds the old one goes on reading it undisturbed.
-              (``nodes`` are its parts, ``growth`` how it changes.)
+              (``nodes`` are its parts, ``tree_update`` changes it.)
 ``reduce``    The built-in reducers; ``sums`` has ``_sum`` and ``_stats``, ``hyperloglog`` counts distinct keys.
-``index``     ``Index``: one or more trees that follow a database. It is told how to order keys and how to map
+``index``     ``Index``: one or more trees that follow a database. It takes the order of keys and a function to map
               documents (``Mapper``), and knows nothing of JavaScript or Mango.
 ``signature`` Design document → its views as definitions, and what two design documents share.
 ``options``   Query parameters of views, ``_all_docs`` and their kin.
@@ -28,6 +28,6 @@ An index of another kind (Mango's) is made like this::
     for key, docid, value in tree.rows(span, descending=False): ...
     tree.count(span), tree.rank(span.lower), len(tree)
 
-Whoever makes an index puts it in ``db.indexes`` under a key of its own (``shared_index`` does both), so that it is
-shared and dies with its database. ``update`` takes the database's lock for short moments: do not hold it meanwhile.
+``shared.shared_index`` keeps an index with its database, so that it is shared, and dropped when nothing defines it.
+``update`` takes the database's lock for short moments: do not hold it meanwhile.
 """

@@ -21,11 +21,11 @@ _LINEAR_UP_TO: Final = 1800
 _NEIGHBOURS: Final = 6
 
 Registers = Mapping[int, int]
-"""Register number → longest run plus one; registers that nothing fell to are left out."""
+"""Register number → longest run plus one; registers without a hash are omitted."""
 
 
 def registers_of(keys: Iterable[Any]) -> Registers:
-    """The registers of some JSON keys."""
+    """Return the registers of some JSON keys."""
     found: dict[int, int] = {}
     for key in keys:
         head = int.from_bytes(hashlib.sha1(term_to_binary(key), usedforsecurity=False).digest()[:3], "big")
@@ -38,7 +38,7 @@ def registers_of(keys: Iterable[Any]) -> Registers:
 
 
 def union(sets: Iterable[Registers]) -> Registers:
-    """The registers of all keys of several sets."""
+    """Return the registers of the union of several sets."""
     merged: dict[int, int] = {}
     for each in sets:
         for register, run in each.items():
@@ -48,7 +48,7 @@ def union(sets: Iterable[Registers]) -> Registers:
 
 
 def estimate(registers: Registers) -> int:
-    """How many distinct keys there were, more or less."""
+    """Return the estimated number of distinct keys."""
     empty = _REGISTERS - len(registers)
     total = 0.0
     for register in range(_REGISTERS):  # the order of additions shows in the last digits

@@ -1,7 +1,7 @@
 """Positions of rows in an index, and ranges of them.
 
-Positions are bytes: the encoding of the row's key, then of its document's id, then a number that tells the rows of one
-document apart. Encodings of keys and ids are never prefixes of each other, so positions compare as the three parts
+Positions are bytes: the encoding of the row's key, then of its document's id, then a number that distinguishes the rows
+of one document. Encodings of keys and ids are never prefixes of each other, so positions compare as the three parts
 would, and a cut between two rows is just some bytes that lie between them.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from couchfake.values.collation import HIGHEST, text_key
 
 Collate = Callable[[Any], bytes]
-"""From a JSON key to bytes that stand in the order of the index."""
+"""From a JSON key to bytes that sort in the order of the index."""
 
 ONLY = bytes(6)
 """A position's end where its document has one row for the key; ``ordinal(0, 0)``."""
@@ -45,13 +45,15 @@ MISSING: Any = _Missing()
 
 
 def ordinal(nth_key: int, nth_value: int) -> bytes:
-    """A position's end that tells rows of one document apart: ``nth_key`` counts keys that differ but collate as
-    equal, ``nth_value`` rows under the very same key."""
+    """Return the end of a position, which distinguishes rows of one document.
+
+    ``nth_key`` counts keys that differ but collate as equal, ``nth_value`` rows under the very same key.
+    """
     return nth_key.to_bytes(3, "big") + nth_value.to_bytes(3, "big")
 
 
 def position(collated_key: bytes, docid: str, end: bytes = ONLY) -> bytes:
-    """Where a row stands."""
+    """Return the position of a row."""
     return collated_key + text_key(docid) + end
 
 
@@ -77,8 +79,8 @@ def key_range(
 ) -> KeyRange:
     """The range of a query. Descending queries start at the high end; a document id counts only beside its key.
 
-    ``prefix`` is what all positions of the asked partition begin with. A reversed range is returned as it is
-    (``lower`` above ``upper``); no row lies in it. An empty ``end_key_docid`` with ``inclusive_end`` false stands
+    ``prefix`` is what all positions of the requested partition begin with. A reversed range is returned as it is
+    (``lower`` above ``upper``); no row lies in it. An empty ``end_key_docid`` with ``inclusive_end`` false is
     behind all rows of the end key, whichever the direction: the server takes it for an end it has put there itself,
     and turns it round.
     """

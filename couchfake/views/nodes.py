@@ -9,13 +9,13 @@ Row: TypeAlias = tuple[Any, str, Any]
 """One emitted row: its key, the id of its document, its value."""
 
 Ranks: TypeAlias = tuple[int, int]
-"""Rows by their numbers in order, counted from 0: from the first to before the second."""
+"""A half-open range of row indexes, [start, stop)."""
 
 
 class Reducer(Protocol):
-    """A reduce function, asked for many values at a time: a call may cost more than what it works on.
+    """A reduce function for many groups at a time: a call may cost more than its work.
 
-    What it makes of rows may be any Python value (a *partial* one); ``finish`` makes it JSON.
+    Its result may be any Python value (a *partial* one); ``finish`` makes it JSON.
     """
 
     def reduce_all(self, calls: Sequence[Sequence[Row]]) -> Sequence[Any]:

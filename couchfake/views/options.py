@@ -7,7 +7,6 @@ Source: CouchDB documentation, "/{db}/_design/{ddoc}/_view/{view}", and ``couch_
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -16,21 +15,21 @@ from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.storage.partitions import check_partition
 from couchfake.values import json
 from couchfake.values.erlang import format_term
+from couchfake.values.integers import INTEGER
 from couchfake.views.keys import MISSING
 
 MAX_LIMIT: Final = 576460752303423487
 """What ``limit`` may be at most where the configuration sets no other bound."""
 
-_DIGITS = re.compile(r"[+-]?[0-9]+")
 
 Update: TypeAlias = Literal[True, False, "lazy"]
 
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """The parameters of one query. ``MISSING`` keys were not given; ``keys`` is None where it was not.
+    """The parameters of one query. ``MISSING`` keys were not given; ``keys`` is None if it was not.
 
-    One key in ``keys`` is the same as ``key`` to a view, and stands in ``start_key`` and ``end_key``; ``all_keys``
+    One key in ``keys`` is the same as ``key`` to a view, and sets ``start_key`` and ``end_key``; ``all_keys``
     has what was given as ``keys``, for ``_all_docs`` and its kin, which make the difference.
     """
 
@@ -96,7 +95,7 @@ def group_level(options: ViewOptions) -> int | None:
 
 
 def bounded(options: ViewOptions, bound: int = MAX_LIMIT) -> ViewOptions:
-    """The options with the limit that the configuration sets where none was asked for; a higher one is refused.
+    """Return the options with the configured limit if they have none. Refuse a higher one.
 
     ``bound`` is ``query_limit`` or ``partition_query_limit``.
     """
@@ -130,7 +129,7 @@ def check_all_docs(options: ViewOptions) -> None:
     """The same for ``_all_docs`` and its kin. ``all_keys`` must be a list or None by now: its error texts differ."""
     check(replace(options, keys=None), reducing=False)
     keys, ends = options.all_keys, (options.start_key, options.end_key)
-    if keys and ends != (MISSING, MISSING) and [*ends] != [*keys, *keys]:  # one key stands for both ends
+    if keys and ends != (MISSING, MISSING) and [*ends] != [*keys, *keys]:  # one key is both ends
         raise QueryParseError("`keys` is incompatible with `key`, `start_key` and `end_key`")
 
 
@@ -167,7 +166,7 @@ def _json_boolean(value: Any) -> bool:
 
 def _text_integer(text: str) -> int:
     try:
-        number = int(text) if _DIGITS.fullmatch(text) else None
+        number = int(text) if INTEGER.fullmatch(text) else None
     except ValueError:  # more digits than Python reads
         number = None
     if number is None:

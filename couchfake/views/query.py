@@ -1,7 +1,7 @@
 """Answering a query from a snapshot of an index.
 
 What the real server's coordinator adds to the answer of its one shard is added here: a reduced value goes through one
-more rereduce, ``skip`` is counted again, keys come in the order in which they were asked for.
+more rereduce, ``skip`` is counted again, keys come in the order of the request.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The built-in reduce functions: which one a name means, and those that look at keys or ranks.
 
-Which one is meant is told by how its name begins (``_summary`` is ``_sum``). They give what the server's Erlang gives,
-its errors too. Source: CouchDB documentation, "Guide to Views: Reduce/Rereduce", and ``couch_query_servers``.
+A built-in function is matched by the beginning of its name (``_summary`` is ``_sum``). Results and errors are those of
+the server's Erlang functions.
+
+Source: CouchDB documentation, "Guide to Views: Reduce/Rereduce", and ``couch_query_servers``.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _PLAIN = DocOptions()
 
 
 def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions, visible: Visible | None = None) -> Iterator[str]:
-    """The JSON text of each row of a map query, with its document where that was asked for."""
+    """Yield the JSON text of each row of a map query, with its document if requested."""
     quote, text_of = json.quote, _text_of
     if not options.include_docs:
         for key, docid, value in rows:

@@ -1,4 +1,4 @@
-"""The views of a design document as definitions, and the signature that tells which indexes can be shared.
+"""The views of a design document as definitions, and the signature by which indexes are shared.
 
 Views with the same map function and options share one tree, with a reducer each. Two design documents whose
 signatures agree share the whole index. Source: ``couch_mrview_util:ddoc_to_mrst/2``.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from couchfake.values import json
+from couchfake.values.recursion import Steps, of_any_depth
 
 
 @dataclass
@@ -31,7 +32,10 @@ class ViewTree:
 
 @dataclass(frozen=True)
 class ViewGroup:
-    """All views of a design document. ``lib`` are its CommonJS modules for map functions."""
+    """All views of a design document.
+
+    ``lib`` are its CommonJS modules for map functions. ``autoupdate``: the index is updated in the background.
+    """
 
     language: str
     trees: tuple[ViewTree, ...]
@@ -40,9 +44,10 @@ class ViewGroup:
     include_design: bool
     partitioned: bool
     signature: str
+    autoupdate: bool = True
 
     def find(self, name: str) -> tuple[int, int | None] | None:
-        """The number of the view's tree, and of its reduce function among that tree's; None where there is no such."""
+        """Return the number of the view's tree and of its reduce function there, or None if there is no such view."""
         for n, tree in enumerate(self.trees):
             if name in tree.reduce_names:
                 return n, tree.reduce_names.index(name)
@@ -70,6 +75,7 @@ def view_group(ddoc: Mapping[str, Any], partitioned: bool) -> ViewGroup:
         include_design=options.get("include_design") is True,
         partitioned=bool(options.get("partitioned", partitioned)),
         signature=_signature(trees, language, options, lib),
+        autoupdate=ddoc.get("autoupdate") is not False,
     )
 
 
@@ -104,7 +110,11 @@ def _signature(trees: tuple[ViewTree, ...], language: str, options: dict[str, An
     return hashlib.md5(json.encode(shown), usedforsecurity=False).hexdigest()
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return [[name, _sorted(value[name])] for name in sorted(value)]
-    return value
+@of_any_depth
+def _sorted(value: Any) -> Steps[Any]:
+    if not isinstance(value, dict):
+        return value
+    pairs = []
+    for name in sorted(value):
+        pairs.append([name, (yield _sorted.step(value[name]))])
+    return pairs

@@ -1,7 +1,7 @@
 """``_sum`` and ``_stats``.
 
 A value that ``_sum`` cannot add becomes an error object, the partial value of its group; one that ``_stats`` cannot
-take fails the index. Additions run in the order of the rows, one after the other, as they do in Erlang.
+use fails the index. Additions run in the order of the rows, one after the other, as they do in Erlang.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from couchfake.errors import Crash
 from couchfake.values.erlang import format_term, term_to_binary, write_term
+from couchfake.values.recursion import Steps, of_any_depth
 from couchfake.views.nodes import Row
 
 _NUMBERS = frozenset((int, float))
@@ -30,7 +31,7 @@ SUM_ERROR = (
 class SumOverflow:
     """When a sum has grown too much: larger than ``threshold`` bytes and than its input over ``ratio``.
 
-    ``enabled`` is asked each time, since the configuration is live (``query_server_config/reduce_limit``).
+    ``enabled`` is called each time, since the configuration is live (``query_server_config/reduce_limit``).
     """
 
     enabled: Callable[[], bool] = lambda: True
@@ -50,7 +51,7 @@ class SumOverflow:
 
 
 class Builtin:
-    """What is asked for many values at a time, made of what gives one."""
+    """Reduce many groups at a time with what reduces one."""
 
     def reduce_all(self, calls: Sequence[Sequence[Row]]) -> list[Any]:
         return [self.reduce(rows) for rows in calls]
@@ -124,7 +125,8 @@ def _sum_arrays(totals: list[Any], values: list[Any]) -> list[Any]:
     return summed + totals[len(summed) :] + values[len(summed) :]
 
 
-def _sum_object(value: dict[str, Any], total: Any) -> Any:
+@of_any_depth
+def _sum_object(value: dict[str, Any], total: Any) -> Steps[Any]:
     if "error" in value:
         if value["error"] == "builtin_reduce_error":
             raise _SumError(value)
@@ -136,14 +138,16 @@ def _sum_object(value: dict[str, Any], total: Any) -> Any:
     summed = {}
     for name in sorted(value.keys() | total.keys()):
         if name in value and name in total:
-            summed[name] = _sum_values(value[name], total[name])
+            one, other = value[name], total[name]
+            nested = isinstance(one, dict)
+            summed[name] = (yield _sum_object.step(one, other)) if nested else _sum_values(one, other)
         else:
             summed[name] = value[name] if name in value else total[name]
     return summed
 
 
 def _added(numbers: Sequence[float]) -> float:
-    """One after the other from the first on: ``sum`` compensates for rounding in newer Pythons."""
+    """Add from the first to the last. ``sum`` compensates for rounding in newer Pythons."""
     return reduce(add, numbers)
 
 
@@ -176,9 +180,17 @@ class Stats(Builtin):
         return _finite(_added(sums)), _added(counts), min(lowest), max(highest), _finite(_added(squares))
 
     def finish(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self.finish(each) for each in value]
+        return _finished_stats(value) if isinstance(value, list) else dict(zip(_MEMBERS, value, strict=True))
+
+
+@of_any_depth
+def _finished_stats(value: Any) -> Steps[Any]:
+    if not isinstance(value, list):
         return dict(zip(_MEMBERS, value, strict=True))
+    finished = []
+    for each in value:
+        finished.append((yield _finished_stats.step(each)))
+    return finished
 
 
 def _stats(values: Sequence[Any]) -> Any:
@@ -188,9 +200,13 @@ def _stats(values: Sequence[Any]) -> Any:
     return total
 
 
-def _initial_stats(value: Any) -> Any:
+@of_any_depth
+def _initial_stats(value: Any) -> Steps[Any]:
     if isinstance(value, list):
-        return [_initial_stats(each) for each in value]
+        initial = []
+        for each in value:
+            initial.append((yield _initial_stats.step(each)))
+        return initial
     if type(value) in _NUMBERS:
         return _stats_of(value)
     if isinstance(value, tuple):
@@ -200,15 +216,19 @@ def _initial_stats(value: Any) -> Any:
     raise Crash("invalid_value", f"non-numeric _stats input: {write_term(value)}")
 
 
-def _stats_values(value: Any, total: Any) -> Any:
+@of_any_depth
+def _stats_values(value: Any, total: Any) -> Steps[Any]:
     if isinstance(value, list) and isinstance(total, list):
         if len(value) != len(total):
             raise Crash("function_clause", "lists:zipwith/3")
-        return [_stats_values(each, sums) for each, sums in zip(value, total, strict=True)]
+        summed = []
+        for each, sums in zip(value, total, strict=True):
+            summed.append((yield _stats_values.step(each, sums)))
+        return summed
     if isinstance(value, dict):
-        return _stats_values(_unpacked_stats(value), total)
-    if type(value) in _NUMBERS:
-        return _stats_values(_stats_of(value), total)
+        value = _unpacked_stats(value)
+    elif type(value) in _NUMBERS:
+        value = _stats_of(value)
     if isinstance(value, tuple) and isinstance(total, tuple):
         return (
             _finite(value[0] + total[0]),
@@ -229,7 +249,7 @@ def _stats_of(number: float) -> _Stats:
 
 
 def _unpacked_stats(members: dict[str, Any]) -> _Stats:
-    """Statistics that somebody else has gathered: an object with all five members."""
+    """Return statistics that a map function has gathered: an object with all five members."""
     for name in _MEMBERS:
         if name not in members:
             pairs = ",".join(f'{{<<"{each}">>,{format_term(value)}}}' for each, value in members.items())

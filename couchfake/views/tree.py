@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from couchfake.values.collation import HIGHEST
+from couchfake.values.collation import HIGHEST, raw_sort_key
 from couchfake.views.keys import ENTRY, EVERYTHING, KeyRange
 from couchfake.views.nodes import Inner, Leaf, Node, Ranks, Reducer, Row
 from couchfake.views.tree_update import TreeUpdate
@@ -62,7 +62,7 @@ class RowTree:
         return tree
 
     def rank(self, cut: bytes) -> int:
-        """How many rows stand before ``cut``."""
+        """Return the number of rows before ``cut``."""
         node, before = self._root, 0
         while isinstance(node, Inner):
             n = max(bisect_left(node.firsts, cut) - 1, 0)
@@ -123,6 +123,15 @@ class RowTree:
         assert node is not None
         return node, offset
 
+    def holds(self, positions: Sequence[bytes], rows: Sequence[Row]) -> bool:
+        """Return whether exactly these rows are at these positions."""
+        return all(self._has(position, row) for position, row in zip(positions, rows, strict=True))
+
+    def _has(self, position: bytes, row: Row) -> bool:
+        leaf, _ = self._leaf_at(self.rank(position))
+        key, _, value = leaf.rows[bisect_left(leaf.positions, position)]
+        return _is_same(key, row[0]) and _is_same(value, row[2])
+
     def groups(
         self, span: KeyRange, prefix_of: Callable[[Any], bytes], descending: bool = False
     ) -> Iterator[tuple[Any, Ranks]]:
@@ -175,6 +184,11 @@ class RowTree:
             rows.reverse()
             between.reverse()
         return rows, between
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two JSON values are equal as Erlang terms: 1 and 1.0 are, but 1 and true are not."""
+    return type(one) is type(other) and (one is other or raw_sort_key(one) == raw_sort_key(other))
 
 
 def _cover(node: Node, low: int, high: int, nth: int, rows: list[Row], values: list[Any]) -> None:

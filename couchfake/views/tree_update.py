@@ -113,7 +113,7 @@ class TreeUpdate:
         return positions, rows
 
     def _without_slivers(self, children: list[Node], height: int) -> list[Node]:
-        """Join what removals have left nearly empty with its left neighbour, where both fit into one node."""
+        """Join nodes that removals made nearly empty with their left neighbour, if both fit into one node."""
         joined: list[Node] = []
         for node in children:
             before = joined[-1] if joined else None

@@ -1,14 +1,15 @@
-"""One view of a design document, ready to be asked."""
+"""One view of a design document, ready for queries."""
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from couchfake.errors import CouchError, QueryParseError
+from couchfake.errors import QueryParseError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.views.index import Index, Snapshot
-from couchfake.views.options import MAX_LIMIT, ViewOptions, bounded, check
+from couchfake.views.keys import MISSING
+from couchfake.views.options import ViewOptions, bounded, check
 from couchfake.views.query import ViewQuery
 
 if TYPE_CHECKING:
@@ -17,24 +18,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """Its index, the number of its tree there, and that of its reducer among the tree's (None where it has none)."""
+    """An index, the number of the view's tree in it, and of its reducer among the tree's, None if it has none.
+
+    ``autoupdate``: the index is updated in the background.
+    """
 
     index: Index
     tree: int
     reducer: int | None
+    autoupdate: bool = True
 
     @property
     def partitioned(self) -> bool:
         return self.index.definitions[self.tree].partitioned
 
     def reduces(self, options: ViewOptions) -> bool:
-        """Whether a query is answered by the reduce function."""
+        """Return whether a query is answered by the reduce function."""
         return self.reducer is not None and options.reduce is not False
 
-    def check(self, options: ViewOptions, config: Config) -> ViewOptions:
-        """Refuse a query (QueryParseError) that this view cannot answer; what is left has the configured limit."""
-        limit = "partition_query_limit" if self.partitioned else "query_limit"
-        options = bounded(options, config.integer("query_server_config", limit, MAX_LIMIT))
+    def check(self, options: ViewOptions, config: Config, *, listed: bool = False) -> ViewOptions:
+        """Return the options with the configured limit. Raise QueryParseError if this view cannot answer the query.
+
+        ``listed``: the query is for a list function, where ``keys`` with one key is still a list of keys.
+        """
+        if listed and self.reduces(options):
+            check(replace(options, keys=options.all_keys, start_key=MISSING, end_key=MISSING), reducing=True)
+        limit = config[PARTITION_QUERY_LIMIT if self.partitioned else QUERY_LIMIT]
+        options = bounded(options, limit)
         check(options, self.reduces(options))
         if self.partitioned and options.partition is None:
             raise QueryParseError("`partition` parameter is mandatory for queries to this view.")
@@ -43,13 +53,14 @@ class View:
         return options
 
     def snapshot(self, options: ViewOptions) -> Snapshot:
-        """The index as the query wants it: up to date, as it is, or as it is and brought up to date afterwards."""
+        """Return the index as the query wants it: up to date, as it is, or as it is and updated afterwards."""
         if options.update is True:
             return self.index.update()
+        if self.autoupdate:
+            return self.index.update_in_background()
         snapshot = self.index.snapshot
         if options.update == "lazy":
-            with contextlib.suppress(CouchError):  # which the next query will meet
-                self.index.update()
+            self.index.update_in_background()
         return snapshot
 
     def query(self, snapshot: Snapshot, options: ViewOptions) -> ViewQuery:

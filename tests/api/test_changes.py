@@ -139,8 +139,8 @@ def test_a_head_request_to_a_feed_does_not_wait(db: Client) -> None:
 
 def test_the_normal_feed_is_one_object_with_a_row_on_each_line(db: Client) -> None:
     answer = db("GET", "/db/_changes?limit=2")
-    head, first, second, end, last, rest = answer.text.split("\n")
-    assert (head, end, rest) == ('{"results":[', "],", "")
+    head, first, second, end, last, empty, rest = answer.text.split("\n")
+    assert (head, end, empty, rest) == ('{"results":[', "],", "", "")
     assert first.endswith("},\r")
     assert second.endswith("}]}")
     assert last.startswith('"last_seq":"2-')

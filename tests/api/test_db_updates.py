@@ -30,12 +30,22 @@ def test_databases_that_come_change_and_go(told: Any) -> None:
     told("PUT", "/a/other", json={})
     told("DELETE", "/a")
     answer = told.json("GET", "/_db_updates")
-    assert events(answer) == [("created", "a"), ("updated", "a"), ("deleted", "a")]
-    assert answer["last_seq"].startswith("4-")
+    assert events(answer) == [("created", "a"), ("updated", "a"), ("deleted", "a"), ("updated", "_dbs")]
     since = answer["results"][0]["seq"]
     assert events(told.json("GET", f"/_db_updates?since={since}&limit=1")) == [("updated", "a")]
-    assert events(told.json("GET", "/_db_updates?descending=true&limit=1")) == [("deleted", "a")]
+    assert events(told.json("GET", "/_db_updates?descending=true&limit=1")) == [("updated", "_dbs")]
     assert events(told.json("GET", "/_db_updates?since=now")) == []
+
+
+def test_the_list_of_databases_changes_with_the_creation_of_the_feed_itself(told: Any) -> None:
+    told("DELETE", "/_global_changes")
+    told("PUT", "/a")
+    told("PUT", "/_global_changes")
+    told("PUT", "/a/doc", json={})  # nothing is recorded before the first event
+    assert events(told.json("GET", "/_db_updates")) == [("updated", "_dbs"), ("updated", "a")]
+    told("PUT", "/b")
+    told("DELETE", "/b")
+    assert told.json("GET", "/_global_changes/updated:_dbs")["_rev"].startswith("3-")
 
 
 def test_a_longpoll_waits_for_the_first_event(told: Any) -> None:
@@ -55,11 +65,17 @@ def test_a_longpoll_waits_for_the_first_event(told: Any) -> None:
 def test_a_continuous_feed_has_a_line_for_each_event_and_ends_with_the_sequence(told: Any) -> None:
     told("PUT", "/a")
     told("PUT", "/b")
-    lines = [json.loads(line) for line in told("GET", "/_db_updates?feed=continuous&timeout=10").text.splitlines()]
-    assert [line.get("db_name") for line in lines] == ["a", "b", None]
+    text = told("GET", "/_db_updates?feed=continuous&timeout=10").text
+    lines = [json.loads(line) for line in text.splitlines() if line]
+    assert [line.get("db_name") for line in lines] == ["a", "b", "_dbs", None]
     assert lines[-1]["last_seq"] == lines[-2]["seq"]
+    assert text.endswith("}\n\n")
     limited = told("GET", "/_db_updates?feed=continuous&timeout=10&limit=1").text.splitlines()
-    assert len(limited) == 2
+    assert len([line for line in limited if line]) == 2
+
+
+def test_a_heartbeat_is_sent_only_if_one_was_requested(told: Any) -> None:
+    assert told("GET", "/_db_updates?feed=longpoll&since=now&timeout=10").text.startswith('{"results":[\n\n],')
 
 
 def test_server_sent_events_carry_the_change(told: Any) -> None:
@@ -87,4 +103,4 @@ def test_parameters_that_mean_nothing(told: Any, query: str, reason: str) -> Non
 def test_writing_events_down_can_be_switched_off(told: Any) -> None:
     told.set("global_changes", "update_db", "false")
     told("PUT", "/a")
-    assert events(told.json("GET", "/_db_updates")) == []
+    assert ("created", "a") not in events(told.json("GET", "/_db_updates"))

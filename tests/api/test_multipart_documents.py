@@ -63,14 +63,13 @@ def test_attachments_that_are_known_are_left_out(db: Any) -> None:
     assert ("data" in shown["new"], "stub" in shown["old"]) == (True, True)
 
 
-def test_open_revs_does_not_know_atts_since(db: Any) -> None:
+def test_open_revs_sends_only_attachments_that_are_newer_than_atts_since(db: Any) -> None:
     first, second = two_revisions(db)
     path = f'/db/a?open_revs=["{second}"]&atts_since=["{first}"]'
     [plain] = db.json("GET", path, headers={"Accept": "application/json"})
-    assert [sorted(one) for one in plain["ok"]["_attachments"].values()] == [
-        ["content_type", "digest", "length", "revpos", "stub"]
-    ] * 2
-    assert db("GET", path, headers={"Accept": "multipart/mixed"}).content.count(b'"follows":true') == 2
+    shown = plain["ok"]["_attachments"]
+    assert {name: "data" in attachment for name, attachment in shown.items()} == {"new": True, "old": False}
+    assert db("GET", path, headers={"Accept": "multipart/mixed"}).content.count(b'"follows":true') == 1
 
 
 class TestBulkGet:
@@ -83,13 +82,23 @@ class TestBulkGet:
         shown = answer["results"][0]["docs"][0]["ok"]["_attachments"]
         assert ("data" in shown["new"], "stub" in shown["old"]) == (True, True)
 
-    def test_conflicts_come_from_the_last_branch_to_the_first(self, db: Any) -> None:
+    def test_conflicts_come_from_the_last_root_to_the_first_and_rising_below_each_root(self, db: Any) -> None:
         docs = [
             {"_id": "c", "_revisions": {"start": len(ids), "ids": ids}} for ids in (["aa"], ["dd", "bb"], ["cc", "bb"])
         ]
         db.json("POST", "/db/_bulk_docs", {"docs": docs, "new_edits": False}, 201)
         answer = self.ask(db, {"id": "c"}).json()
-        assert [one["ok"]["_rev"] for one in answer["results"][0]["docs"]] == ["2-dd", "2-cc", "1-aa"]
+        assert [one["ok"]["_rev"] for one in answer["results"][0]["docs"]] == ["2-cc", "2-dd", "1-aa"]
+
+    def test_members_about_other_revisions_are_not_shown(self, db: Any) -> None:
+        db.json("PUT", "/db/x", {})
+        query = "?meta=true&revs_info=true&conflicts=true&deleted_conflicts=true&local_seq=true"
+        [result] = self.ask(db, {"id": "x"}, query=query).json()["results"]
+        assert sorted(result["docs"][0]["ok"]) == ["_id", "_rev"]
+
+    def test_parameters_are_checked_before_the_list_of_documents(self, db: Any) -> None:
+        answer = db("POST", "/db/_bulk_get?open_revs=all", json={"docs": {}})
+        assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
 
     def test_parameters_of_single_documents_are_refused(self, db: Any) -> None:
         for name in ("rev", "open_revs", "atts_since", "new_edits", "w"):

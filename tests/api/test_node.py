@@ -114,3 +114,18 @@ def test_metrics_are_for_admins_and_holders_of_a_role(anonymous: Any, add_user: 
 def test_methods_that_are_not_allowed(admin: Any, method: str, path: str, allow: str) -> None:
     answer = admin(method, path, json={})
     assert (answer.status_code, answer.headers["Allow"]) == (405, allow)
+
+
+def test_a_cluster_tool_reads_where_databases_are(admin: Any) -> None:
+    admin("PUT", "/a?q=2")
+    assert admin.json("GET", "/_node/_local/_dbs", status=200)["doc_count"] == len(admin.json("GET", "/_all_dbs"))
+    found = admin.json("GET", "/_node/_local/_dbs/a", status=200)
+    node = admin.json("GET", "/_node/_local")["name"]
+    assert found["by_node"] == {node: ["00000000-7fffffff", "80000000-ffffffff"]}
+    assert found["by_range"]["00000000-7fffffff"] == [node]
+    assert [row["id"] for row in admin.json("GET", "/_node/_local/_nodes/_all_docs")["rows"]] == [node]
+    files = admin.json("GET", "/_node/_local/_all_dbs")
+    assert {"_dbs", "_nodes"} < set(files)
+    shards = [name.partition("/a.")[0] for name in files if "/a." in name]
+    assert shards == ["shards/00000000-7fffffff", "shards/80000000-ffffffff"]
+    assert admin.refusal("GET", "/_node/_local/_dbs/b") == "404 not_found: missing"

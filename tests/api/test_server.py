@@ -46,6 +46,24 @@ def test_databases_are_listed_by_range(admin: Any, query: str, names: list[str])
     assert admin.json("GET", f"/_all_dbs{query}") == names
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("limit=99999999999999999999", "Limit is too large, must not exceed 576460752303423487"),
+        ("reduce=true", "Reduce is invalid for map-only views."),
+        ("group=true", "Invalid use of grouping on a map view."),
+    ],
+)
+def test_parameters_that_no_view_without_reduce_takes_are_refused(admin: Any, query: str, reason: str) -> None:
+    for path in ("/_all_dbs", "/_dbs_info"):
+        assert admin.refusal("GET", f"{path}?{query}") == f"400 query_parse_error: {reason}"
+
+
+def test_a_key_that_is_no_database_is_listed_as_an_error(admin: Any) -> None:
+    admin.json("PUT", "/one", status=201)
+    assert admin.json("GET", '/_all_dbs?keys=["nope","one"]') == ["error", "one"]
+
+
 def test_an_unchanged_list_of_databases_need_not_be_sent_again(admin: Any) -> None:
     etag = admin("GET", "/_all_dbs").headers["ETag"]
     assert admin("GET", "/_all_dbs", headers={"If-None-Match": etag}).status_code == 304
@@ -105,7 +123,10 @@ def test_plugins_are_absent(admin: Any) -> None:
     assert admin.refusal("POST", "/_search_analyze", {}) == unavailable
     assert admin.refusal("GET", "/db/_design/d/_search/i?q=x") == unavailable
     assert admin.refusal("GET", "/db/_design/d/_nouveau/i?q=x") == "404 not_found: missing"
-    assert admin.json("POST", "/db/_search_cleanup", status=202) == {"ok": True}
+    assert admin.refusal("GET", "/db/_design/d/_search_disk_size/i") == unavailable
+    assert admin.refusal("POST", "/db/_search_cleanup", {}) == "500 badmatch: {'EXIT',noconnection}"
+    assert admin("PATCH", "/_search_analyze").headers["Allow"] == "GET,POST"
+    assert admin.json("POST", "/db/_nouveau_cleanup", status=202) == {"ok": True}
     assert admin("GET", "/db/_nouveau_cleanup").headers["Allow"] == "POST"
 
 
@@ -164,7 +185,7 @@ class Replications:
 
 
 def test_the_scheduler_shows_what_runs_replications(admin: Any) -> None:
-    admin.fake.node.replications.append(Replications())
+    admin.fake.node.replications = Replications()
     assert admin.json("GET", "/_scheduler/jobs?skip=1&limit=1") == {
         "total_rows": 3,
         "offset": 1,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
+from couchfake.settings import ADMINS, SECRET
 
 
 def login(client: Any, name: str, password: str, path: str = "/_session", **options: Any) -> Any:
@@ -121,9 +122,9 @@ def test_no_password_secret_or_hash_gets_into_a_log_or_an_error(
         admin("PUT", "/_users/org.couchdb.user:ann", json={"name": "ann", "password": "hunter2"}),
         admin("PUT", "/_node/_local/_config/admins/x%0A", json="hunter2"),
     ]
-    secret = admin.fake.node.config.get("chttpd_auth", "secret")
+    secret = admin.fake.node.config[SECRET]
     texts = [caplog.text, *(answer.text for answer in answers)]
-    for hidden in ("hunter2", secret, admin.fake.node.config.get("admins", "adm")):
+    for hidden in ("hunter2", secret, admin.fake.node.config.entry(ADMINS, "adm")):
         assert hidden
         assert not any(hidden in text for text in texts)
 

@@ -84,3 +84,12 @@ def test_nobody_replicates_the_documents_of_others(admin: Any, ada: Any) -> None
     answer = ada("POST", "/_replicate", json={"source": "_users", "target": "mine"})
     assert answer.status_code >= 400
     assert admin.json("GET", "/mine")["doc_count"] == 0
+
+
+def test_a_deleted_user_is_created_again_without_a_revision_or_not_at_all(admin: Any) -> None:
+    user, path = {"name": "ann", "type": "user", "roles": [], "password": "pw"}, "/_users/org.couchdb.user:ann"
+    rev = admin.json("PUT", path, user, 201)["rev"]
+    tombstone = admin.json("DELETE", f"{path}?rev={rev}")["rev"]
+    refusal = admin.refusal("PUT", path, {**user, "_rev": tombstone})
+    assert refusal == "403 forbidden: Usernames can not be changed."
+    assert admin.json("PUT", path, user, 201)["rev"].startswith("3-")

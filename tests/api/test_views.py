@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
+from couchfake.mango.index import MANGO_INDEXES
 from couchfake.query_server import ENGINE_NAMES, EngineUnavailable
+from couchfake.views.shared import KEPT, VIEW_INDEXES
 
 from .conftest import Client
 
@@ -178,7 +180,7 @@ def test_views_of_the_same_signature_share_their_index(views: Views) -> None:
     views.design(BY_K)
     views.save({"_id": "a", "k": 1})
     views.ask()
-    views.design(BY_K, "twin")
+    views.design(BY_K, "twin", autoupdate=False)
     info = views.json("GET", "/db/_design/twin/_info")["view_index"]
     assert info["signature"] == views.json("GET", "/db/_design/d/_info")["view_index"]["signature"]
     assert info["update_seq"] == 2
@@ -186,7 +188,7 @@ def test_views_of_the_same_signature_share_their_index(views: Views) -> None:
 
 
 def test_info_tells_the_state_of_the_index(views: Views) -> None:
-    views.design(BY_K)
+    views.design(BY_K, autoupdate=False)
     views.save({"_id": "a", "k": 1})
     before = views.json("GET", "/db/_design/d/_info")
     views.ask()
@@ -207,19 +209,52 @@ def test_cleanup_drops_indexes_that_no_design_document_has_any_more(views: Views
     views.ask()
     views.design({"v": {"map": "function (doc) { emit(doc._id, null); }"}})
     views.ask()
-    indexes = views.fake.node.database("db").indexes
-
-    def kept() -> int:
-        return len([name for name in indexes if isinstance(name, tuple) and name[0] == "view"])
-
-    assert kept() == 2
+    db = views.fake.node.database("db")
+    assert len(VIEW_INDEXES.keys(db)) == 2
     assert views.json("POST", "/db/_view_cleanup", {}, 202) == {"ok": True}
-    assert kept() == 1
+    assert len(VIEW_INDEXES.keys(db)) == 1
     assert views.rows() == [("a", "a", None)]
 
 
-def test_stale_answers_come_from_the_index_as_it_is(views: Views) -> None:
+def test_cleanup_drops_mango_indexes_too(views: Views) -> None:
+    views.save({"_id": "a", "k": 1})
+    views.json("POST", "/db/_index", {"index": {"fields": ["k"]}, "ddoc": "d", "name": "n"})
+    views.json("POST", "/db/_find", {"selector": {"k": 1}})
+    db = views.fake.node.database("db")
+    assert len(MANGO_INDEXES.keys(db)) == 1
+    views.json("DELETE", "/db/_index/d/json/n")
+    views.json("POST", "/db/_view_cleanup", {}, 202)
+    assert MANGO_INDEXES.keys(db) == []
+
+
+def test_only_a_few_indexes_of_former_signatures_stay(views: Views) -> None:
+    views.save({"_id": "a", "k": 1})
+    for n in range(10):
+        views.design({"v": {"map": f"function (doc) {{ emit(doc._id, {n}); }}"}})
+        assert views.rows() == [("a", "a", n)]
+    assert len(VIEW_INDEXES.keys(views.fake.node.database("db"))) == KEPT + 1
+
+
+def test_indexes_are_built_as_if_in_the_background(views: Views) -> None:
     views.design(BY_K)
+    views.save(*({"_id": f"d{n}", "k": n} for n in range(3)))
+    for parameter in ("update=false", "stale=ok"):
+        assert len(views.json("GET", f"/db/_design/d/_view/v?{parameter}")["rows"]) == 3
+    views.save({"_id": "d3", "k": 3})
+    assert views.json("GET", "/db/_design/d/_info")["view_index"]["updates_pending"]["total"] == 0
+    views.save({"_id": "d4", "k": 4})
+    assert len(views.json("GET", "/db/_design/d/_view/v?update=false")["rows"]) == 5
+
+
+def test_an_index_that_cannot_be_built_in_the_background_stays_as_it_is(views: Views) -> None:
+    views.design({"v": {"map": "function (doc) { throw(['fatal', 'x', 'y']); }"}})
+    views.save({"_id": "a"})
+    assert views.json("GET", "/db/_design/d/_view/v?update=false")["rows"] == []
+    assert views.json("GET", "/db/_design/d/_info")["view_index"]["updates_pending"]["total"] == 2
+
+
+def test_stale_answers_come_from_the_index_as_it_is(views: Views) -> None:
+    views.design(BY_K, autoupdate=False)
     views.save({"_id": "a", "k": 1})
     stale = "/db/_design/d/_view/v?stale=ok"
     assert views.json("GET", stale)["rows"] == []
@@ -352,3 +387,13 @@ def test_views_in_a_language_that_nobody_speaks_are_written_but_not_run(views: V
     views.design({"v": {"map": "fun({Doc}) -> Emit(1, null) end."}}, language="erlang")
     refused = views.ask(status=500)
     assert (refused["error"], refused["reason"]) == ("unknown_query_language", "erlang")
+
+
+def test_one_key_for_a_list_over_a_reduce_view_needs_group(views: Views) -> None:
+    views.design(SUM, lists={"l": "function () { var row, n = 0; while (row = getRow()) n++; return String(n); }"})
+    views.save({"_id": "a", "k": 1, "v": 1})
+    refused = views.refusal("GET", "/db/_design/d/_list/l/v?keys=[1]")
+    assert refused == "400 query_parse_error: Multi-key fetches for reduce views must use `group=true`"
+    for parameters in ("keys=[1]&group=true", "key=1", "keys=[1]&reduce=false"):
+        assert views("GET", f"/db/_design/d/_list/l/v?{parameters}").text == "1"
+    assert views.ask(keys=[1])["rows"] == [{"key": None, "value": 1}]

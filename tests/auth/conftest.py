@@ -28,8 +28,14 @@ class Rules:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
-        users.before_write(self.config, database, edit, user)
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+        users.before_doc_update(self.config, database, edit, user)
+
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        return False
+
+    def validators(self, database: Database) -> Any:
+        return None
 
     def has_validators(self, database: Database) -> bool:
         return False
@@ -37,7 +43,7 @@ class Rules:
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         return
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         return leaf
 
     def reader(self, database: Database, user: Any) -> Visible | None:
@@ -46,7 +52,10 @@ class Rules:
     def max_partition_size(self) -> int:
         return 0
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def stem_interactive_updates(self) -> bool:
+        return True
+
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         return
 
 
@@ -58,7 +67,7 @@ class Server:
         self.config = Config({"admins": {"adm": "pass"}, **settings}, hash_admin=hash_admin)
         self.database = Database("_users", "uuid", self.now, Rules(self.config), ParsedBodies())
         self.database.security = default_security(self.config)
-        self.users = users.Users(self.config, {"_users": self.database})
+        self.users = users.Users(self.config, {"_users": self.database}, lambda: self.now)
         self.authenticator = Authenticator(self.config, self.users, lambda: self.now)
 
     def put(

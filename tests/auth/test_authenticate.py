@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from couchfake.auth.authenticate import Presented, ProvenPasswords
+from couchfake.auth.authenticate import Presented
 from couchfake.auth.context import ANONYMOUS
 from couchfake.errors import BadRequest, CouchError, Forbidden, Unauthorized
 
@@ -211,12 +211,3 @@ def test_users_with_one_time_passwords_log_in_with_a_token_only(server: Any) -> 
     with pytest.raises(Unauthorized):
         server.authenticator.login("ann", b"pw", presented, "00000000")
     assert server.authenticator.login("ann", b"pw", presented, "94287082") == ()
-
-
-def test_a_password_is_remembered_for_its_own_hash_only() -> None:
-    proven = ProvenPasswords()
-    proven.remember(b"pw", {"salt": "a", "derived_key": "k"})
-    assert proven.knows(b"pw", {"salt": "a", "derived_key": "k"})
-    assert not proven.knows(b"pw", {"salt": "a", "derived_key": "other"})
-    assert not proven.knows(b"pw2", {"salt": "a", "derived_key": "k"})
-    assert b"pw" not in b"".join(proven._digests)

@@ -115,6 +115,17 @@ def test_a_weak_hash_is_replaced_after_a_login_and_keeps_its_salt(server: Any) -
     assert server.document("ann") == document
 
 
+def test_a_hash_is_replaced_at_most_once_in_five_seconds(server: Any) -> None:
+    weak = {"password_scheme": "simple", "salt": "ab", "password_sha": "d1b1fc1a5b0eb0a9d8fb45b4e2b9a1d9d7f0d3b7"}
+    server.put("ann", weak)
+    server.users.upgrade_hash("ann", "cherry")
+    server.put("ann", weak, rev=server.database.entry("org.couchdb.user:ann").winner.key)
+    for later, scheme in ((4.9, "simple"), (0.2, "pbkdf2")):
+        server.now += later
+        server.users.upgrade_hash("ann", "cherry")
+        assert server.document("ann")["password_scheme"] == scheme
+
+
 def test_a_stronger_hash_than_configured_is_left_alone(server: Any) -> None:
     stored = {"password_scheme": "pbkdf2", "pbkdf2_prf": "sha256", "iterations": 5000, "salt": "ab", "derived_key": "x"}
     server.put("ann", stored)

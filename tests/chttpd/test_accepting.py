@@ -1,4 +1,4 @@
-"""What clients accept, by their headers."""
+"""The Accept and Accept-Encoding headers."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from couchfake.chttpd.multipart import (
     bulk,
     bulk_boundary,
     form_fields,
-    is_related,
     mixed,
     new_boundary,
     parts_of,
@@ -84,13 +83,6 @@ class TestReading:
     def test_a_type_without_a_boundary_is_refused(self) -> None:
         with pytest.raises(BadRequest):
             list(parts_of("multipart/related; type=x", b""))
-
-    @pytest.mark.parametrize(
-        ("content_type", "answer"),
-        [(TYPE, True), ("multipart/related", False), ("multipart/mixed; boundary=x", False), (None, False)],
-    )
-    def test_only_multipart_related_brings_a_document(self, content_type: str | None, answer: bool) -> None:
-        assert is_related(content_type) is answer
 
     def test_a_form_has_fields_and_files(self) -> None:
         body = (

@@ -1,4 +1,4 @@
-"""Byte ranges: what the real server makes of a ``Range`` header for a body of 300 bytes, and the parts it sends."""
+"""Byte ranges: how the real server reads a ``Range`` header for a body of 300 bytes, and the parts that it sends."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_suffix_longer_than_the_body_loses_its_first_byte() -> None:
     "header",
     [None, "", "bytes=0-", "bytes=abc", "items=0-5", "0-5", "bytes=1-2-3", "bytes=-", "bytes=1 -2", "bytes=0-3,x"],
 )
-def test_a_header_that_asks_for_nothing_readable_means_the_whole_body(header: str | None) -> None:
+def test_an_unreadable_header_means_the_whole_body(header: str | None) -> None:
     assert ranges_of(header, 300) is None
 
 
@@ -52,13 +52,13 @@ def test_an_empty_body_has_no_ranges() -> None:
         ranges_of("bytes=0-0", 0)
 
 
-def test_ten_ranges_are_too_many_to_be_heeded() -> None:
+def test_ten_ranges_are_too_many_and_ignored() -> None:
     nine = ",".join(f"{n}-{n}" for n in range(9))
     assert ranges_of(f"bytes={nine}", 300) == [(n, n) for n in range(9)]
     assert ranges_of(f"bytes={nine},20-20", 300) is None
 
 
-def test_content_range_tells_the_whole_length() -> None:
+def test_content_range_has_the_whole_length() -> None:
     assert content_range((0, 9), 300) == "bytes 0-9/300"
 
 

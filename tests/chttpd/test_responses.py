@@ -1,4 +1,4 @@
-"""Answers as WSGI applications: their length, their lines, and what comes without a body."""
+"""Responses as WSGI applications: length, status line and headers, and which have no body."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def test_a_body_that_is_made_while_it_is_sent_has_no_length() -> None:
     assert answered(Response(iter([b"a", b"b"]), 200)) == ("200 OK", [], b"ab")
 
 
-def test_the_answer_to_head_has_the_length_of_what_it_leaves_out() -> None:
+def test_the_response_to_head_has_the_length_of_the_omitted_body() -> None:
     assert answered(Response(b"abc"), "HEAD") == ("200 OK", [("Content-Length", "3")], b"")
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
-def test_chunks_that_nobody_wants_are_not_made(method: str, status: int) -> None:
+def test_chunks_that_are_not_sent_are_not_made(method: str, status: int) -> None:
     ended = []
 
     def chunks() -> Iterator[bytes]:
         try:
             yield b"a"
-            raise AssertionError("a second chunk was asked for")
+            raise AssertionError("a second chunk was requested")
         finally:
             ended.append(True)
 
@@ -54,7 +54,7 @@ def test_the_length_of_a_whole_body_is_its_own_whatever_a_header_says(length: st
     assert answered(Response(b"abc", 200, {"content-length": length}))[1] == [("Content-Length", "3")]
 
 
-def test_nothing_has_no_length_and_what_has_not_changed_has_none_at_all() -> None:
+def test_no_content_has_no_length_and_not_modified_has_length_0() -> None:
     assert answered(Response(b"", 204))[1] == []
     assert answered(Response(b"", 304))[1] == [("Content-Length", "0")]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
@@ -33,13 +34,13 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_agreement_is_counted_and_differences_are_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_agreement_is_counted_and_differences_are_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "-v", str(recording)]) == 1
-    told = capsys.readouterr()
-    assert told.out.splitlines()[1].split() == ["area", "1/2", "2", "100.0%", "50.0%", "50.0%"]
-    assert told.out.splitlines()[2].split()[0] == "TOTAL"
-    assert told.err.startswith("wrong step 0: GET /db [status]\n")
-    assert "Database does not exist." in told.err
+    output = capsys.readouterr()
+    assert output.out.splitlines()[1].split() == ["area", "1/2", "2", "100.0%", "50.0%", "50.0%"]
+    assert output.out.splitlines()[2].split()[0] == "TOTAL"
+    assert output.err.startswith("wrong step 0: GET /db [status]\n")
+    assert "Database does not exist." in output.err
 
 
 def test_a_scenario_can_be_chosen(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +53,17 @@ def test_a_server_is_reached_by_its_url_and_login(recording: Path) -> None:
         assert main(["replay", str(recording), "-k", "right", "--url", server.url]) == 1
         with_login = server.url.replace("//", "//bo%20ss:p%40ss@")
         assert main(["replay", str(recording), "-k", "right", "--url", with_login]) == 0
+        assert "db" not in server.node.databases
+
+
+def test_an_existing_database_is_deleted_only_by_force(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with CouchFake(admins={"adm": "pass"}) as server:
+        url = server.url.replace("//", "//adm:pass@")
+        requests.put(url + "db", timeout=10).raise_for_status()
+        assert main(["replay", str(recording), "-k", "right", "--url", url]) == 1
+        assert "has the database db" in capsys.readouterr().err
+        assert "db" in server.node.databases
+        assert main(["replay", str(recording), "-k", "right", "--url", url, "--force"]) == 0
         assert "db" not in server.node.databases
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from couchfake import CouchFake
+from couchfake.settings import ADMINS
 
 from .conftest import Client
 
@@ -117,7 +118,7 @@ def test_no_secret_is_shown() -> None:
             for each in fake.requests
         ]
     )
-    hashed = fake.node.config.get("admins", "eve")
+    hashed = fake.node.config.entry(ADMINS, "eve")
     secrets = [*(f"PASS{n}" for n in range(1, 7)), cookie, stored["derived_key"], stored["salt"], hashed]
     assert [secret for secret in secrets if secret in shown] == []
     assert "YWRtOlBBU1Mx" not in shown

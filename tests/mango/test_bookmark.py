@@ -52,3 +52,15 @@ def test_random_bytes_are_refused_or_read_but_never_fail(data: bytes) -> None:
     text = base64.urlsafe_b64encode(b"\x83" + data).decode().rstrip("=")
     with contextlib.suppress(CouchError):
         unpack(text)
+
+
+@pytest.mark.parametrize(
+    ("docid", "key", "text"),
+    [
+        ("k014", ["b"], "g1AAAAA7eJzLYWBgYMpgSmHgKy5JLCrJTq2MT8lPzkzJBYqzZBsYmoDkOGByOUBRRpAUY1JWFgDJVw7z"),
+        ("k000", [None], "g2wAAAACaAJkAA5zdGFydGtleV9kb2NpZG0AAAAEazAwMGgCZAAIc3RhcnRrZXlsAAAAAWQABG51bGxqag"),
+        ("person-006", [28], "g2wAAAACaAJkAA5zdGFydGtleV9kb2NpZG0AAAAKcGVyc29uLTAwNmgCZAAIc3RhcnRrZXlrAAEcag"),
+    ],
+)
+def test_a_bookmark_is_compressed_only_if_that_makes_it_no_longer(docid: str, key: list, text: str) -> None:
+    assert pack(Bookmark(docid, key)) == text

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from tests.mango.conftest import Couch
 
 PEOPLE = [
@@ -121,7 +123,9 @@ def test_design_documents_are_looked_at_but_never_found(couch: Couch) -> None:
     couch.save(*PEOPLE[:3], {"_id": "_design/d", "age": 20})
     found = couch.find({"age": {"$gt": 0}}, execution_stats=True)
     assert len(found["docs"]) == 3
-    assert found["execution_stats"]["total_docs_examined"] == 4
+    assert found["execution_stats"]["total_docs_examined"] == 3
+    other = couch.find({"age": {"$gt": 30}}, execution_stats=True)["execution_stats"]
+    assert (other["total_keys_examined"], other["total_docs_examined"]) == (4, 4)
 
 
 def test_projections_build_the_objects_on_the_way(couch: Couch) -> None:
@@ -192,3 +196,45 @@ def test_documents_that_change_meanwhile_are_answered_as_they_were_tested(couch:
                 assert {doc["on"] for doc in answer["docs"]} <= {True}
     finally:
         writer.join()
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({"selector": {"a..b": 1}}, "a..b"),
+        ({"selector": {"a": {"": 1}}}, "a."),
+        ({"selector": {"$or": [{"a": 1}, {".b": 1}]}}, ".b"),
+        ({"selector": {"a": 1}, "fields": ["a..b"]}, "a..b"),
+        ({"selector": {"a": 1}, "fields": [""]}, ""),
+    ],
+)
+def test_a_name_with_an_empty_part_is_refused_before_anything_is_searched(couch: Couch, query: dict, name: str) -> None:
+    response = couch.session.post(f"{couch.url}/_find", json=query)
+    assert response.status_code == 400
+    assert response.json() == {"error": "invalid_field_name", "reason": f"Invalid field name: {name}"}
+
+
+def test_an_object_in_fields_breaks_a_query_that_finds_nothing(couch: Couch) -> None:
+    response = couch.session.post(f"{couch.url}/_find", json={"selector": {"a": 1}, "fields": [{}]})
+    assert (response.status_code, response.json()["reason"]) == (500, "function_clause")
+
+
+def test_an_index_needs_a_possible_design_document_id(couch: Couch) -> None:
+    response = couch.session.post(f"{couch.url}/_index", json={"index": {"fields": ["a"]}, "ddoc": "_design/"})
+    assert response.status_code == 400
+    assert response.json() == {"error": "illegal_docid", "reason": "Illegal document id `_design/`"}
+
+
+def test_an_equality_followed_by_an_exclusion_of_the_same_value_breaks_on_an_index(couch: Couch) -> None:
+    couch.index("age")
+    assert couch.find({"age": {"$eq": 5, "$gt": 5}})["reason"] == "function_clause"
+    assert couch.find({"age": {"$gt": 5, "$eq": 5}}) == {"docs": []}
+    assert couch.find({"age": {"$eq": 5, "$gt": 7}}) == {"docs": []}
+
+
+def test_an_answer_with_a_warning_has_a_line_of_its_own_behind_it(couch: Couch) -> None:
+    couch.index("age")
+    found = couch.session.post(f"{couch.url}/_find", json={"selector": {"a": 1}})
+    assert found.content.endswith(b'query time."}\r\n\n')
+    found = couch.session.post(f"{couch.url}/_find", json={"selector": {"age": 1}})
+    assert found.content == b'{"docs":[\r\n],\r\n"bookmark": "nil"}\n'

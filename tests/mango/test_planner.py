@@ -82,6 +82,20 @@ def test_without_fallback_a_scan_over_all_documents_is_refused(couch: Couch) -> 
         assert refused["reason"] == "You must specify an index with the `use_index` parameter."
 
 
+def test_without_fallback_a_sort_that_one_index_alone_can_do_needs_use_index(couch: Couch) -> None:
+    couch.index("age")
+    couch.index("age", "name", name="both")
+    query: dict = {"sort": ["age", "name"], "allow_fallback": False}
+    assert couch.find({"age": 1}, **query)["reason"] == "You must specify an index with the `use_index` parameter."
+    assert "docs" in couch.find({"age": 1}, use_index="both", **query)
+    assert "docs" in couch.find({"age": 1}, sort=["age"], use_index="age", allow_fallback=False)
+
+
+def test_a_partial_index_that_is_named_and_does_not_fit_is_partial_first(couch: Couch) -> None:
+    couch.index("team", name="partial", partial_filter_selector={"age": 1})
+    assert reasons(couch, {"age": 1}, use_index="partial") == {"partial": ("is_partial", 3)}
+
+
 def test_text_search_finds_no_json_index(couch: Couch) -> None:
     couch.index("age")
     assert reasons(couch, {"age": 1, "$text": "x"})["age"] == ("needs_text_search", 1)

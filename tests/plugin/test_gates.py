@@ -26,8 +26,9 @@ CASES = {
         "unknown_endpoint: POST */_serach *",
     ),
     "open_feeds": (
-        "next(iter(requests.get(couch_url + couch_db.name + '/_changes?feed=continuous&heartbeat=1', stream=True,"
-        " timeout=10).iter_lines(1)))",
+        "couch_db['x'] = {};"
+        "answer = requests.get(couch_url + couch_db.name + '/_changes?feed=continuous', stream=True, timeout=10);"
+        "lines = answer.iter_lines(1); next(lines); closed_later += [lines, answer]",
         "open_feeds: *feed=continuous* is still open",
     ),
 }
@@ -41,11 +42,18 @@ def test_a_gate_fails_the_test(pytester: pytest.Pytester, run: Run, gate: str, b
         f"""
     import pytest, requests
 
+    @pytest.fixture
+    def closed_later():
+        answers = []
+        yield answers
+        for answer in answers:
+            answer.close()
+
     @pytest.mark.couch(gates=["{gate}"])
-    def test_guarded(couch_db, couch_url, couch_conflict):
+    def test_guarded(couch_db, couch_url, couch_conflict, closed_later):
         {statement}
 
-    def test_free(couch_db, couch_url, couch_conflict):
+    def test_free(couch_db, couch_url, couch_conflict, closed_later):
         {statement}
 
     @pytest.mark.couch(gates=["{gate}"])

@@ -1,22 +1,22 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from couchfake.config import Config
 from couchfake.query_server import ENGINE_NAMES, KNOWN_GAPS, QueryServer
 
-js2py_runs_here = sys.version_info < (3, 12) and importlib.util.find_spec("js2py") is not None
+js2py_runs_here = importlib.util.find_spec("js2py") is not None
 
 
 @pytest.fixture(scope="session", params=ENGINE_NAMES)
 def engine_name(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if name == "js2py" and not js2py_runs_here:
-        pytest.skip("js2py does not run on this interpreter")
+        pytest.skip("js2py is not installed")
     return name
 
 
@@ -39,21 +39,40 @@ class Log(list[tuple[str, str]]):
         return [text for each, text in self if each == level]
 
 
+class LiveSettings(dict[tuple[str, str], str]):
+    """Sets what a test puts into it in a configuration, until it is cleared."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def __setitem__(self, place: tuple[str, str], value: str) -> None:
+        self._config.set(*place, value, persist=False)
+
+    def clear(self) -> None:
+        self._config.reload()
+
+
 @pytest.fixture(scope="session")
 def shared_log() -> Log:
     return Log()
 
 
 @pytest.fixture(scope="session")
-def settings() -> dict[tuple[str, str], str]:
-    return {}
+def config() -> Config:
+    return Config()
 
 
 @pytest.fixture(scope="session")
-def shared_server(engine_name: str, shared_log: Log, settings: dict[tuple[str, str], str]) -> Iterator[QueryServer]:
+def settings(config: Config) -> dict[tuple[str, str], str]:
+    return LiveSettings(config)
+
+
+@pytest.fixture(scope="session")
+def shared_server(engine_name: str, shared_log: Log, config: Config) -> Iterator[QueryServer]:
     server = QueryServer(
         engine_name,
-        setting=lambda section, key, default: settings.get((section, key), default),
+        config=config,
         log=lambda level, message: shared_log.append((level, message)),
     )
     yield server

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +44,27 @@ def test_everything_goes_over(here: Party, there: Party, direction: str) -> None
     assert theirs.leaves("copy") == ours.leaves("db")
     for path in ("updated", "conflict?conflicts=true", "file?attachments=true", "_design/d", "a%2Fb%20%C3%BC"):
         assert theirs("GET", f"/copy/{path}") == ours("GET", f"/db/{path}")
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_an_attachment_that_came_gzipped_stays_as_it_was_stored(
+    here: Party, there: Party, direction: str, size: int
+) -> None:
+    ours, theirs = (here, there) if direction == "push" else (there, here)
+    ours("PUT", "/db")
+    content = random.Random(1).randbytes(size)
+    for name, kind in (("a", "image/png"), ("b", "text/plain")):
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        ours("PUT", f"/db/{name}/file", data=gzip.compress(content, mtime=5), headers=headers)
+    source, target = ("db", there.endpoint("copy")) if direction == "push" else (there.endpoint("db"), "copy")
+    answer = here("POST", "/_replicate", {"source": source, "target": target, "create_target": True})
+    assert answer["history"][0]["docs_written"] == 2
+    assert answer["history"][0]["doc_write_failures"] == 0
+    for name in "ab":
+        stub = ours("GET", f"/db/{name}?att_encoding_info=true")
+        assert stub["_attachments"]["file"]["encoding"] == "gzip"
+        assert theirs("GET", f"/copy/{name}?att_encoding_info=true") == stub
 
 
 def test_a_second_run_has_nothing_to_do(here: Party, there: Party) -> None:
@@ -174,3 +197,38 @@ def test_closing_a_server_ends_its_replications(here: Party, there: Party) -> No
     for party in (here, there):
         party.fake.close()
         assert party("GET", "/_active_tasks") == []
+
+
+@pytest.mark.parametrize("login", [None, ("adm", "wrong"), ("bob", "pw")])
+def test_a_host_header_gives_the_server_no_name_that_replications_believe(
+    here: Party, there: Party, login: tuple[str, str] | None
+) -> None:
+    here("PUT", "/_users/org.couchdb.user:bob", {"name": "bob", "type": "user", "roles": [], "password": "pw"})
+    for party, count in ((here, 1), (there, 2)):
+        party("PUT", "/db")
+        party.fill("db", count)
+    name = there.address.removeprefix("http://")
+    here.fake.session().get(here.fake.session_url, headers={"Host": name}, auth=login)
+    here("POST", "/_replicate", {"source": there.endpoint("db"), "target": "copy", "create_target": True})
+    assert here("GET", "/copy")["doc_count"] == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_reaches_itself_by_the_names_under_which_it_listens(here: Party, host: str) -> None:
+    here("PUT", "/db")
+    here.fill("db", 1)
+    url = here.address.replace("127.0.0.1", host).replace("http://", "http://adm:pass@")
+    here.fake.node.config.set("replicator", "retries_per_request", "0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.create_connection", None)  # nothing is to go by a socket
+        answer = here("POST", "/_replicate", {"source": f"{url}/db", "target": "copy", "create_target": True})
+    assert answer["ok"] is True
+
+
+def test_an_admin_gives_the_server_a_name(here: Party) -> None:
+    here("PUT", "/db")
+    here.fill("db", 1)
+    here("GET", "/", headers={"Host": "couch.example:5984"})
+    source = "http://adm:pass@couch.example:5984/db"
+    answer = here("POST", "/_replicate", {"source": source, "target": "copy", "create_target": True})
+    assert answer["ok"] is True

@@ -136,7 +136,7 @@ def test_a_running_replication_is_its_starters(admin: Client, add: Callable[[str
 
 def test_a_continuous_replication_that_cannot_begin_is_gone(admin: Client) -> None:
     job = admin.json("POST", "/_replicate", {"source": "a", "target": "nope", "continuous": True}, 202)["_local_id"]
-    running = admin.fake.node.replicator.running  # type: ignore[attr-defined]
+    running = admin.fake.node.replications.running  # type: ignore[attr-defined]
     found = running.get(job)
     assert found is None or found.finished.wait(10)
     assert admin.refusal("POST", "/_replicate", {"id": job, "cancel": True}) == "404 not_found: missing"

@@ -10,6 +10,7 @@ import pytest
 
 from couchfake.app import CouchFake
 from couchfake.auth.context import SERVER
+from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import Unreachable
 from couchfake.replicator.local_endpoint import LocalEndpoint
@@ -51,17 +52,17 @@ def fill(database: Database, numbers: Sequence[int]) -> None:
 
 
 def options(**more: Any) -> Options:
-    return read_options({"worker_batch_size": 50, "checkpoint_interval": 1, **more})
+    return read_options({"worker_batch_size": 50, "checkpoint_interval": 1, **more}, Config())
 
 
 def transfer(fake: CouchFake, session: str, target: LocalEndpoint, **more: Any) -> Transfer:
-    source = LocalEndpoint(fake.node, "source", SERVER, fake.url)
+    source = LocalEndpoint(fake.node, "source", SERVER)
     return Transfer("id", session, source, target, options(**more), fake.node.clock)
 
 
 @pytest.fixture
 def target(fake: CouchFake) -> Weak:
-    return Weak(fake.node, "target", SERVER, fake.url)
+    return Weak(fake.node, "target", SERVER)
 
 
 def test_a_cancelled_run_goes_on_from_its_checkpoint(fake: CouchFake, target: Weak) -> None:
@@ -123,7 +124,7 @@ def test_a_continuous_run_rests_while_nothing_happens(fake: CouchFake, target: W
                 run.stop()
             super().wait(*arguments)
 
-    source = Watched(fake.node, "source", SERVER, fake.url)
+    source = Watched(fake.node, "source", SERVER)
     more = {"continuous": True, "selector": {"number": 3}, "checkpoint_interval": 30000}
     run = Transfer("id", "one", source, target, options(**more), fake.node.clock)
     fake.node.database("source").change_setting(revs_limit=500)

@@ -29,8 +29,14 @@ class Rules:
         self.written: list[list[str]] = []
         self.partition_limit = 0
 
-    def before_write(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
+    def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         pass
+
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        return bool(self.refused)
+
+    def validators(self, database: Database) -> Any:
+        return self.refused
 
     def has_validators(self, database: Database) -> bool:
         return bool(self.refused)
@@ -40,7 +46,7 @@ class Rules:
         if edit.id in self.refused:
             raise self.refused[edit.id]
 
-    def after_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
+    def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
         return leaf
 
     def reader(self, database: Database, user: Any) -> Visible | None:
@@ -49,7 +55,10 @@ class Rules:
     def max_partition_size(self) -> int:
         return self.partition_limit
 
-    def after_write(self, database: Database, edits: list[Edit]) -> None:
+    def stem_interactive_updates(self) -> bool:
+        return True
+
+    def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         self.written.append([edit.id for edit in edits])
 
 
@@ -57,9 +66,9 @@ class Store:
     """A database, and short ways to write into it."""
 
     def __init__(self) -> None:
-        self.rules = Rules()
+        self.hooks = Rules()
         self.config = Config({})
-        self.db = Database("db", "f" * 32, 0, self.rules, ParsedBodies())
+        self.db = Database("db", "f" * 32, 0, self.hooks, ParsedBodies())
 
     def edit(self, document: dict[str, Any]) -> Edit:
         return read_edit(document, self.config, SETTINGS)

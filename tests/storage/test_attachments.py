@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from typing import Any
 
 import pytest
 
+from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, DocValidation, MissingStub, ServerError
-from couchfake.storage.attachment_inputs import decode_base64, read_attachments, resolve, validate
+from couchfake.storage.attachment_inputs import decode_base64, read_attachments, require_data, resolve, validate
 from couchfake.storage.attachments import (
     Attachment,
     AttachmentSettings,
@@ -28,14 +30,11 @@ from couchfake.storage.revision_hash import revision_hash
 SETTINGS = AttachmentSettings()
 
 
-class SettingsTable:
-    """A configuration that holds what a test put there."""
-
-    def __init__(self, **values: str) -> None:
-        self.values = values
-
-    def get(self, section: str, key: str, default: str = "") -> str:
-        return self.values.get(key, default)
+def configured(**values: str) -> AttachmentSettings:
+    config = Config()
+    for key, value in values.items():
+        config.set("couchdb" if key.startswith("max_") else "attachments", key, value)
+    return AttachmentSettings.from_config(config)
 
 
 def text(name: str, content: str, revpos: int = 0) -> Attachment:
@@ -110,9 +109,7 @@ class TestSettings:
         assert not SETTINGS.compresses(content_type)
 
     def test_the_configuration_names_other_types_and_levels(self) -> None:
-        settings = AttachmentSettings.from_config(
-            SettingsTable(compressible_types="image/*, application/x-a", compression_level="1")
-        )
+        settings = configured(compressible_types="image/*, application/x-a", compression_level="1")
         assert settings.compresses("image/png")
         assert settings.compresses("application/x-a")
         assert not settings.compresses("text/plain")
@@ -120,10 +117,10 @@ class TestSettings:
 
     @pytest.mark.parametrize("level", ["0", "10", "-1"])
     def test_a_level_that_zlib_lacks_turns_compression_off(self, level: str) -> None:
-        assert not AttachmentSettings.from_config(SettingsTable(compression_level=level)).compresses("text/plain")
+        assert not configured(compression_level=level).compresses("text/plain")
 
     def test_no_compressible_types_means_none(self) -> None:
-        assert not AttachmentSettings.from_config(SettingsTable(compressible_types="")).compresses("text/plain")
+        assert not configured(compressible_types="").compresses("text/plain")
 
     def test_a_type_that_is_a_list_of_strings_counts_as_their_text(self) -> None:
         assert SETTINGS.compresses(["text/plain"])
@@ -210,13 +207,16 @@ class TestReading:
         assert caught.value.status == 413
 
     def test_sizes_come_from_the_configuration_and_infinity_is_no_limit(self) -> None:
-        assert AttachmentSettings.from_config(SettingsTable(max_attachment_size="7")).max_size == 7
-        assert AttachmentSettings.from_config(SettingsTable(max_attachment_size="infinity")).max_size is None
+        assert configured(max_attachment_size="7").max_size == 7
+        assert configured(max_attachment_size="infinity").max_size == math.inf
 
 
 class TestFollowing:
     def read(self, member: dict[str, Any], *parts: bytes) -> list[Attachment]:
         return [one.stored for one in read_attachments(member, SETTINGS, parts) if one.stored]
+
+    def refuse(self, member: dict[str, Any], *parts: bytes) -> None:
+        require_data(read_attachments(member, SETTINGS, parts or None))
 
     def test_parts_are_taken_in_the_order_of_the_entries_that_follow(self) -> None:
         member = {
@@ -250,26 +250,26 @@ class TestFollowing:
 
     def test_a_part_of_another_length_is_refused(self) -> None:
         with pytest.raises(BadRequest, match="longer"):
-            self.read({"a": {"follows": True, "length": 1}}, b"22")
+            self.refuse({"a": {"follows": True, "length": 1}}, b"22")
         with pytest.raises(BadRequest, match="shorter"):
-            self.read({"a": {"follows": True, "length": 3}}, b"22")
+            self.refuse({"a": {"follows": True, "length": 3}}, b"22")
 
     def test_a_digest_of_other_bytes_breaks_the_request(self) -> None:
         right = {"follows": True, "content_type": "image/x", "length": 5, "digest": "md5-XUFAKrxLKna5cZ2REBfFkg=="}
         assert self.read({"x": right}, b"hello")[0].data == b"hello"
         with pytest.raises(ServerError):
-            self.read({"x": {**right, "digest": "md5-MDAwMDAwMDAwMDAwMDAwMA=="}}, b"hello")
+            self.refuse({"x": {**right, "digest": "md5-MDAwMDAwMDAwMDAwMDAwMA=="}}, b"hello")
 
     @pytest.mark.parametrize(
         "entry", [{"follows": True}, {"follows": True, "length": "1"}, {"follows": True, "length": 1, "encoding": "br"}]
     )
     def test_an_entry_that_does_not_say_how_much_follows_breaks_the_request(self, entry: dict[str, Any]) -> None:
         with pytest.raises(ServerError):
-            self.read({"x": entry}, b"1")
+            self.refuse({"x": entry}, b"1")
 
     def test_nothing_follows_a_plain_document(self) -> None:
         with pytest.raises(ServerError) as caught:
-            read_attachments({"x": {"follows": True, "length": 3}}, SETTINGS)
+            self.refuse({"x": {"follows": True, "length": 3}})
         assert caught.value.reason == "function_clause"
 
 

@@ -92,7 +92,7 @@ def test_the_history_tells_what_can_still_be_read(forked: Store) -> None:
 def test_the_limit_of_revisions_shows_on_reads(forked: Store) -> None:
     found = shown(forked, "a", EVERYTHING, limit=2)
     assert found["_revisions"] == {"start": 3, "ids": ["c3", "b2"]}
-    assert [each["rev"] for each in found["_revs_info"]] == ["3-c3", "2-b2"]
+    assert [each["rev"] for each in found["_revs_info"]] == ["3-c3", "2-b2", "1-a1"]
 
 
 def test_the_parsed_document_is_the_text(forked: Store) -> None:

@@ -49,10 +49,10 @@ def test_ids_that_documents_can_have(docid: str, store: Store) -> None:
 
 
 def test_the_longest_id_is_counted_in_bytes() -> None:
-    check_docid("é" * 5, "10")
-    check_docid("é" * 500, "infinity")
+    check_docid("é" * 5, 10)
+    check_docid("é" * 500)
     with pytest.raises(CouchError, match="too long"):
-        check_docid("é" * 6, "10")
+        check_docid("é" * 6, 10)
 
 
 @pytest.mark.parametrize("rev", ["", "1", "-1", "x-abc", "1-" + "z" * 32, 1, None, ["1-a"], "-", "1.5-a"])
@@ -60,7 +60,7 @@ def test_what_is_no_revision(rev: Any, store: Store) -> None:
     assert refusal(store, {"_rev": rev}) == (400, "bad_request", "Invalid rev format")
 
 
-@pytest.mark.parametrize("name", ["_", "_x", "_deleted", "_attachments", "_revisions", "_Id", "_revs", "_access"])
+@pytest.mark.parametrize("name", ["_", "_x", "_deleted", "_attachments", "_revisions", "_Id", "_revs"])
 def test_members_with_an_underscore_must_be_known_and_of_their_kind(name: str, store: Store) -> None:
     found = refusal(store, {name: "text"})
     assert found == (400, "doc_validation", f"Bad special document member: {name}")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchfake.storage.sizes import json_size
+from couchfake.storage.sizes import json_size, text_size
+from couchfake.values import json as couch_json
 
 WHOLE = st.none() | st.booleans() | st.integers() | st.text("abc xyzäß日😀")
 VALUES = st.recursive(WHOLE, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner))
@@ -39,3 +40,13 @@ def test_what_has_no_fractions_and_no_escapes_counts_as_its_text(value: Any) -> 
 )
 def test_fractions_count_by_rule_of_thumb(number: float, size: int) -> None:
     assert json_size(number) == size
+
+
+@given(
+    st.recursive(
+        WHOLE | st.floats(allow_nan=False, allow_infinity=False), lambda i: st.lists(i) | st.dictionaries(st.text(), i)
+    )
+)
+def test_the_size_is_found_in_the_text_unless_it_has_escapes(value: Any) -> None:
+    text = couch_json.encode(value)
+    assert text_size(text) == (None if b"\\" in text else json_size(value))

@@ -92,7 +92,7 @@ def test_a_parent_that_nobody_knows_is_no_conflict_for_a_document_that_is_not_th
 
 
 def test_where_validation_functions_are_it_is_one(store: Store) -> None:
-    store.rules.refused["another"] = Forbidden("no")
+    store.hooks.refused["another"] = Forbidden("no")
     assert store.put("a", "1-abc", x=1) == "conflict"
     assert store.db.entry("a") is None
 
@@ -191,7 +191,7 @@ def test_a_conflict_leaves_the_others_of_its_request_alone(store: Store) -> None
 
 
 def test_a_refusal_by_validation_leaves_the_others_alone(store: Store) -> None:
-    store.rules.refused["b"] = Forbidden("no")
+    store.hooks.refused["b"] = Forbidden("no")
     outcomes = store.bulk({"_id": "a"}, {"_id": "b"}, {"_id": "c"})
     assert [outcome == "forbidden" for outcome in outcomes] == [False, True, False]
     assert [name for _, name in store.changes()] == ["a", "c"]
@@ -206,10 +206,10 @@ def test_all_of_a_request_is_looked_at_before_any_is_written(store: Store) -> No
 
 def test_validation_sees_the_revision_that_is_replaced(store: Store) -> None:
     rev = store.put("a")
-    store.rules.refused["another"] = Forbidden("no")
+    store.hooks.refused["another"] = Forbidden("no")
     store.put("a", rev, x=1)
     store.put("b")
-    assert store.rules.validated == [("a", rev), ("b", None)]
+    assert store.hooks.validated == [("a", rev), ("b", None)]
 
 
 def test_writing_one_raises_what_refuses_it(store: Store) -> None:
@@ -229,7 +229,7 @@ def test_a_database_that_was_deleted_takes_nothing(store: Store) -> None:
 def test_others_are_told_of_what_was_written_but_not_of_conflicts_alone(store: Store) -> None:
     store.put("a")
     store.put("a")
-    assert store.rules.written == [["a"]]
+    assert store.hooks.written == [["a"]]
 
 
 # ---- stemming

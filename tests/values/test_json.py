@@ -99,3 +99,8 @@ def test_a_document_may_nest_ten_thousand_levels_deep() -> None:
 def test_deep_in_a_document_too_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         json.loads("[" * 3000 + text + "]" * 3000)
+
+
+def test_control_characters_are_escaped_with_capital_digits() -> None:
+    assert json.dumps({"\x1f": "\x0b\x00\n"}) == '{"\\u001F":"\\u000B\\u0000\\n"}'
+    assert json.quote("\\u001f \x1f") == '"\\\\u001f \\u001F"'

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from couchfake.errors import Crash
 from couchfake.values.collation import Collator
+from couchfake.values.json import dumps
 from couchfake.views import hyperloglog
 from couchfake.views.nodes import Reducer
 from couchfake.views.reduce import builtin_reducer
@@ -234,3 +235,22 @@ def test_reducing_in_pieces_gives_what_reducing_at_once_does(leaves: list[list[f
     together, apart = answer("_stats", every), answer("_stats", *leaves)
     assert (together["min"], together["max"], together["count"]) == (apart["min"], apart["max"], apart["count"])
     assert math.isclose(together["sum"], apart["sum"], abs_tol=1e-6)
+
+
+def test_values_of_any_depth_are_reduced() -> None:
+    deep_object: Any = 1
+    deep_array: Any = 1
+    for _ in range(5000):
+        deep_object, deep_array = {"a": deep_object}, [deep_array]
+    rows = [(deep_array, "a", deep_object), (deep_object, "b", deep_object)]
+    for name in ("_sum", "_count", "_first", "_last", "_top_2", "_approx_count_distinct"):
+        reducer = builtin_reducer(name, SORT_KEY)
+        assert reducer is not None
+        [partial] = reducer.reduce_all([rows])
+        [whole] = reducer.rereduce_all([[partial, partial]])
+        assert dumps(reducer.finish(whole))
+    stats = builtin_reducer("_stats", SORT_KEY)
+    assert stats is not None
+    [partial] = stats.reduce_all([[(1, "a", deep_array), (1, "b", deep_array)]])
+    text = dumps(stats.finish(stats.rereduce_all([[partial, partial]])[0]))
+    assert text == "[" * 5000 + '{"sum":4,"count":4,"min":1,"max":1,"sumsqr":4}' + "]" * 5000

@@ -12,7 +12,7 @@ _POSIX_CLASS = re.compile(r"\[([:.=])(\^?)([^\]\\]*?)\1\]")
 
 
 class Brackets(Escapes):
-    """Reads what stands between brackets."""
+    """Read bracket expressions."""
 
     def bracket(self, options: Options) -> str:
         negated = self.take("^")
@@ -33,14 +33,14 @@ class Brackets(Escapes):
         return bracketed(~members if negated else members)
 
     def range_end(self, low: str, properties: list[str], options: Options) -> str:
-        """The upper end of ``low-…``, or ``low`` itself where no range is meant."""
+        """Return the upper end of ``low-…``, or ``low`` itself if this is not a range."""
         here = self.at
         if not self.take("-") or self.peek("]"):
             self.at = here
             return low
         kept = len(properties)
         high = self.bracket_member(properties, options)
-        if isinstance(high, CharacterSet):  # the hyphen stands for itself before a class
+        if isinstance(high, CharacterSet):  # before a class the hyphen is a literal
             del properties[kept:]
             self.at = here
             return low

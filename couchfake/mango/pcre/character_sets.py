@@ -90,7 +90,7 @@ ANY = ~CharacterSet(())
 NOT_NEWLINE = ~CharacterSet.of("\n\n")
 
 ESCAPES = {"d": DIGIT, "s": SPACE, "w": WORD, "h": HORIZONTAL, "v": VERTICAL}
-"""``\\d`` and so on; the capital letter stands for the complement."""
+"""``\\d`` and so on; the capital letter is the complement."""
 
 POSIX = {
     "alpha": ALPHA,

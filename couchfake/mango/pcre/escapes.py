@@ -1,4 +1,4 @@
-"""What a backslash begins outside of brackets: characters, classes, assertions, references and calls.
+"""Escapes outside of brackets: characters, classes, assertions, references and calls.
 
 Source: the PCRE 8 manual, "pcrepattern", sections "Backslash" and "Back references".
 """
@@ -18,15 +18,27 @@ _ASSERTIONS = {"b": r"\b", "B": r"\B", "A": r"\A", "G": r"\A", "z": r"\Z", "Z": 
 
 @dataclass
 class Piece:
-    """One translated item; ``length`` in characters, None where it varies."""
+    """One translated item.
+
+    ``length`` in characters, None if it varies; ``shortest`` is its least length. ``paths``: the number of ways through
+    it. ``size``: about how many bytes PCRE compiles it to. ``accepts``: it may end the match at once.
+    """
 
     source: str
     length: int | None
     repeatable: bool = True
+    paths: int = 1
+    size: int = 2
+    shortest: int = 0
+    accepts: bool = False
+
+    def __post_init__(self) -> None:
+        if self.length is not None:
+            self.shortest = self.length
 
 
 class Escapes(Reader):
-    """Reads what follows a backslash."""
+    """Read what follows a backslash."""
 
     def literal(self, char: str, options: Options) -> str:
         if options.i and (others := sorted(other_cases(char, self.unicode))):
@@ -72,7 +84,7 @@ class Escapes(Reader):
         return same if char == "B" else f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))"
 
     def escaped_char(self, char: str) -> str:
-        """The character that an escape outside of special meanings stands for."""
+        """Return the character of an escape that has no special meaning."""
         if char in _SIMPLE:
             return _SIMPLE[char]
         if char == "0":
@@ -81,7 +93,7 @@ class Escapes(Reader):
         if char == "c":
             code = self.char()
             if not "\x20" <= code <= "\x7e":
-                raise PatternError("\\c at the end, or before no ASCII character")
+                raise PatternError("\\c must be followed by an ASCII character")
             return chr(ord(code.upper()) ^ 0x40)
         if char == "x":
             return self.hexadecimal()
@@ -128,11 +140,11 @@ class Escapes(Reader):
         return f"\\{char}{{{name}}}"
 
     def reference(self, char: str) -> str | None:
-        """``\\1``, ``\\g{-1}``, ``\\k<name>``; None for digits that mean an octal number."""
+        """Read ``\\1``, ``\\g{-1}`` or ``\\k<name>``. Return None for digits that are an octal number or a literal."""
         if char in "123456789":
             digits = self.take_match(re.compile(r"\d*"))
             number = read_integer(char + (digits[0] if digits else ""))
-            if number < 10 or number <= self.groups:
+            if number < 8 or number <= self.groups:
                 return self.backreference(number)
             self.at -= len(digits[0]) if digits else 0
             return None
@@ -152,7 +164,7 @@ class Escapes(Reader):
         if number < 0:
             number = self.groups + 1 + number
         if number < 1:
-            raise PatternError("reference to a group that is not there")
+            raise PatternError("reference to a group that does not exist")
         self.referred.add(number)
         self.result.beyond_re = True
         return f"(?:\\{number})"
@@ -163,9 +175,8 @@ class Escapes(Reader):
         return f"(?P={name})"
 
     def call(self, target: str) -> str:
-        """The subroutine call of a group: ``(?1)``, ``(?-1)``, ``(?&name)``, ``(?R)``."""
+        """Translate a subroutine call: ``(?1)``, ``(?-1)``, ``(?&name)``, ``(?R)``."""
         self.result.beyond_re = True
-        self.result.loops += 2
         if not re.fullmatch(r"[+-]?\d+", target):
             self.referred_names.add(target)
             return f"(?&{target})"

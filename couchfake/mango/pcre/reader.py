@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+LARGEST = 65535
+"""Bytes of a compiled pattern, as the server's PCRE is built. A larger pattern is refused."""
+
+DEEPEST = 100
+"""Groups inside groups. The real server takes thousands; Python's engines recurse."""
+
 
 class PatternError(ValueError):
-    """No pattern to PCRE."""
+    """The pattern is one that PCRE refuses."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What ``(?ismxU)`` switch."""
+    """What ``(?ismxU)`` switches on and off."""
 
     i: bool = False
     m: bool = False
@@ -25,16 +31,23 @@ class Options:
 
 @dataclass
 class Translation:
-    """``source`` for Python. ``loops``: how many repetitions it has. ``unicode``: strings are not taken as bytes."""
+    """A pattern for Python's engines.
+
+    ``unicode``: strings are matched by characters, not by bytes. ``loops``: repetitions of a single character.
+    ``paths``: the number of ways through the pattern. ``size``: about how many bytes PCRE compiles it to.
+    ``beyond_re``: only the package ``regex`` has what the pattern needs.
+    """
 
     source: str
     unicode: bool = False
     loops: int = 0
-    beyond_re: bool = False  # needs what only the package ``regex`` has
+    paths: int = 1
+    size: int = 0
+    beyond_re: bool = False
 
 
 class Reader:
-    """A pattern and the place that was reached, with what was learnt on the way."""
+    """A pattern, the current place in it, and what has been read so far."""
 
     def __init__(self, pattern: str, unicode: bool) -> None:
         self.pattern = pattern
@@ -42,6 +55,7 @@ class Reader:
         self.unicode = unicode
         self.result = Translation("", unicode)
         self.groups = 0
+        self.depth = 0
         self.names: dict[str, int] = {}
         self.referred: set[int] = set()
         self.referred_names: set[str] = set()
@@ -76,7 +90,7 @@ class Reader:
         return text
 
     def skip_blanks(self, options: Options) -> None:
-        """Comments, and in extended patterns whitespace."""
+        """Skip comments, and in extended patterns whitespace."""
         while True:
             if self.take("(?#"):
                 self.until(")")

@@ -1,15 +1,18 @@
-"""Running ``$regex``.
+"""Run ``$regex`` within limits.
 
-The server gives PCRE a limit of steps; a match that exceeds it is no match. Here time is what is limited: each
-string gets a quarter of a second, all strings of one query a few seconds together, so that no pattern can hold the
-server up. Patterns that cannot run away go to Python's own, faster engine.
+The real server gives PCRE a limit of steps; a match that exceeds it counts as no match. Here the limit is time: a
+quarter of a second for each string, and a few seconds for all strings of one query. The engine gives the interpreter
+lock back while it searches, so other requests are served meanwhile.
+
+Python's own engine is ten times as fast to call, but has no limit and holds the lock. It is used only for a pattern
+and a string for which the number of steps is bounded beforehand.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
+from math import isqrt
 
 import regex
 
@@ -19,59 +22,64 @@ from couchfake.mango.pcre.translate import translate
 SECONDS_FOR_ONE = 0.25
 SECONDS_FOR_ALL = 3.0
 SECONDS_BEYOND = 0.001
-_SHORT = 4096
+STEPS_WITHOUT_LIMIT = 4_000_000
+"""The most steps that a search may take in the engine that has no limit of time: some ten milliseconds."""
 
 Search = Callable[[str], object | None]
 
 
 def is_valid_pattern(pattern: str) -> bool:
-    """Whether PCRE compiles it."""
+    """Return whether PCRE compiles the pattern."""
     try:
-        _compiled(translate(pattern))
+        _limited(translate(pattern))
     except PatternError:
         return False
     return True
 
 
-def _compiled(translation: Translation) -> re.Pattern[str] | regex.Pattern[str]:
-    try:
-        if translation.beyond_re or translation.loops > 1:
-            return regex.compile(translation.source, regex.VERSION0)
-        return re.compile(translation.source)
-    except (re.error, regex.error, RecursionError, OverflowError) as error:
-        raise PatternError(str(error)) from None
-
-
 def regex_test(pattern: str) -> Callable[[str], bool]:
-    """A function that says whether a string matches somewhere. The pattern must be valid."""
+    """Return a function that says whether a string matches somewhere. Raise PatternError for a bad pattern."""
     translation = translate(pattern)
-    limited = _limited_search(translation.source)
-    plain: Search = limited
-    shortest = 0
-    if not (translation.beyond_re or translation.loops > 1):
-        plain = re.compile(translation.source).search
-        shortest = _SHORT if translation.loops else sys.maxsize
+    longest = unlimited_length(translation)
+    limited = _limited_search(_limited(translation))
+    unlimited: Search = limited if longest < 0 else re.compile(translation.source).search
 
     def test(text: str) -> bool:
-        if text.isascii() or translation.unicode:
-            return (plain(text) if len(text) <= shortest else limited(text)) is not None
-        as_bytes = text.encode("utf-8").decode("latin-1")
-        return (plain(as_bytes) if len(as_bytes) <= shortest else limited(as_bytes)) is not None
+        if not (text.isascii() or translation.unicode):
+            text = text.encode("utf-8").decode("latin-1")
+        return (unlimited(text) if len(text) <= longest else limited(text)) is not None
 
     return test
 
 
-def _limited_search(source: str) -> Search:
-    compiled = regex.compile(source, regex.VERSION0)
-    left = SECONDS_FOR_ALL
+def unlimited_length(translation: Translation) -> int:
+    """Return the length of the longest string that may be searched without a limit of time, -1 if none may.
+
+    From each place in the string each path through the pattern may be tried, and from each length of its one loop.
+    """
+    if translation.beyond_re or translation.loops > 1:
+        return -1
+    length = STEPS_WITHOUT_LIMIT // (translation.paths * translation.size)
+    return isqrt(length) if translation.loops else length
+
+
+def _limited(translation: Translation) -> regex.Pattern[str]:
+    try:
+        return regex.compile(translation.source, regex.VERSION0)
+    except (regex.error, RecursionError, OverflowError) as error:
+        raise PatternError(str(error)) from None
+
+
+def _limited_search(compiled: regex.Pattern[str]) -> Search:
+    remaining = SECONDS_FOR_ALL
 
     def search(text: str) -> object | None:
-        nonlocal left
-        seconds = SECONDS_FOR_ONE if left > 0 else SECONDS_BEYOND
+        nonlocal remaining
+        seconds = SECONDS_FOR_ONE if remaining > 0 else SECONDS_BEYOND
         try:
-            return compiled.search(text, timeout=seconds)
+            return compiled.search(text, timeout=seconds, concurrent=True)
         except TimeoutError:
-            left -= seconds
+            remaining -= seconds
             return None
 
     return search

@@ -1,7 +1,7 @@
 """Regular expressions as PCRE reads them, rewritten for Python.
 
-The server's ``$regex`` is PCRE 8 without options. Where its syntax and Python's part ways, this translation keeps
-PCRE's meaning: what ``\\w`` and POSIX classes hold, options in the middle of a pattern, possessive and atomic parts,
+The server's ``$regex`` is PCRE 8 without options. Where its syntax differs from Python's, this translation keeps
+PCRE's meaning: what ``\\w`` and POSIX classes contain, options in the middle of a pattern, possessive and atomic parts,
 ``{`` that begins no repetition, ``\\Q…\\E``, branch resets, recursion and more. Every option is resolved here, so the
 result needs no flags. What PCRE refuses raises ``PatternError``.
 
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from math import prod
 
 from couchfake.mango.pcre.brackets import Brackets
 from couchfake.mango.pcre.escapes import Piece
-from couchfake.mango.pcre.reader import Options, PatternError, Translation
+from couchfake.mango.pcre.reader import DEEPEST, LARGEST, Options, PatternError, Translation
 from couchfake.values.integers import read_integer
 
 _LEADING_OPTION = re.compile(
@@ -25,11 +26,22 @@ _REPETITION = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _OPTION_GROUP = re.compile(r"([ismxUJX]*)(?:-([ismxUJX]*))?([:)])")
 _NAME = re.compile(r"[A-Za-z_]\w{0,31}", re.ASCII)
 _VERBS = {"FAIL": "(?!)", "F": "(?!)", "PRUNE": "(*PRUNE)", "SKIP": "(*SKIP)", "COMMIT": "(*PRUNE)", "THEN": ""}
+_TIMES = {(0, None): "*", (1, None): "+", (0, 1): "?"}
+_FEW = 8
 _MOST_REPETITIONS = 65535
+_MOST_PATHS = 1 << 20
+_LONGEST_STRING = 100_000
+"""A repetition that needs a longer string is taken for one that never matches: the engine would write it out."""
+
+_ACCEPTED = "accepted_"
+"""The group that matches where ``(*ACCEPT)`` is met; afterwards nothing more is required."""
+
+_GROUP, _ALTERNATIVE, _COUNT, _CLASS = 5, 3, 2, 33
+"""Bytes in PCRE's compiled form: of a group besides its branches, of a branch, of a count, of a bracket expression."""
 
 
 def translate(pattern: str) -> Translation:
-    """The pattern for Python; ``PatternError`` if PCRE would not compile it."""
+    """Return the pattern for Python. Raise PatternError if PCRE would not compile it."""
     unicode = False
     while option := _LEADING_OPTION.match(pattern):
         unicode = unicode or option[1].startswith("UTF")
@@ -40,58 +52,61 @@ def translate(pattern: str) -> Translation:
 
 
 class _Translator(Brackets):
-    """Reads the structure: alternatives, repetitions, groups."""
+    """Read the structure of a pattern: alternatives, repetitions, groups."""
 
     def run(self) -> Translation:
-        source, _, _ = self.alternatives(Options())
+        body, _, _ = self.alternatives(Options())
         if self.at < len(self.pattern):
             raise PatternError("unmatched parentheses")
         if any(number > self.groups for number in self.referred) or self.referred_names - set(self.names):
-            raise PatternError("reference to a group that is not there")
-        self.result.source = source
+            raise PatternError("reference to a group that does not exist")
+        if body.accepts and self.referred:
+            raise PatternError("(*ACCEPT) beside references by number is not supported")
+        if body.size > LARGEST:
+            raise PatternError("regular expression is too large")
+        self.result.source, self.result.paths, self.result.size = body.source, body.paths, body.size
         return self.result
 
-    def alternatives(self, options: Options, reset: bool = False) -> tuple[str, list[int | None], Options]:
-        """Branches up to ``)`` or the end, their lengths, and the options afterwards. ``reset``: ``(?|``."""
-        branches, lengths = [], []
+    def alternatives(self, options: Options, reset: bool = False) -> tuple[Piece, list[int | None], Options]:
+        """Read branches up to ``)`` or the end. ``reset``: numbers of groups begin again in each branch, as in ``(?|``.
+
+        Return the branches in one piece, the length of each, and the options in force at their end.
+        """
+        branches: list[Piece] = []
         first, most = self.groups, self.groups
         while True:
-            source, length, options = self.branch(options)
-            branches.append(source)
-            lengths.append(length)
+            branch, options = self.branch(options)
+            branches.append(branch)
             most = max(most, self.groups)
             if not self.take("|"):
                 break
             if reset:
                 self.groups = first
         self.groups = most
-        return "|".join(branches), lengths, options
+        lengths = [branch.length for branch in branches]
+        return _either(branches), lengths, options
 
-    def branch(self, options: Options) -> tuple[str, int | None, Options]:
-        pieces: list[str] = []
-        length: int | None = 0
+    def branch(self, options: Options) -> tuple[Piece, Options]:
+        pieces: list[Piece] = []
         while True:
             self.skip_blanks(options)
             if self.at >= len(self.pattern) or self.peek("|") or self.peek(")"):
-                return "".join(pieces), length, options
+                return _sequence(pieces), options
             if self.take(r"\Q"):
                 text = self.quoted()
-                pieces += [self.literal(char, options) for char in text[:-1]]
                 if not text:
                     continue
+                pieces += [Piece(self.literal(char, options), 1) for char in text[:-1]]
                 piece = Piece(self.literal(text[-1], options), 1)
-                length = None if length is None else length + len(text) - 1
             elif switched := self.option_setting(options):
                 options = switched
                 continue
             else:
                 piece = self.item(options)
-            piece = self.repeated(piece, options)
-            pieces.append(piece.source)
-            length = None if length is None or piece.length is None else length + piece.length
+            pieces.append(self.repeated(piece, options))
 
     def option_setting(self, options: Options) -> Options | None:
-        """``(?i-s)``: from here to the end of the group."""
+        """Read ``(?i-s)``, which holds from here to the end of the group."""
         if not self.peek("(?"):
             return None
         match = _OPTION_GROUP.match(self.pattern, self.at + 2)
@@ -115,18 +130,37 @@ class _Translator(Brackets):
         self.skip_blanks(options)
         if self.repetition_ahead():
             raise PatternError("nothing to repeat")
+        if not piece.source:
+            return Piece("", 0)
+        length = piece.length * low if piece.length is not None and high == low else None
+        size = _repeated_size(piece, low, high)
+        if piece.shortest * low > _LONGEST_STRING:
+            return Piece("(?!)", length, size=size, shortest=piece.shortest * low)
         if high == low:
             times = f"{{{low}}}"
         else:
-            times = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get(
-                (low, high), f"{{{low},{'' if high is None else high}}}"
-            )
-        self.result.loops += 1 if high != low or low > 8 else 0
-        length = piece.length * low if piece.length is not None and high == low else None
-        source = piece.source if _is_single(piece.source) else f"(?:{piece.source})"
-        if not piece.source:
-            return Piece("", 0)
-        return Piece(source + times + suffix, length)
+            times = _TIMES.get((low, high), f"{{{low},{'' if high is None else high}}}")
+        source = _grouped(piece.source)
+        if piece.accepts:
+            source = f"(?:{_unless_accepted(source)})"
+        return replace(
+            piece,
+            source=source + times + suffix,
+            length=length,
+            paths=self.repeated_paths(piece, low, high),
+            size=size,
+            shortest=piece.shortest * low,
+        )
+
+    def repeated_paths(self, piece: Piece, low: int, high: int | None) -> int:
+        """Return the number of ways through a repetition. That of a single character is counted as a loop instead."""
+        single = piece.paths == 1 and piece.length == 1
+        if (low, high) == (0, 1):
+            return min(piece.paths + 1, _MOST_PATHS)
+        if high == low and piece.length is not None and not (single and low > _FEW):
+            return 1 if piece.paths == 1 else min(piece.paths ** min(low, 64), _MOST_PATHS)
+        self.result.loops += 1 if single else 2
+        return 1 if single else _MOST_PATHS
 
     def repetition_ahead(self) -> bool:
         return self.peek("*") or self.peek("+") or self.peek("?") or bool(_REPETITION.match(self.pattern, self.at))
@@ -152,7 +186,7 @@ class _Translator(Brackets):
         if char == "\\":
             return self.escape(options)
         if char == "[":
-            return Piece(self.bracket(options), 1)
+            return Piece(self.bracket(options), 1, size=_CLASS)
         if char == "(":
             return self.group(options)
         if char == ".":
@@ -168,6 +202,14 @@ class _Translator(Brackets):
     # ---- groups
 
     def group(self, options: Options) -> Piece:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise PatternError("parentheses are too deeply nested")
+        piece = self.opened_group(options)
+        self.depth -= 1
+        return piece
+
+    def opened_group(self, options: Options) -> Piece:
         if self.take("*"):
             return self.verb()
         if not self.take("?"):
@@ -211,12 +253,13 @@ class _Translator(Brackets):
             if name in self.names and not options.J:
                 raise PatternError("two named groups have the same name")
             self.names[name] = self.groups
-        source, lengths, _ = self.alternatives(options)
+        body, lengths, _ = self.alternatives(options)
         self.closed()
-        return Piece(f"(?P<{name}>{source})" if name else f"({source})", _common(lengths))
+        source = f"(?P<{name}>{body.source})" if name else f"({body.source})"
+        return replace(body, source=source, length=_common(lengths), size=body.size + _GROUP)
 
     def plain_group(self, opening: str, options: Options) -> Piece:
-        source, lengths, _ = self.alternatives(options, reset=opening == "|")
+        body, lengths, _ = self.alternatives(options, reset=opening == "|")
         self.closed()
         if opening in (">", "|"):
             self.result.beyond_re = True
@@ -225,7 +268,7 @@ class _Translator(Brackets):
                 raise PatternError("lookbehind assertion is not fixed length")
             self.result.beyond_re = self.result.beyond_re or len(set(lengths)) > 1
         length = 0 if opening in ("=", "!", "<=", "<!") else _common(lengths)
-        return Piece(f"(?{opening}{source})", length)
+        return replace(body, source=f"(?{opening}{body.source})", length=length, size=body.size + _GROUP)
 
     def conditional(self, options: Options) -> Piece:
         self.result.beyond_re = True
@@ -242,18 +285,64 @@ class _Translator(Brackets):
             elif name != "DEFINE":
                 self.referred_names.add(name)
             condition = f"({name})"
-        source, lengths, _ = self.alternatives(options)
+        body, lengths, _ = self.alternatives(options)
         self.closed()
         if len(lengths) > (1 if condition == "(DEFINE)" else 2):
             raise PatternError("conditional group contains more than two branches")
-        return Piece(f"(?{condition}{source})", None)
+        return Piece(f"(?{condition}{body.source})", None, size=body.size + _GROUP, accepts=body.accepts)
 
     def verb(self) -> Piece:
         name, _, _ = self.until(")").partition(":")
+        self.result.beyond_re = True
+        if name == "ACCEPT":
+            return Piece(f"(?P<{_ACCEPTED}>)", 0, repeatable=False, accepts=True)
         if name not in _VERBS:
             raise PatternError("(*VERB) not recognized")
-        self.result.beyond_re = True
         return Piece(_VERBS[name], 0, repeatable=False)
+
+
+def _sequence(pieces: list[Piece]) -> Piece:
+    """Join the pieces of a branch. What follows an ``(*ACCEPT)`` counts only if the match did not come by it."""
+    source, accepts = "", False
+    for piece in reversed(pieces):
+        source = piece.source + (_unless_accepted(source) if piece.accepts and source else source)
+        accepts = accepts or piece.accepts
+    lengths = [piece.length for piece in pieces]
+    return Piece(
+        source,
+        None if accepts or None in lengths else sum(length for length in lengths if length is not None),
+        paths=min(prod(piece.paths for piece in pieces), _MOST_PATHS),
+        size=sum(piece.size for piece in pieces),
+        shortest=0 if accepts else sum(piece.shortest for piece in pieces),
+        accepts=accepts,
+    )
+
+
+def _either(branches: list[Piece]) -> Piece:
+    return Piece(
+        "|".join(branch.source for branch in branches),
+        _common([branch.length for branch in branches]),
+        paths=min(sum(branch.paths for branch in branches), _MOST_PATHS),
+        size=sum(branch.size + _ALTERNATIVE for branch in branches),
+        shortest=min(branch.shortest for branch in branches),
+        accepts=any(branch.accepts for branch in branches),
+    )
+
+
+def _unless_accepted(source: str) -> str:
+    return f"(?({_ACCEPTED})|{_grouped(source)})"
+
+
+def _grouped(source: str) -> str:
+    return source if _is_single(source) else f"(?:{source})"
+
+
+def _repeated_size(piece: Piece, low: int, high: int | None) -> int:
+    """Return about how many bytes PCRE compiles a repetition to: it copies a group as often as it may match."""
+    if piece.length == 1 and piece.paths == 1 and piece.size <= _CLASS:
+        return piece.size + 2 * _COUNT
+    copies = max(low, 1) if high is None else max(high, 1)
+    return min(piece.size * copies + (_GROUP * (copies - low) if high is not None else 0), 2 * LARGEST)
 
 
 def _switched(options: Options, match: re.Match[str]) -> Options:
@@ -266,5 +355,5 @@ def _common(lengths: list[int | None]) -> int | None:
 
 
 def _is_single(source: str) -> bool:
-    """Whether a repetition put behind would mean the whole of it."""
+    """Return whether a repetition that follows would apply to the whole of it."""
     return len(source) == 1 or (len(source) == 2 and source[0] == "\\") or (source[:1] in "[(" and source[-1:] in "])")

@@ -101,7 +101,7 @@ class Connection:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise ClientDisconnected("the client left within its answer") from error
+            raise ClientDisconnected("the client disconnected within its answer") from error
 
     def _answer_next(self) -> bool:
         """Read one request and answer it. Return False if the connection is to end."""

@@ -123,7 +123,7 @@ class Source:
         return True
 
     def head(self) -> bytes | None:
-        """Return the next request's head, or None if the client left between two requests. Raise MalformedRequest."""
+        """Return the next request's head, or None if no other came. Raise MalformedRequest."""
         searched = 0
         while True:
             if self.buffer:
@@ -141,13 +141,13 @@ class Source:
                 searched = max(0, len(self.buffer) - 3)
             if not self.fill():
                 if self.buffer:
-                    raise ClientDisconnected("the client left within a request head")
+                    raise ClientDisconnected("the client disconnected within a request head")
                 return None
 
     def take(self, size: int) -> bytes:
         """Return between 1 and ``size`` bytes. Raise ClientDisconnected."""
         if not self.buffer and not self.fill():
-            raise ClientDisconnected("the client left within a request body")
+            raise ClientDisconnected("the client disconnected within a request body")
         if len(self.buffer) <= size:
             data, self.buffer = self.buffer, b""
         else:
@@ -158,7 +158,7 @@ class Source:
         """Return the next line with its end. Raise ClientDisconnected, or MalformedRequest above ``limit`` bytes."""
         while (end := self.buffer.find(b"\n")) < 0 and len(self.buffer) <= limit:
             if not self.fill():
-                raise ClientDisconnected("the client left within a request body")
+                raise ClientDisconnected("the client disconnected within a request body")
         if end < 0 or end >= limit:
             raise MalformedRequest("line too long in a chunked body")
         line, self.buffer = self.buffer[: end + 1], self.buffer[end + 1 :]

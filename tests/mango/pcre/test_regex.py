@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from couchfake import CouchFake
 from couchfake.mango.pcre import regex
-from couchfake.mango.pcre.regex import is_valid_pattern, regex_test
+from couchfake.mango.pcre.regex import is_valid_pattern, regex_test, unlimited_length
+from couchfake.mango.pcre.translate import translate
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,11 @@ from couchfake.mango.pcre.regex import is_valid_pattern, regex_test
         "(?(1)a|b|c)(d)",
         "\\k<none>",
         "(?5)",
+        "(a{65535}){65535}",  # larger than 64 KB when compiled
+        "((((a|b){20}){20}){20})",
+        "(" * 5000 + "a" + ")" * 5000,
+        "a" * 40_000,
+        "\\1(*ACCEPT)",
     ],
 )
 def test_what_pcre_refuses_is_no_pattern(pattern: str) -> None:
@@ -75,6 +88,11 @@ def test_what_pcre_refuses_is_no_pattern(pattern: str) -> None:
         ("(?<=ab|c)d", "cd"),
         ("a(?#comment)b", "ab"),
         ("(*UTF8)^.$", "ä"),
+        ("\\8\\9", "89"),  # no such groups: the digits themselves
+        ("(*ACCEPT)a", "b"),
+        ("a(*ACCEPT)b", "ac"),
+        ("(a(*ACCEPT)b)c", "ad"),
+        ("(?:a(*ACCEPT)b)+c", "a"),
         ("日", "日本"),
     ],
 )
@@ -96,6 +114,8 @@ def test_a_pattern_means_what_it_means_to_pcre(pattern: str, text: str) -> None:
         ("\\Qa.b\\E", "axb"),
         ("\\d", "٣"),
         ("(?m)^$", "a\n"),
+        ("x(*ACCEPT)|c", "ab"),
+        ("(a(*ACCEPT)b)c", "b"),
     ],
 )
 def test_a_pattern_does_not_match_what_pcre_would_not(pattern: str, text: str) -> None:
@@ -119,3 +139,64 @@ def test_a_runaway_pattern_ends_and_is_no_match(monkeypatch: pytest.MonkeyPatch)
     assert not any(test("aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk! " * 3) for _ in range(50))
     assert time.monotonic() - started < 10
     assert test("word word(12")
+
+
+def test_the_engine_without_a_limit_is_used_only_where_the_steps_are_bounded() -> None:
+    def longest(pattern: str) -> int:
+        return unlimited_length(translate(pattern))
+
+    assert longest("foo") > 100_000
+    assert 100 < longest("^[a-z]+$") < 1000
+    for pattern in ("(a|aa)+$", "^(a|a)*$", "(a|b|ab)*c", "((a|aa){8}){4}c", "(a*){3}b", "a*a*b", "(a)\\1", "(a?b?)*c"):
+        assert longest(pattern) < 41, pattern
+
+
+def patterns() -> st.SearchStrategy[str]:
+    atoms = st.sampled_from(["a", "b", "[ab]", ".", "a?", "ab"])
+    loops = st.sampled_from(["*", "+", "?", "{2}", "{0,3}", "{8}", "{3,}", "*?", "++"])
+    return st.recursive(
+        atoms,
+        lambda inner: st.one_of(
+            st.builds("({}){}".format, inner, loops),
+            st.builds("(?:{}|{}){}".format, inner, inner, loops),
+            st.builds("({}|{})".format, inner, inner),
+            st.builds("{}{}".format, inner, inner),
+        ),
+        max_leaves=12,
+    )
+
+
+@settings(max_examples=200, deadline=timedelta(seconds=20))
+@given(patterns(), st.sampled_from(["", "c", "$", "(?!a)c"]), st.sampled_from(["a" * 40 + "b", "ab" * 200, "a" * 5000]))
+def test_every_pattern_is_answered_within_the_limit(pattern: str, end: str, text: str) -> None:
+    if is_valid_pattern(pattern + end):
+        regex_test(pattern + end)(text)
+
+
+def test_other_requests_are_served_while_a_pattern_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regex, "SECONDS_FOR_ONE", 3.0)
+    searching = threading.Event()
+    limited_search = regex._limited_search
+
+    def announced(compiled: Any) -> regex.Search:
+        search = limited_search(compiled)
+
+        def run(text: str) -> object | None:
+            searching.set()
+            return search(text)
+
+        return run
+
+    monkeypatch.setattr(regex, "_limited_search", announced)
+    fake = CouchFake()
+    db = f"{fake.url}db"
+    with fake.session() as session:
+        session.put(db)
+        session.put(f"{db}/a", json={"s": "a" * 40 + "b"})
+        query = {"selector": {"s": {"$regex": "(a|aa)+$"}}}
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(session.post, f"{db}/_find", json=query)
+            assert searching.wait(10)
+            assert session.get(f"{db}/a").status_code == 200
+            assert not found.done()
+            assert found.result().json()["docs"] == []

@@ -1,4 +1,4 @@
-"""CouchFake behind its socket: rough clients, open feeds, and the end of the server."""
+"""CouchFake on its socket: disconnecting clients, open feeds, and stopping the server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_feeds_of_twenty_clients_get_each_change_and_end_with_the_server(fake: C
     assert {json.loads(next(feed))["id"] for feed in lines} == {"doc"}
     fake.stop()
     for answer, feed in zip(answers, lines, strict=True):
-        with contextlib.suppress(requests.exceptions.ChunkedEncodingError):  # its last word may be lost
+        with contextlib.suppress(requests.exceptions.ChunkedEncodingError):  # the last line may be lost
             assert list(feed) == []
         answer.close()
 

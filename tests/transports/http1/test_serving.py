@@ -24,7 +24,7 @@ class Application:
     """Answers with what it read; keeps the environment of each request."""
 
     def __init__(self) -> None:
-        self.seen: list[dict[str, Any]] = []
+        self.environs: list[dict[str, Any]] = []
         self.bodies: list[bytes] = []
         self.failures: list[BaseException] = []
         self.changed = threading.Condition()
@@ -33,7 +33,7 @@ class Application:
         self.answers: dict[str, Any] = {"/feed": self.feed, "/unread": self.unread}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        self.seen.append(environ)
+        self.environs.append(environ)
         answer = self.answers.get(environ["PATH_INFO"], self.echo)
         return answer(environ, start_response)
 
@@ -101,7 +101,7 @@ def wire(server: Server) -> Iterator[socket.socket]:
 
 
 def everything(sock: socket.socket) -> bytes:
-    """What the server says until it closes."""
+    """Return what the server sends until it closes."""
     pieces = []
     while piece := sock.recv(65536):
         pieces.append(piece)
@@ -109,7 +109,7 @@ def everything(sock: socket.socket) -> bytes:
 
 
 class OneReader(io.BufferedReader):
-    """What several http.client.HTTPResponse read from, one after the other."""
+    """A file that several http.client.HTTPResponse read from, one after the other."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock.makefile("rb", buffering=0))
@@ -136,7 +136,7 @@ def test_it_answers_and_keeps_the_connection(server: Server, application: Applic
         client.trust_env = False
         assert client.put(server.url + "/a", data=b"one").content == b"one"
         assert client.put(server.url + "/b", data=b"two").content == b"two"
-    first, second = application.seen
+    first, second = application.environs
     assert first["REMOTE_PORT"] == second["REMOTE_PORT"]
     assert first["SERVER_PORT"] == str(server.port)
 
@@ -145,24 +145,24 @@ def test_the_target_is_kept_as_it_was_sent(wire: socket.socket, application: App
     target = b'/db/a%2Fb%c3%a4/\xc3\xa4|"<>\\^`{}[]?x=%22;y=\xff'
     wire.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     everything(wire)
-    seen = application.seen[0]
-    assert seen["REQUEST_URI"] == '/db/a%2Fb%c3%a4/\xc3\xa4|"<>\\^`{}[]?x=%22;y=\xff'
-    assert seen["PATH_INFO"] == '/db/a/b\xc3\xa4/\xc3\xa4|"<>\\^`{}[]'
-    assert seen["QUERY_STRING"] == "x=%22;y=\xff"
+    environ = application.environs[0]
+    assert environ["REQUEST_URI"] == '/db/a%2Fb%c3%a4/\xc3\xa4|"<>\\^`{}[]?x=%22;y=\xff'
+    assert environ["PATH_INFO"] == '/db/a/b\xc3\xa4/\xc3\xa4|"<>\\^`{}[]'
+    assert environ["QUERY_STRING"] == "x=%22;y=\xff"
 
 
 def test_an_absolute_target_is_what_it_points_to(wire: socket.socket, application: Application) -> None:
     wire.sendall(b"GET http://user:pw@host:1/db?x=1 HTTP/1.1\r\n\r\n")
     wire.sendall(b"GET http://host HTTP/1.1\r\n\r\nOPTIONS * HTTP/1.1\r\n\r\n")
     answers(wire, 3)
-    assert [seen["REQUEST_URI"] for seen in application.seen] == ["/db?x=1", "/", "*"]
+    assert [environ["REQUEST_URI"] for environ in application.environs] == ["/db?x=1", "/", "*"]
 
 
 @pytest.mark.parametrize("method", ["COPY", "FOO", "get", "X-Y", "CONNECT", "TRACE", "PROPFIND"])
 def test_methods_have_any_name(method: str, wire: socket.socket, application: Application) -> None:
     wire.sendall(method.encode() + b" /db HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert everything(wire).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert application.seen[0]["REQUEST_METHOD"] == method
+    assert application.environs[0]["REQUEST_METHOD"] == method
 
 
 @pytest.mark.parametrize(
@@ -201,19 +201,19 @@ def test_malformed_requests_get_an_empty_400_and_the_end(
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"Content-Length: 0\r\nConnection: close" in head
     assert body == b""
-    assert application.seen == []
+    assert application.environs == []
 
 
 def test_long_lines_within_the_limit_pass(wire: socket.socket, application: Application) -> None:
     wire.sendall(b"GET /" + b"a" * 7000 + b" HTTP/1.1\r\nX-Long: " + b"y" * 6000 + b"\r\n\r\n")
     assert answers(wire, 1)[0][0] == 200
-    assert len(application.seen[0]["HTTP_X_LONG"]) == 6000
+    assert len(application.environs[0]["HTTP_X_LONG"]) == 6000
 
 
 def test_bare_line_feeds_and_stray_line_ends_are_understood(wire: socket.socket, application: Application) -> None:
     wire.sendall(b"\r\n\r\nGET /a HTTP/1.1\nHost: h\n\n\r\nGET /b HTTP/1.1\r\n\r\n")
     assert [status for status, _, _ in answers(wire, 2)] == [200, 200]
-    assert [seen["PATH_INFO"] for seen in application.seen] == ["/a", "/b"]
+    assert [environ["PATH_INFO"] for environ in application.environs] == ["/a", "/b"]
 
 
 def test_headers_arrive_as_wsgi_says(wire: socket.socket, application: Application) -> None:
@@ -222,15 +222,15 @@ def test_headers_arrive_as_wsgi_says(wire: socket.socket, application: Applicati
         b"Content-Type: text/plain\r\nX-Latin: \xe4\r\nX_Auth: forged\r\nX-Trim: \t x  \r\n\r\n"
     )
     answers(wire, 1)
-    seen = application.seen[0]
-    assert seen["HTTP_HOST"] == "h"
-    assert seen["HTTP_X_EMPTY"] == ""
-    assert seen["HTTP_X_TWO"] == "a,b"
-    assert seen["HTTP_COOKIE"] == "a=1; b=2"
-    assert seen["CONTENT_TYPE"] == "text/plain"
-    assert seen["HTTP_X_LATIN"] == "\xe4"
-    assert seen["HTTP_X_TRIM"] == "x"
-    assert "HTTP_X_AUTH" not in seen
+    environ = application.environs[0]
+    assert environ["HTTP_HOST"] == "h"
+    assert environ["HTTP_X_EMPTY"] == ""
+    assert environ["HTTP_X_TWO"] == "a,b"
+    assert environ["HTTP_COOKIE"] == "a=1; b=2"
+    assert environ["CONTENT_TYPE"] == "text/plain"
+    assert environ["HTTP_X_LATIN"] == "\xe4"
+    assert environ["HTTP_X_TRIM"] == "x"
+    assert "HTTP_X_AUTH" not in environ
 
 
 def test_pipelined_requests_are_answered_in_order(wire: socket.socket, application: Application) -> None:
@@ -241,7 +241,7 @@ def test_pipelined_requests_are_answered_in_order(wire: socket.socket, applicati
     )
     assert [body for _, _, body in answers(wire, 3)] == [b"one", b"two", b""]
     assert wire.recv(1) == b""
-    assert [seen["PATH_INFO"] for seen in application.seen] == ["/1", "/2", "/3"]
+    assert [environ["PATH_INFO"] for environ in application.environs] == ["/1", "/2", "/3"]
 
 
 def test_a_request_may_come_in_single_bytes(wire: socket.socket) -> None:
@@ -306,19 +306,19 @@ def test_bodies_over_the_limit_are_refused(framing: bytes, application: Applicat
         assert everything(wire).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_client_is_told_to_continue_when_its_body_is_wanted(wire: socket.socket) -> None:
+def test_a_client_gets_100_continue_when_its_body_is_read(wire: socket.socket) -> None:
     wire.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n")
     assert wire.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
     wire.sendall(b"abc")
     assert answers(wire, 1)[0][2] == b"abc"
 
 
-def test_a_client_whose_body_is_not_wanted_is_not_told_to_continue(wire: socket.socket) -> None:
+def test_a_client_whose_body_is_not_read_gets_no_100_continue(wire: socket.socket) -> None:
     wire.sendall(b"PUT /unread HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
     assert everything(wire).startswith(b"HTTP/1.1 401 ")
 
 
-def test_other_expectations_do_not_matter(wire: socket.socket) -> None:
+def test_other_expectations_are_ignored(wire: socket.socket) -> None:
     wire.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\nExpect: the-unexpected\r\n\r\nabc")
     assert answers(wire, 1)[0][2] == b"abc"
 
@@ -445,7 +445,7 @@ def test_a_failing_application_is_a_500_and_the_server_lives(
     assert "the application failed at GET /fail" in caplog.text
 
 
-def test_a_stream_that_fails_half_way_is_seen_to_be_cut(
+def test_a_stream_that_fails_half_way_is_visibly_cut_off(
     server: Server, application: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
@@ -540,12 +540,12 @@ def test_a_wildcard_address_has_a_url_that_clients_can_use(application: Applicat
         assert requests.get(server.url, timeout=5).status_code == 200
 
 
-def test_each_answer_is_told_to_the_log(application: Application) -> None:
-    told: list[Access] = []
-    with Server(application, log=told.append) as server:
+def test_each_answer_is_logged(application: Application) -> None:
+    logged: list[Access] = []
+    with Server(application, log=logged.append) as server:
         requests.put(server.url + "/db/a%2Fb?x=1", data=b"abc", timeout=5)
         requests.get(server.url + "/unread", timeout=5)
-    assert [(entry.method, entry.target, entry.status, entry.size) for entry in told] == [
+    assert [(entry.method, entry.target, entry.status, entry.size) for entry in logged] == [
         ("PUT", "/db/a%2Fb?x=1", 200, 3),
         ("GET", "/unread", 401, 2),
     ]

@@ -18,17 +18,17 @@ from couchfake.transports.in_process.adapter import BASE_URL, session
 
 
 class Recorder:
-    """An application that keeps what it was asked and answers as it is told."""
+    """An application that records the environment of its last request and gives a prepared answer."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, Any] = {}
+        self.environ: dict[str, Any] = {}
         self.body = b""
         self.status = "200 OK"
         self.headers: list[tuple[str, str]] = [("Content-Type", "application/json")]
         self.answer: Any = [b'{"ok":true}']
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        self.seen = environ
+        self.environ = environ
         self.body = environ["wsgi.input"].read()
         start_response(self.status, self.headers)
         return self.answer(environ) if callable(self.answer) else self.answer
@@ -58,9 +58,9 @@ def test_an_answer_looks_as_over_a_socket(application: Recorder, client: request
 
 def test_the_path_keeps_its_escapes(application: Recorder, client: requests.Session) -> None:
     client.get(BASE_URL + "/db/a%2Fb%20c/d?key=%22x%22")
-    assert application.seen["REQUEST_URI"] == "/db/a%2Fb%20c/d?key=%22x%22"
-    assert application.seen["PATH_INFO"] == "/db/a/b c/d"
-    assert application.seen["QUERY_STRING"] == "key=%22x%22"
+    assert application.environ["REQUEST_URI"] == "/db/a%2Fb%20c/d?key=%22x%22"
+    assert application.environ["PATH_INFO"] == "/db/a/b c/d"
+    assert application.environ["QUERY_STRING"] == "key=%22x%22"
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ def test_an_invalid_header_is_refused_as_by_requests(client: requests.Session) -
 def test_headers_and_login_arrive(application: Recorder, client: requests.Session) -> None:
     client.auth = ("adm", "pass")
     client.get(BASE_URL + "/", headers={"X-Couch-Full-Commit": "true", "Content-Type": "text/plain"})
-    assert application.seen["HTTP_X_COUCH_FULL_COMMIT"] == "true"
-    assert application.seen["CONTENT_TYPE"] == "text/plain"
-    assert application.seen["HTTP_AUTHORIZATION"] == "Basic YWRtOnBhc3M="
-    assert application.seen["HTTP_HOST"] == "couchfake.invalid"
+    assert application.environ["HTTP_X_COUCH_FULL_COMMIT"] == "true"
+    assert application.environ["CONTENT_TYPE"] == "text/plain"
+    assert application.environ["HTTP_AUTHORIZATION"] == "Basic YWRtOnBhc3M="
+    assert application.environ["HTTP_HOST"] == "couchfake.invalid"
 
 
 def test_a_login_in_the_url_is_used(application: Recorder, client: requests.Session) -> None:
     client.get("http://adm:pass@couchfake.invalid/db")
-    assert application.seen["HTTP_AUTHORIZATION"] == "Basic YWRtOnBhc3M="
-    assert application.seen["REQUEST_URI"] == "/db"
-    assert application.seen["HTTP_HOST"] == "couchfake.invalid"
+    assert application.environ["HTTP_AUTHORIZATION"] == "Basic YWRtOnBhc3M="
+    assert application.environ["REQUEST_URI"] == "/db"
+    assert application.environ["HTTP_HOST"] == "couchfake.invalid"
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,12 @@ def test_bodies_of_every_kind_arrive(body: Any, application: Recorder, client: r
     assert application.body == (b"some=bytes" if isinstance(body, list) else b"some bytes")
 
 
-def test_a_file_is_sent_from_where_it_stands(application: Recorder, client: requests.Session) -> None:
+def test_a_file_is_sent_from_its_current_position(application: Recorder, client: requests.Session) -> None:
     file = io.BytesIO(b"0123456789")
     file.seek(4)
     client.put(BASE_URL + "/db/doc", data=file)
     assert application.body == b"456789"
-    assert application.seen["CONTENT_LENGTH"] == "6"
+    assert application.environ["CONTENT_LENGTH"] == "6"
 
 
 def test_a_failing_generator_fails_the_request_and_writes_nothing(client: requests.Session) -> None:
@@ -186,7 +186,7 @@ def test_cookies_are_kept_and_sent_back(application: Recorder, client: requests.
     assert answer.cookies.get_dict() == {"AuthSession": "abc", "b": "2"}
     application.headers = []
     client.get(BASE_URL + "/db")
-    assert application.seen["HTTP_COOKIE"] in ("AuthSession=abc; b=2", "b=2; AuthSession=abc")
+    assert application.environ["HTTP_COOKIE"] in ("AuthSession=abc; b=2", "b=2; AuthSession=abc")
 
 
 def test_an_expired_cookie_is_dropped(application: Recorder, client: requests.Session) -> None:
@@ -196,7 +196,7 @@ def test_an_expired_cookie_is_dropped(application: Recorder, client: requests.Se
     client.delete(BASE_URL + "/_session")
     application.headers = []
     client.get(BASE_URL + "/db")
-    assert "HTTP_COOKIE" not in application.seen
+    assert "HTTP_COOKIE" not in application.environ
 
 
 def test_redirects_are_followed(client: requests.Session, application: Recorder) -> None:
@@ -338,7 +338,7 @@ def test_raw_is_a_file(application: Recorder, client: requests.Session) -> None:
         assert answer.raw.read() == b"e\ntwo\nthree\nfour"
 
 
-def test_an_error_in_the_application_comes_out_as_itself(application: Recorder, client: requests.Session) -> None:
+def test_an_error_in_the_application_is_raised_unchanged(application: Recorder, client: requests.Session) -> None:
     def failing(environ: dict[str, Any]) -> Iterator[bytes]:
         yield b"begun"
         raise ZeroDivisionError
@@ -348,7 +348,7 @@ def test_an_error_in_the_application_comes_out_as_itself(application: Recorder, 
         client.get(BASE_URL + "/")
 
 
-def test_other_hosts_are_reached_as_ever(client: requests.Session) -> None:
+def test_other_hosts_are_reached_over_the_network(client: requests.Session) -> None:
     with pytest.raises(requests.ConnectionError):
         client.get("http://127.0.0.1:1/")
 
@@ -358,4 +358,4 @@ def test_two_sessions_share_an_application_but_no_cookies(application: Recorder,
     client.get(BASE_URL + "/")
     with session(application) as other:
         other.get(BASE_URL + "/")
-        assert "HTTP_COOKIE" not in application.seen
+        assert "HTTP_COOKIE" not in application.environ

@@ -1,0 +1,107 @@
+"""Options of ``couchfake serve`` for tests in other languages."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from couchfake.cli import main
+
+from .test_cli import Served
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    started: list[Served] = []
+
+    def serves(*arguments: str) -> Served:
+        started.append(Served(*arguments))
+        return started[-1]
+
+    yield serves
+    for each in started:
+        each.kill()
+
+
+def get(url: str) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, timeout=30)
+
+
+def test_files_say_that_it_answers_and_where(serve: Serve, tmp_path: Path) -> None:
+    served = serve("--url-file", str(tmp_path / "url"), "--ready-file", str(tmp_path / "ready"))
+    assert (tmp_path / "url").read_text("utf-8") == served.url + "\n"
+    assert (tmp_path / "ready").read_bytes() == b""
+    assert get(served.url).status_code == 200
+
+
+def test_a_file_that_cannot_be_written_is_one_line(serve: Serve, tmp_path: Path) -> None:
+    served = serve("--url-file", str(tmp_path / "no" / "url"))
+    _, err = served.process.communicate(timeout=30)
+    assert served.process.returncode == 1
+    assert err.startswith("couchfake: cannot write ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "local.ini",
+            "; a comment\n[uuids]\nalgorithm = utc_random ; another\n",
+        ),
+        ("local.json", '{"uuids": {"algorithm": "utc_random", "max_count": 7}}'),
+    ],
+)
+def test_settings_are_read_from_a_file(serve: Serve, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    served = serve("--config", str(tmp_path / name))
+    assert get(served.url + "_node/_local/_config/uuids/algorithm").json() == "utc_random"
+    if name.endswith("json"):
+        assert get(served.url + "_node/_local/_config/uuids/max_count").json() == "7"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("key = value\n", ":1: expected a [section], or key = value"),
+        ("[couchdb]\nnonsense\n", ":2: expected a [section], or key = value"),
+        ('{"couchdb": ', ":1: not JSON: "),
+        ('{"couchdb": 5}', "the section 'couchdb' is to be an object of keys and values"),
+        (None, ": No such file or directory"),
+    ],
+)
+def test_a_wrong_settings_file_is_one_line_that_names_the_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, message: str
+) -> None:
+    path = tmp_path / "settings"
+    if text is not None:
+        path.write_text(text, "utf-8")
+    assert main(["serve", "--config", str(path)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"couchfake: {path}")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_requests_are_logged_as_json(serve: Serve) -> None:
+    served = serve("--json")
+    get(served.url + "_all_dbs?source=http://adm:pass@host/")
+    _, _, err = served.end(signal.SIGTERM)
+    [line] = [json.loads(each) for each in err.splitlines()]
+    assert line.keys() == {"client", "method", "target", "status", "size", "milliseconds"}
+    assert (line["method"], line["status"]) == ("GET", 200)
+    assert "pass@" not in line["target"]
+
+
+def test_the_test_kit_is_served_where_it_is_asked_for(serve: Serve) -> None:
+    assert get(serve("--control").url + "_couchfake/clock").json()["frozen"] is False
+    assert get(serve().url + "_couchfake/clock").status_code == 404
