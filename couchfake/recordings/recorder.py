@@ -88,27 +88,38 @@ class Recorder:
         response: http.client.HTTPResponse,
         request: tuple[str, str, Headers, bytes],
     ) -> Iterator[bytes]:
-        received = []
-        complete = False
+        received: list[bytes] = []
+        recorded = False
         self._open.add(connection)
         try:
             yield b""  # sends the head: a feed may have nothing to send yet
             while chunk := response.read1(65536):
                 received.append(chunk)
+                if response.length == 0:  # the client has the whole answer with this chunk, and may ask again
+                    recorded = self._record_answer(request, response, received)
                 yield chunk
-            complete = not self._closed
+            if not recorded:
+                recorded = self._record_answer(request, response, received)
+        except CONNECTION_ERRORS:
+            if not self._closed:
+                raise
         finally:
             self._open.discard(connection)
             connection.close()
-            reply = Reply(response.status, response.getheaders(), b"".join(received))
-            self._record(Exchange(*request, reply) if complete else None)
-
-    def _record(self, exchange: Exchange | None) -> None:
-        with self._lock:
-            if exchange is None:
+            if not recorded:
                 self.skipped += 1
-            else:
-                self.transcript.add(exchange)
+
+    def _record_answer(
+        self, request: tuple[str, str, Headers, bytes], response: http.client.HTTPResponse, received: list[bytes]
+    ) -> bool:
+        if self._closed:
+            return False
+        self._record(Exchange(*request, Reply(response.status, response.getheaders(), b"".join(received))))
+        return True
+
+    def _record(self, exchange: Exchange) -> None:
+        with self._lock:
+            self.transcript.add(exchange)
 
     def close(self) -> None:
         """End the answers that are still being passed on."""

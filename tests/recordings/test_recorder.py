@@ -112,14 +112,29 @@ def test_passwords_in_the_configuration_are_not_recorded(recorder: Recorder, pro
 def test_a_feed_passes_line_by_line_and_is_recorded_at_its_end(recorder: Recorder, proxy: str) -> None:
     requests.put(proxy + "db", timeout=10)
     requests.put(proxy + "db/a", json={}, timeout=10)
-    feed = {"feed": "continuous", "limit": 2, "heartbeat": 10000}
-    with requests.get(proxy + "db/_changes", params=feed, stream=True, timeout=10) as answer:
-        lines = answer.iter_lines(chunk_size=1)
+    feed = proxy + "db/_changes?feed=continuous&limit=2&heartbeat=10000"
+    with requests.get(feed, stream=True, timeout=10) as answer:
+        lines = filter(None, answer.iter_lines(chunk_size=1))  # heartbeats are blank
         assert json.loads(next(lines))["id"] == "a"
         requests.put(proxy + "db/b", json={}, timeout=10)
         assert json.loads(next(lines))["id"] == "b"
         assert "last_seq" in json.loads(next(lines))
-    assert steps_of(recorder)[-1]["response"]["kind"] == "jsonlines"
+        assert list(lines) == []
+    feeds = [step for step in steps_of(recorder) if "feed=continuous" in step["request"]["path"]]
+    assert [step["response"]["kind"] for step in feeds] == ["jsonlines"]
+
+
+def test_an_answer_that_the_client_does_not_read_to_its_end_is_counted_and_not_recorded(
+    recorder: Recorder, proxy: str
+) -> None:
+    requests.put(proxy + "db", timeout=10)
+    requests.put(proxy + "db/a", json={}, timeout=10)
+    with requests.get(proxy + "db/_changes?feed=continuous&heartbeat=60000", stream=True, timeout=10) as answer:
+        lines = filter(None, answer.iter_lines(chunk_size=1))
+        next(lines)
+        recorder.close()
+        assert list(lines) == []
+    assert (len(steps_of(recorder)), recorder.skipped) == (2, 1)
 
 
 def test_a_server_that_does_not_answer_is_a_502(recorder: Recorder, proxy: str, upstream: CouchFake) -> None:
