@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
+from couchfake.recordings.check import Check
 from couchfake.recordings.shipped import load_area
+from couchfake.recordings.target import Target
 
 
 def test_a_served_fake_agrees_with_what_was_recorded(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,3 +137,27 @@ def test_a_wrong_url_is_one_line(wrong: str, capsys: pytest.CaptureFixture[str])
 def test_a_login_that_is_not_an_admins_is_one_line(served: CouchFake, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", served.url.replace("//", "//adm:wrong@")]) == 1
     assert "needs an admin's name and password" in capsys.readouterr().err
+
+
+def pausing(reason: str) -> dict[str, Any]:
+    path = "/t-pause/_changes?feed=longpoll&since=now&timeout=300"
+    anything: dict[str, Any] = {"status": 200, "headers": {}, "kind": "json", "body": {"$any": "anything"}}
+    created = {"status": 201, "headers": {}, "kind": "json", "body": {"ok": True}}
+    missing = {"status": 404, "headers": {}, "kind": "json", "body": {"error": "not_found", "reason": reason}}
+    steps = [
+        {"request": {"method": "PUT", "path": "/t-pause"}, "response": created},
+        {"request": {"method": "GET", "path": path}, "response": anything},
+        {"request": {"method": "GET", "path": "/t-pause/x"}, "response": missing},
+    ]
+    return {"name": "pause", "databases": ["t-pause"], "steps": steps}
+
+
+@pytest.mark.parametrize(("reason", "timeouts"), [("missing", ["20"]), ("gone", ["20", "300"])])
+def test_pauses_are_kept_only_where_an_answer_differs_without_them(
+    served: CouchFake, url: str, reason: str, timeouts: list[str]
+) -> None:
+    check = Check(Target(url), ["bulk"], "")
+    check.areas = {"pauses": [pausing(reason)]}
+    result = next(check.run())
+    assert result.agrees == (reason == "missing")
+    assert [each.query["timeout"] for each in served.requests.to("GET", "/t-pause/_changes")] == timeouts
