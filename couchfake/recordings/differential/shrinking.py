@@ -35,12 +35,19 @@ class _Shrinking:
     def leave_out_steps(self) -> None:
         size = len(self.best.steps) - 1
         while size:
-            start = 0
-            while start + size < len(self.best.steps):  # the last step is the one that differs
-                rest = self.best.steps[:start] + self.best.steps[start + size :]
-                if not self._keeps(rest):
-                    start += size
-            size //= 2
+            smaller = self._leave_out(size)
+            if size == 1 and not smaller:  # one that was needed may not be, once others are gone
+                break
+            size = max(1, size // 2)
+
+    def _leave_out(self, size: int) -> bool:
+        before = len(self.best.steps)
+        start = 0
+        while start + size < len(self.best.steps):  # the last step is the one that differs
+            rest = self.best.steps[:start] + self.best.steps[start + size :]
+            if not self._keeps(rest):
+                start += size
+        return len(self.best.steps) < before
 
     def simplify(self) -> bool:
         """Try each smaller form of each step. Return True if one was kept."""
@@ -68,7 +75,7 @@ class _Shrinking:
 
 
 def smaller_requests(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Generate the requests with one parameter, header or part of the JSON body less."""
+    """Generate the requests with one parameter, header or part of the JSON body less, or with an empty body."""
     path, _, query = request["path"].partition("?")
     pairs = query.split("&") if query else []
     for number in range(len(pairs)):
@@ -76,6 +83,9 @@ def smaller_requests(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**request, "path": f"{path}?{rest}" if rest else path}
     for name in request.get("headers", {}):
         yield {**request, "headers": {key: value for key, value in request["headers"].items() if key != name}}
+    for data in ("body", "base64"):
+        if request.get(data):
+            yield {**request, data: ""}
     if "json" in request:
         for value in smaller_values(request["json"]):
             yield {**request, "json": value}
