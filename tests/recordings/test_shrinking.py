@@ -39,6 +39,15 @@ def test_a_step_that_is_needed_only_by_another_goes_with_it() -> None:
     assert paths(shrink(divergence([step("/a"), step("/b"), step("/last")]), play)) == ["/last"]
 
 
+def test_a_step_that_only_a_member_needs_goes_with_the_member() -> None:
+    def play(steps: list[dict[str, Any]]) -> Divergence | None:
+        first_is_needed = "_rev" in steps[-1]["request"]["json"]
+        return None if first_is_needed and len(steps) == 1 else divergence(steps)
+
+    found = shrink(divergence([step("/a"), step("/last", json={"_rev": "1-a"})]), play)
+    assert paths(found) == ["/last"] and found.steps[0]["request"]["json"] == {}
+
+
 def test_another_difference_does_not_take_its_place() -> None:
     def play(steps: list[dict[str, Any]]) -> Divergence | None:
         return divergence(steps, "/n: want 1, got 2" if len(steps) > 1 else "status: want 200, got 404 b'x'")

@@ -13,7 +13,7 @@ Play = Callable[[list[Step]], "Divergence | None"]
 """Plays steps and returns the divergence, if there is one."""
 
 
-def shrink(found: Divergence, play: Play, limit: int = 400) -> Divergence:
+def shrink(found: Divergence, play: Play, limit: int = 500) -> Divergence:
     """Return the smallest divergence of the same kind that is found with at most ``limit`` plays.
 
     Leave out steps, the longest runs first; then members of bodies, headers and parameters, one by one. The kind (the
@@ -22,7 +22,7 @@ def shrink(found: Divergence, play: Play, limit: int = 400) -> Divergence:
     shrinking = _Shrinking(found, play, limit)
     shrinking.leave_out_steps()
     while shrinking.simplify():
-        pass
+        shrinking.leave_out_steps()
     return shrinking.best
 
 
