@@ -9,7 +9,7 @@ from typing import Any
 
 from couchfake.recordings.comparison import Reply
 from couchfake.recordings.ownership import databases_in_the_way, refuse_to_overwrite, settings_kept
-from couchfake.recordings.pauses import without_pauses
+from couchfake.recordings.pauses import settling_time, without_pauses
 from couchfake.recordings.player import Played, play
 from couchfake.recordings.results import AreaResult
 from couchfake.recordings.senders import Headers, Sender
@@ -42,8 +42,15 @@ class Check:
     ``areas`` names areas, all by default; ``chosen`` is part of the scenarios' names.
     """
 
-    def __init__(self, target: Target, areas: Iterable[str] = (), chosen: str = "") -> None:
+    def __init__(
+        self,
+        target: Target,
+        areas: Iterable[str] = (),
+        chosen: str = "",
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self.target = target
+        self._sleep = sleep
         names = list(areas) or area_names()
         unknown = sorted(set(names) - set(area_names()))
         if unknown:
@@ -92,6 +99,7 @@ class Check:
         hurried = without_pauses(scenario)
         if hurried is not None:
             steps = list(play(hurried, send, self.target.user))
+            self._sleep(settling_time(scenario))
             if all(step.grade == "exact" for step in steps):
                 return steps
         return list(play(scenario, send, self.target.user))

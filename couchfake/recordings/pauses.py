@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TIMEOUT = re.compile(r"\btimeout=\d+")
+_TIMEOUT = re.compile(r"\btimeout=(\d+)")
 SHORT = 20
 """Milliseconds of a shortened pause."""
 
 
 def without_pauses(scenario: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the scenario with its pauses shortened, None if it has none.
-
-    None too if it changes the configuration: what a server does in the background follows that after a time, and would
-    reach into what is played next.
-    """
-    if any(_writes_configuration(step["request"]) for step in scenario["steps"]):
-        return None
+    """Return the scenario with its pauses shortened, None if it has none."""
     steps = [_hurried(step) if _is_pause(step) else step for step in scenario["steps"]]
     return None if steps == scenario["steps"] else {**scenario, "steps": steps}
+
+
+def settling_time(scenario: dict[str, Any]) -> float:
+    """Return how many seconds to wait after a scenario that was played without its pauses.
+
+    That is its longest pause if it changes the configuration, which a server may follow in the background, and 0 if it
+    does not.
+    """
+    if not any(_writes_configuration(step["request"]) for step in scenario["steps"]):
+        return 0
+    found = [_TIMEOUT.search(step["request"]["path"]) for step in scenario["steps"] if _is_pause(step)]
+    return max((int(match[1]) for match in found if match), default=0) / 1000
 
 
 def _writes_configuration(request: dict[str, Any]) -> bool:

@@ -107,9 +107,7 @@ def _items(differences: Iterable[Difference]) -> Iterable[str]:
         )
 
 
-_HEADS = "".join(
-    f"<th scope='col'>{name}</th>" for name in ("Area", "Scenarios that agree", "Steps", "Status", "Body", "Exact")
-)
+_HEADS = "".join(f"<th scope='col'>{name}</th>" for name in ("Area", "Scenarios", "Steps", "Status", "Body", "Exact"))
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --paper: #fff; --line: #d9dde2; --soft: #f4f6f8; --link: #0b5cad;
   --good: #157347; --fair: #8a5a00; --bad: #b42318; }

@@ -156,8 +156,22 @@ def pausing(reason: str) -> dict[str, Any]:
 def test_pauses_are_kept_only_where_an_answer_differs_without_them(
     served: CouchFake, url: str, reason: str, timeouts: list[str]
 ) -> None:
-    check = Check(Target(url), ["bulk"], "")
+    slept: list[float] = []
+    check = Check(Target(url), ["bulk"], sleep=slept.append)
     check.areas = {"pauses": [pausing(reason)]}
     result = next(check.run())
+    assert not any(slept)
     assert result.agrees == (reason == "missing")
     assert [each.query["timeout"] for each in served.requests.to("GET", "/t-pause/_changes")] == timeouts
+
+
+def test_a_server_settles_after_its_configuration_was_changed_without_pauses(url: str) -> None:
+    scenario = pausing("missing")
+    path = "/_node/_local/_config/couch_peruser/q"
+    changed: dict[str, Any] = {"status": 404, "headers": {}, "kind": "json", "body": {"$any": "anything"}}
+    scenario["steps"].append({"request": {"method": "DELETE", "path": path}, "response": changed})
+    slept: list[float] = []
+    check = Check(Target(url), ["bulk"], sleep=slept.append)
+    check.areas = {"pauses": [scenario]}
+    list(check.run())
+    assert slept == [0.3]
