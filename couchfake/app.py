@@ -6,17 +6,19 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
 from couchfake.auth.context import SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
 from couchfake.auth.passwords import hash_admin
-from couchfake.clock import Clock
+from couchfake.clock import Clock, Signal
 from couchfake.config import Config
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
@@ -51,16 +53,17 @@ class CouchFake:
     """A CouchDB 3.5 in memory.
 
     ``admins``: server admins and their passwords; without any, everybody is admin. ``config``: other settings, by
-    section and key. ``clock()`` returns seconds since 1970 and ``uuids()`` ids of documents; pass them for a test that
-    needs the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
+    section and key. ``clock``: a datetime at which the clock is frozen, or a function that returns seconds since 1970.
+    ``uuids``: a seed for the ids that the server generates, or a function that returns one. Pass both for a test that
+    needs the same answers each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
     """
 
     def __init__(
         self,
         admins: Mapping[str, str] | None = None,
         js_engine: str | None = None,
-        clock: Callable[[], float] | None = None,
-        uuids: Callable[[], str] | None = None,
+        clock: Callable[[], float] | datetime | None = None,
+        uuids: Callable[[], str] | int | None = None,
         config: Mapping[str, Mapping[str, str]] | None = None,
         seed: str | Path | None = None,
     ) -> None:
@@ -69,11 +72,15 @@ class CouchFake:
             settings["admins"] = {**settings.get("admins", {}), **admins}
         self._settings = settings
         self._js_engine = js_engine
-        self.clock = Clock(clock)
+        self.clock = Clock(None if isinstance(clock, datetime) else clock)
+        if isinstance(clock, datetime):
+            self.clock.freeze(clock)
         self.requests = RequestLog()
-        self.faults = Faults()
+        self.faults = Faults(lambda seconds: Signal(self.clock).wait(seconds))
         self.open_feeds = OpenFeeds()
         self.function_log = FunctionLog()
+        self.outgoing: HTTPAdapter | None = None
+        """How replications reach other servers, if not directly; a network of the test kit sets it."""
         self._uuids = uuids
         self._seed = seed
         self._hosts = {HOST}
@@ -96,6 +103,7 @@ class CouchFake:
         node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), query_server, self._make_services)
         node.create_system_databases()
         users.add_auth_ddoc(node.database(users.DB_NAME))
+        node.replication_limit = self.faults.replication_limit
         self._snapshots = SnapshotStack([self._save_clock, *parts_of(node)])
         return node
 
@@ -115,6 +123,8 @@ class CouchFake:
         """
         opened = requests.Session()
         opened.trust_env = False
+        if self.outgoing is not None:
+            opened.mount("http://", self.outgoing)
         for host in {*self._hosts, *self._listening_hosts()}:
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened
