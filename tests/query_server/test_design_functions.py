@@ -207,7 +207,7 @@ def test_an_error_about_a_document_that_is_not_there_says_so(functions: Function
     ("source", "answer"),
     [
         ("'text'", (500, "compilation_error", "Expression does not eval to a function. ('text')")),
-        ("", (404, "not_found", "missing function")),
+        ("", (404, "not_found", "missing shows function s on design doc _design/d")),
     ],
 )
 def test_what_is_no_function(functions: Functions, source: str, answer: tuple[int, str, str]) -> None:

@@ -21,11 +21,12 @@ import quickjs
 
 from couchfake.query_server.engines.engine import (
     MEMORY_LIMIT,
+    ScriptBusy,
     ScriptCrashed,
     ScriptLost,
     ScriptTimeout,
 )
-from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool
+from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool, Withdrawn
 from couchfake.query_server.prelude import quickjs_prelude
 
 SCRIPT_STACK = STACK_SIZE * 3 // 4
@@ -56,8 +57,8 @@ class Spares:
             self._contexts.append((context, dispatch))
 
     def fill(self) -> None:
-        """Make one context if some are missing."""
-        if self._process == os.getpid() and len(self._contexts) < SPARE_CONTEXTS:
+        """Make the contexts that are missing."""
+        while self._process == os.getpid() and len(self._contexts) < SPARE_CONTEXTS:
             self._contexts.append(self._make())
 
     def _make(self) -> tuple[Any, Any]:
@@ -80,13 +81,13 @@ class QuickJSEngine:
 
     def __init__(self) -> None:
         self.spares = spares(utc=bool(time.timezone or time.daylight))
-        self.pool = ThreadPool("couchfake-quickjs", when_idle=self.spares.fill)
+        self.pool = ThreadPool("couchfake-quickjs", prepare=self.spares.fill)
         self.running: set[Any] = set()  # contexts
         self._memory = 0
         self._lock = threading.Lock()
 
-    def new_script(self) -> QuickJSScript:
-        return QuickJSScript(self)
+    def new_script(self, patience: float | None = None) -> QuickJSScript:
+        return QuickJSScript(self, patience)
 
     def memory(self) -> int:
         return self._memory
@@ -110,12 +111,14 @@ def starve(context: Any) -> None:
 class QuickJSScript:
     """A QuickJS runtime with the prelude in it, made by the first call."""
 
-    def __init__(self, engine: QuickJSEngine) -> None:
+    def __init__(self, engine: QuickJSEngine, patience: float | None) -> None:
         self._engine = engine
+        self._patience = patience
         self._strand = Strand(engine.pool)
         self._process = os.getpid()
         self._context: Any = None
         self._dispatch: Any = None
+        self._running: Any = None  # the context that runs a call
         self._limit = 0.0
         self._closed = False
         self._unused = True
@@ -132,7 +135,9 @@ class QuickJSScript:
 
         def result() -> str:
             try:
-                return task.wait(timeout, self._give_up)
+                return task.wait(timeout, self._give_up, self._patience)
+            except Withdrawn:
+                raise ScriptBusy(command) from None
             except Overdue:
                 raise ScriptTimeout(command) from None
             except PoolClosed:
@@ -147,10 +152,9 @@ class QuickJSScript:
             self._engine.spares.put(context, dispatch)
 
     def _give_up(self) -> None:
-        context = self._context
         self._drop()
-        if context is not None:
-            starve(context)
+        if self._running is not None:
+            starve(self._running)
 
     def _drop(self) -> None:
         self._closed = True
@@ -172,6 +176,7 @@ class QuickJSScript:
             context.set_time_limit(limit)
             self._limit = limit
         start = time.monotonic()
+        self._running = context
         self._engine.running.add(context)
         try:
             answer = dispatch(part, command, *arguments)
@@ -184,6 +189,7 @@ class QuickJSScript:
                 raise ScriptTimeout(command) from error
             raise ScriptCrashed("memory" if "memory" in str(error) else "stack") from error
         finally:
+            self._running = None
             self._engine.running.discard(context)
         if not isinstance(answer, str):  # out of memory while it said that it is out of memory
             self._drop()
