@@ -14,6 +14,7 @@ from typing import Any
 from couchfake.values.json import dumps as dumps_deep
 from couchfake.values.json import loads as loads_exactly
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each call
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 LEVELS = ("info", "error")
@@ -40,7 +41,7 @@ def _whole_characters(text: str) -> str:
 def dumps(value: Any) -> str:
     """Return JSON for a script, in ASCII unless it nests very deeply."""
     try:
-        return json.dumps(value, separators=(",", ":"))
+        return _encode(value)
     except RecursionError:
         return _LONE_SURROGATE.sub("\ufffd", dumps_deep(value))
 

@@ -103,9 +103,21 @@ class QuickJSEngine:
 
 
 def starve(context: Any) -> None:
-    """Make a running script fail at its next allocation or call, which is what another thread can do to it."""
+    """Make a running script fail at its next allocation or call, which is what another thread can do to it.
+
+    A script may catch that error and go on. QuickJS's own limit of time ends it then, with an error that cannot be
+    caught. Making that error takes some memory and stack: the script gets them back after a second.
+    """
     context.set_memory_limit(1)
     context.set_max_stack_size(1)
+    relief = threading.Timer(1, _relieve, (context,))
+    relief.daemon = True
+    relief.start()
+
+
+def _relieve(context: Any) -> None:
+    context.set_memory_limit(MEMORY_LIMIT)
+    context.set_max_stack_size(SCRIPT_STACK)
 
 
 class QuickJSScript:
