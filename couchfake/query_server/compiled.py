@@ -53,7 +53,7 @@ class CompiledFunction:
 
     @property
     def memory(self) -> int:
-        """The bytes that the script was last seen to hold."""
+        """The bytes that the script holds, as last measured."""
         script = self._script
         return 0 if script is None else script.memory
 
@@ -112,7 +112,7 @@ class CompiledFunction:
                 raise self._failed(error) from error
 
     def _replace(self, script: Script) -> None:
-        """Let the next call compile the function again, unless another call has seen to that."""
+        """Let the next call compile the function again, unless another call has done so already."""
         with self._compiling:
             if self._script is script:
                 self._script = None

@@ -38,7 +38,7 @@ class MapSession:
 
     @property
     def memory(self) -> int:
-        """The bytes that the session's scripts were last seen to hold."""
+        """The bytes that the session's scripts hold, as last measured."""
         return sum(function.memory for function in self._functions)
 
     def open(self) -> None:

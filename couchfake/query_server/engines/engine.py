@@ -40,7 +40,7 @@ class Script(Protocol):
     """One JavaScript world with the prelude in it."""
 
     memory: int
-    """Bytes that the script held when they were last counted; 0 if it is small."""
+    """The bytes that the script holds, as last measured; 0 if it is small."""
 
     def call(self, timeout: float, part: str, command: str, *arguments: str) -> str:
         """Return the answer's JSON text. Raise ScriptError after ``timeout`` seconds, or if the script fails."""

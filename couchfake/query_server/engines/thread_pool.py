@@ -81,7 +81,7 @@ class Task(Generic[_T]):
         self._worker = worker
         try:
             self._result = work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, wait() raises it in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - wait() raises it in the caller's thread
             self._error = error
         finally:
             self._work = None
@@ -170,8 +170,8 @@ class Strand:
     def run(self, worker: _Worker) -> bool:
         """Run what is queued. Return False if the worker's task was abandoned meanwhile.
 
-        Whoever waits for a task wakes up when ``done`` is released. That comes last, so that the woken thread finds the
-        interpreter free.
+        Releasing ``done`` wakes the thread that waits for the task. It is the last step, so that the interpreter is
+        free by then.
         """
         while True:
             with self._lock:

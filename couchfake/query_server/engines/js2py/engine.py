@@ -1,6 +1,6 @@
 """The engine in pure Python: js2py, in a process of its own, which is killed when a call's time is up.
 
-All scripts of an engine share the process. When it ends they are lost, and compiled again by whoever needs them. Each
+All scripts of an engine share the process. When it ends they are lost, and compiled again when they are needed. Each
 request has a number, which its answer repeats; a process that writes anything else is killed.
 """
 

@@ -36,7 +36,7 @@ def install(number: Any, script_math: Any) -> None:
 
 
 def as_float(value: float) -> float:
-    """The double that a number of js2py, which may be a large int, stands for."""
+    """Return a number of js2py, which may be a large int, as the double that it is in JavaScript."""
     try:
         return float(value)
     except OverflowError:
@@ -184,7 +184,7 @@ def _whole(number: int, radix: int) -> str:
 
 
 def _fraction(number: float, half_step: float, radix: int) -> str:
-    """The digits behind the point, as many as tell the number from its neighbours."""
+    """Return the digits after the point, as many as distinguish the number from its neighbours."""
     rest, step = Fraction(number), Fraction(half_step)
     digits = ""
     while rest and rest >= step:
