@@ -36,7 +36,7 @@ _STATUS = {
 
 
 def protocol_error(name: Any, reason: Any) -> CouchError:
-    """Return the error of that name. Reasons that are not strings are written in Erlang's notation, as on the server."""
+    """Return the error of that name. Reasons other than strings are in Erlang's notation, as on the server."""
     if not isinstance(name, str):
         name = format_term(name)
     if reason is not None and not isinstance(reason, str):
@@ -59,5 +59,5 @@ def as_crash(error: CouchError) -> CouchError:
 
 
 def clause_error(clause: str, value: Any) -> CouchError:
-    """Return the error of the real server's code if no case matches: ``case_clause`` and the value, in Erlang's notation."""
+    """Return the real server's error if no case matches: ``case_clause`` and the value in Erlang's notation."""
     return Crash(clause, format_term(value))

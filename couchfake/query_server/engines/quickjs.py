@@ -3,8 +3,9 @@
 Each script is a QuickJS runtime of its own, which runs on one thread of the engine's pool at a time. Limits are
 QuickJS's own for memory and stack. The limit of time counts the processor time of the thread that runs the script:
 QuickJS itself can only read the clock of the whole process, so its own limit is set so high that other busy threads
-cannot reach it, and the thread that waits for the answer watches the clock of the script's thread. That also ends the wait for native calls,
-which QuickJS cannot interrupt: such a call is abandoned with its thread, and ends with its next allocation.
+cannot reach it, and the thread that waits for the answer watches the clock of the script's thread. That also ends the
+wait for native calls, which QuickJS cannot interrupt: such a call is abandoned with its thread, and ends with its next
+allocation.
 """
 
 from __future__ import annotations
