@@ -16,13 +16,13 @@ from couchfake.query_server import ENGINE_NAMES, KNOWN_GAPS, EngineUnavailable, 
 from couchfake.query_server.engines.thread_pool import Strand, ThreadPool, Withdrawn
 
 
-def test_quickjs_is_the_engine_where_none_is_named() -> None:
+def test_quickjs_is_the_default_engine() -> None:
     server = QueryServer()
     assert server.engine_name == "quickjs"
     server.close()
 
 
-def test_an_unknown_engine_is_refused_with_the_names_that_there_are() -> None:
+def test_an_unknown_engine_is_refused_with_the_known_names() -> None:
     with pytest.raises(EngineUnavailable, match=r"'v8': choose one of quickjs, js2py"):
         choose_engine("v8")
 

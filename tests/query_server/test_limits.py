@@ -105,7 +105,7 @@ NATIVES = [
 
 
 @pytest.mark.parametrize("body", NATIVES)
-def test_native_calls_that_cannot_be_interrupted_hold_nobody_up(
+def test_native_calls_that_cannot_be_interrupted_do_not_block_the_next_request(
     map_docs: Map, settings: dict[tuple[str, str], str], engine_name: str, body: str
 ) -> None:
     if engine_name == "js2py":
@@ -117,7 +117,7 @@ def test_native_calls_that_cannot_be_interrupted_hold_nobody_up(
     assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
 
 
-def test_a_script_that_runs_does_not_hold_up_others(engine_name: str) -> None:
+def test_a_running_script_does_not_block_others(engine_name: str) -> None:
     if engine_name == "js2py":
         pytest.skip("js2py runs one call at a time")
     server = QueryServer(engine_name)
