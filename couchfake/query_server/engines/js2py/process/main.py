@@ -41,7 +41,7 @@ def limit_memory(size: int) -> None:
 
 
 def refuse(event: str, arguments: Any) -> None:
-    """The audit hook. The events are constants of its code, so that there is no list that a script could empty."""
+    """The audit hook. The events are constants of its code, because a script could empty a list."""
     if event.startswith(
         (
             "open", "os.", "subprocess.", "socket.", "shutil.", "ctypes.", "import", "pty.", "tempfile.", "sqlite3.",

@@ -117,7 +117,7 @@ def _round(value: Any) -> Any:
 
 def _value(this: Any, name: str) -> float:
     if this.Class != "Number":
-        raise MakeError("TypeError", f"Number.prototype.{name} called on what is no number")
+        raise MakeError("TypeError", f"Number.prototype.{name} called on a value that is not a number")
     return as_float(this.to_number().value)
 
 
