@@ -92,7 +92,11 @@ class Hooks:
         if is_replicator_database(database.name):
             self._replicator_documents.after_doc_update(database, edits)
         elif database.name == users.db_name(self._config):
-            self._user_databases.after_doc_update(database, edits)
+            self._user_databases.after_doc_update(edits)
+
+    def after_write(self, database: Database) -> None:
+        if self._user_databases.enabled and database.name == users.db_name(self._config):
+            self._user_databases.follow_pending(database)
 
     # Databases
 

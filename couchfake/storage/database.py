@@ -62,7 +62,13 @@ class DocumentHooks(Protocol):
         """Return whether interactive edits cut histories at the database's ``revs_limit``."""
 
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
-        """Note what was written or purged, under the lock. Called again if it was interrupted."""
+        """Note what was written or purged, under the lock. Called again if it was interrupted.
+
+        Take no lock here that anybody holds while taking a database's lock.
+        """
+
+    def after_write(self, database: Database) -> None:
+        """Do what follows from ``after_doc_update`` without the lock. Called once a write has released it."""
 
 
 class Database:

@@ -57,6 +57,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
         with database.lock:
             database.require_open()
             outcomes = _write(database, edits, new_edits, verdicts)
+    database.hooks.after_write(database)
     return outcomes
 
 

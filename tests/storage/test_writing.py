@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from couchfake.errors import CouchError, Forbidden, MissingStub
@@ -315,3 +321,36 @@ def test_a_local_document_takes_no_revision_of_another_kind(store: Store) -> Non
 def test_local_and_other_documents_fit_into_one_request(store: Store) -> None:
     outcomes = store.bulk({"_id": "_local/l"}, {"_id": "a"})
     assert outcomes == ["0-1", "1-967a00dff5e02add41819138abb3284d"]
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """Return the number of lines of Python that a piece of work runs."""
+    lines = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(None)
+    return lines
+
+
+@pytest.mark.parametrize("above", [["aa"], []], ids=["one root", "many roots"])
+def test_a_leaf_is_added_to_ten_thousand_with_little_more_work_than_to_a_hundred(
+    store: Store, above: list[str]
+) -> None:
+    work = {}
+    leaves = 0
+    for size in (100, 10_000):
+        for number in range(leaves, size):
+            store.replicate("a", 1 + len(above), f"{number * 7919 % 10_007:032x}", *above)
+        leaves = size
+        new = f"{'77' if size == 100 else '88'}{5000:030x}"
+        work[size] = lines_run(partial(store.replicate, "a", 1 + len(above), new, *above))
+    assert len(store.leaves("a")) == 10_002
+    assert work[10_000] < 2 * work[100]
