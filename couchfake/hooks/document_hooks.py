@@ -86,8 +86,10 @@ class Hooks:
         return self._config[STEM_INTERACTIVE_UPDATES]
 
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
-        if any(edit.id.startswith("_design/") for edit in edits):
-            validation.forget_validators(database)
+        for edit in edits:
+            if edit.id.startswith("_design/"):
+                validation.forget_validators(database)
+                break
         self.after_database_event(database.name, "updated")
         if is_replicator_database(database.name):
             self._replicator_documents.after_doc_update(database, edits)

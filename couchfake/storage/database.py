@@ -286,7 +286,7 @@ class Database:
     def changing(self, docid: str) -> DocumentEntry | None:
         """Return the entry of a document that is about to change, to be stored with ``add_entry``.
 
-        It is a copy if a snapshot holds the present entry.
+        It is a copy if a snapshot has the present entry.
         """
         entry = self.entries.get(docid)
         if entry is None or not self.journals or docid in self.journals[-1].entries:
@@ -364,6 +364,7 @@ class Database:
         self, requests: list[tuple[str, list[RevisionId]]], transaction: Transaction
     ) -> dict[str, list[RevisionId]]:
         purged: dict[str, list[RevisionId]] = {}
+        transaction.note_purges()
         for docid, revs in requests:
             transaction.note(docid, self.entries.get(docid))
             entry = self.changing(docid)

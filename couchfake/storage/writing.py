@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -33,12 +32,18 @@ from couchfake.values.integers import read_integer
 _INTEGER = re.compile(rb"[+-]?[0-9]+")
 
 
-@dataclass
 class _Task:
     """An edit on its way, with what has become of it."""
 
-    edit: Edit
-    outcome: Outcome | None = None
+    __slots__ = ("edit", "outcome")
+
+    def __init__(self, edit: Edit) -> None:
+        self.edit = edit
+        self.outcome: Outcome | None = None
+
+
+def _docid(task: _Task) -> str:
+    return task.edit.id
 
 
 def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool = True) -> list[Outcome]:
@@ -68,7 +73,7 @@ def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts:
     stored: list[_Task] = []
     for task in tasks:
         (local if task.edit.id.startswith("_local/") else stored).append(task)
-    stored.sort(key=lambda task: task.edit.id)
+    stored.sort(key=_docid)
     if _must_prepare(database, stored):
         prepare = _prepare_edit if new_edits else _prepare_replicated
         for task in stored:
@@ -82,7 +87,7 @@ def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts:
     known = len(database.entries)
     transaction = database.begin(list(edits))
     try:
-        for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
+        for docid, bucket in groupby([task for task in stored if task.outcome is None], _docid):
             _merge_bucket(database, docid, list(bucket), new_edits, full, transaction)
         for task in local:
             transaction.note_local(task.edit.id, database.local_documents.get(task.edit.id))
@@ -122,9 +127,11 @@ def _outcome(task: _Task) -> Outcome:
 
 
 def _must_prepare(database: Database, tasks: list[_Task]) -> bool:
-    return any(
-        task.edit.inputs or task.edit.attachments or task.edit.id.startswith("_design/") for task in tasks
-    ) or database.hooks.has_validators(database)
+    for task in tasks:
+        edit = task.edit
+        if edit.inputs or edit.attachments or edit.id.startswith("_design/"):
+            return True
+    return database.hooks.has_validators(database)
 
 
 class Verdicts:
@@ -132,6 +139,8 @@ class Verdicts:
 
     A verdict holds as long as the design documents and the security object stay as they were.
     """
+
+    __slots__ = ("_database", "_given", "_user", "missing")
 
     def __init__(self, database: Database, user: Any) -> None:
         self._database = database
@@ -255,10 +264,9 @@ def _merge_bucket(
     transaction: Transaction,
 ) -> None:
     """Merge all edits of one document. Together they take one sequence."""
-    transaction.note(docid, database.entries.get(docid))
-    entry = database.changing(docid)
-    if entry is None:
-        entry = DocumentEntry(docid)
+    entry = database.entries.get(docid)
+    transaction.note(docid, entry)
+    entry = DocumentEntry(docid) if entry is None else database.changing(docid) or entry
     seq = database.update_seq + 1
     size = entry.size()
     grown = False
@@ -275,7 +283,10 @@ def _merge_bucket(
         if entry.tree.exceeds(limit) and (not new_edits or database.hooks.stem_interactive_updates()):
             entry.tree.stem(limit)
         database.add_entry(entry)
-        database.resize(entry.size() - size, sum(len(task.edit.encoded()) for task in bucket) + WRITE_OVERHEAD)
+        written = WRITE_OVERHEAD
+        for task in bucket:
+            written += len(task.edit.encoded())
+        database.resize(entry.size() - size, written)
         database.touch(entry)
         database.count(entry, entry.deleted)
 
