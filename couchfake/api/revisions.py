@@ -27,7 +27,7 @@ def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
 
 
 def _asked_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
-    """The same, where the server breaks on what is no list of strings (or lists, which it takes for strings)."""
+    """The same, but the server crashes on anything but a list of strings (or lists, which it takes for strings)."""
     request.require_json_type()
     for revs in request.json_object().values():
         if not isinstance(revs, list) or not all(isinstance(rev, str | list) for rev in revs):

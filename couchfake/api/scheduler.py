@@ -57,7 +57,7 @@ def _list_docs(request: Request, name: str | None) -> Response:
         raise QueryParseError(f"States must be one or more of [{','.join(STATES)}]")
     options = of_query(request.parameters.pairs)
     documents = request.node.replications.documents(name)
-    total = len(documents)  # of all of them, whatever states are asked for
+    total = len(documents)  # of all of them, also with ``states``
     if options.descending:
         documents.reverse()
     documents = [each for each in documents if not wanted or each["state"] in wanted]

@@ -32,7 +32,7 @@ Visible = Callable[[DocumentEntry, Revision], Revision]
 
 
 class DocumentHooks(Protocol):
-    """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
+    """What runs before and after writes and reads. Each may raise a CouchError, which refuses the one edit."""
 
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         """Look at, or change, an edit before anything else (hashing of passwords)."""
@@ -50,13 +50,13 @@ class DocumentHooks(Protocol):
         """Run the validation functions, or the checks of a design document."""
 
     def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
-        """Asked before a document is shown: the revision to show, or a CouchError."""
+        """Return the revision to show to a user. Raise a CouchError if the user may not see the document."""
 
     def reader(self, database: Database, user: Any) -> Visible | None:
-        """``after_doc_read`` for many documents; None where the user sees them all as they are."""
+        """Return ``after_doc_read`` for many documents; None if the user sees them all as they are."""
 
     def max_partition_size(self) -> int:
-        """In bytes; 0 or less where partitions may grow without limit."""
+        """Return the limit in bytes; 0 or less if there is none."""
 
     def stem_interactive_updates(self) -> bool:
         """Return whether interactive edits cut histories at the database's ``revs_limit``."""
@@ -239,7 +239,7 @@ class Database:
             raise NotFound("Database does not exist.")
 
     def close(self) -> None:
-        """The database was deleted: wake everybody who waits for its changes."""
+        """Mark the database as deleted and wake all feeds that wait for its changes."""
         with self.lock:
             self.closed = True
             self.changed.notify_all()
@@ -269,7 +269,7 @@ class Database:
         return self.update_seq, self.external_size, self.appended
 
     def restore(self, numbers: tuple[int, int, int], local: Mapping[str, LocalDocument | None]) -> None:
-        """Put counters and local documents back, and make all that follows from the entries anew."""
+        """Put counters and local documents back, and derive the rest from the entries again."""
         self.update_seq, self.external_size, self.appended = numbers
         entries = list(self.entries.values())
         self.by_seq = SortedDict({entry.seq: entry for entry in entries})

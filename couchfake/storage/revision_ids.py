@@ -1,7 +1,7 @@
 """Revision ids: ``N-hash`` in texts, a generation and bytes inside.
 
-A hash of 32 hex digits stands for 16 bytes, any other text for itself; that is how ids are compared where two
-revisions compete. So a text of just 16 characters comes back as 32 hex digits, as on the real server.
+A hash of 32 hex digits is kept as 16 bytes, any other string as its UTF-8 bytes; ids are compared in this form. So a
+string of 16 characters comes back as 32 hex digits, as on the real server.
 Source: ``couch_doc:parse_rev/1``.
 """
 
@@ -15,7 +15,7 @@ RevisionId = tuple[int, bytes]
 
 
 def parse_hash(text: str) -> bytes:
-    """The bytes of a revision's hash; ``ValueError`` for 32 characters (UTF-8 bytes) that are no hex number."""
+    """Return the bytes of a revision's hash. Raise ValueError for 32 UTF-8 bytes that are not hex digits."""
     raw = text.encode("utf-8")
     if len(raw) != 32:
         return raw
@@ -31,7 +31,7 @@ def format_hash(raw: bytes) -> str:
 
 
 def parse_rev(text: Any) -> RevisionId:
-    """``"3-abc"`` as ``(3, b"abc")``; a BadRequest "Invalid rev format" for what is no revision."""
+    """Parse ``"3-abc"`` to ``(3, b"abc")``. Raise BadRequest "Invalid rev format" if it is not a revision."""
     if isinstance(text, str):
         generation, dash, rest = text.partition("-")
         if dash and (generation.isascii() and generation.lstrip("+").isdigit()):

@@ -22,12 +22,12 @@ _NODE = b"couchfake@127.0.0.1"
 _HEAD = b"\x83l\x00\x00\x00\x01h\x03d" + struct.pack(">H", len(_NODE)) + _NODE
 _RANGE = b"l\x00\x00\x00\x02a\x00n\x04\x00\xff\xff\xff\xffj"
 _EMPTY_LIST = b"\x83j"
-# The number may be left out, and quotes around all of it count for nothing.
+# The number is optional, and quotes around the whole are ignored.
 _TEXT = re.compile(r'"?(?:[0-9]+-)?(.*?)"?', re.DOTALL)
 
 
 class SequenceFormat:
-    """Packs and unpacks the sequences of one database, told by its ``uuid`` (32 hex digits)."""
+    """Packs and unpacks the sequences of the database with this ``uuid`` (32 hex digits)."""
 
     __slots__ = ("_head", "_prefix", "_tail", "_text_head", "_text_tail")
 

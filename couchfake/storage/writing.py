@@ -3,7 +3,7 @@
 An interactive edit must extend a leaf, else it conflicts; a replicated one is always taken in. Documents of one
 request get their sequences in the order of their ids. Where a validation function, an attachment or a design
 document is in play every edit of the request is looked at first ("prepared"), and only then the edits are merged;
-without them a parent that nobody knows is no conflict for a document that is not there. Source: ``couch_db``,
+without them an unknown parent is not a conflict for a document that does not exist. Source: ``couch_db``,
 ``couch_db_updater``; CouchDB documentation, "Replication and conflict model".
 """
 
@@ -299,7 +299,7 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, fill: Fil
         if start != 0 or edit.deleted:
             task.outcome = Conflict()
             return False
-        # A deleted document that is written anew goes on from its tombstone.
+        # A deleted document that is created again continues from its tombstone.
         start, ids = entry.winner.pos, [entry.winner.id]
         hashed = [None] * len(hashed)
     parent = (start, ids[0]) if ids else None
@@ -347,7 +347,7 @@ def _filler(database: Database, edit: Edit, seq: int, transaction: Transaction) 
 
 
 def _write_local(database: Database, task: _Task) -> None:
-    """Local documents never conflict: the new revision is one more than the one that was named, whatever is there."""
+    """Local documents never conflict: the new revision is one more than the revision that was named."""
     edit = task.edit
     if edit.deleted:
         database.put_local(edit.id, None)

@@ -291,7 +291,7 @@ _Placed: TypeAlias = tuple[list[bytes], list[Row]]
 class _Changes:
     """What one update has gathered: for each document its rows in each tree, None where it has none (any more).
 
-    ``before``: the rows it begins with; ``stale``: documents to be mapped whatever their sequence.
+    ``before``: the rows it begins with; ``stale``: documents to be mapped regardless of their sequence.
     """
 
     def __init__(self, before: Snapshot, stale: frozenset[str]) -> None:

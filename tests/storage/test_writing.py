@@ -55,7 +55,7 @@ def test_deleting_what_was_never_there_makes_a_tombstone_of_its_own(store: Store
     assert store.counts() == (0, 1)
 
 
-def test_a_deleted_document_that_is_written_anew_goes_on_from_its_tombstone(store: Store) -> None:
+def test_a_deleted_document_that_is_created_again_continues_from_its_tombstone(store: Store) -> None:
     tombstone = store.delete("a", store.put("a", x=1))
     revived = store.put("a", x=1)
     assert revived.startswith("3-")
@@ -91,7 +91,7 @@ def test_a_losing_branch_can_be_edited(store: Store) -> None:
     assert store.leaves("a") == [longer, "2-cc"]
 
 
-def test_a_parent_that_nobody_knows_is_no_conflict_for_a_document_that_is_not_there(store: Store) -> None:
+def test_an_unknown_parent_is_not_a_conflict_for_a_document_that_does_not_exist(store: Store) -> None:
     rev = store.put("a", "1-abc", x=1)
     assert rev.startswith("2-")
     assert store.history("a") == [rev, "1-abc"]
@@ -232,7 +232,7 @@ def test_a_database_that_was_deleted_takes_nothing(store: Store) -> None:
     assert caught.value.status == 404
 
 
-def test_others_are_told_of_what_was_written_but_not_of_conflicts_alone(store: Store) -> None:
+def test_hooks_are_called_for_what_was_written_but_not_for_conflicts_alone(store: Store) -> None:
     store.put("a")
     store.put("a")
     assert store.hooks.written == [["a"]]
