@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.api import documents
-from couchfake.api.document_ids import require_writable
-from couchfake.api.document_queries import DocumentQuery, named_rev, read_query
+from couchfake.api.document_queries import DocumentQuery, named_rev, read_query, require_writable
 from couchfake.api.quorums import require_read_quorum, require_write_quorum, write_copies
 from couchfake.chttpd import ranges
 from couchfake.chttpd.accepting import accepted_encodings

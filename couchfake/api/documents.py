@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from couchfake.api import local_documents, multipart_documents
-from couchfake.api.document_ids import require_readable, require_writable
 from couchfake.api.document_queries import (
     DocumentQuery,
     edit_of,
     named_rev,
     read_query,
+    require_readable,
     require_revision,
+    require_writable,
 )
 from couchfake.api.quorums import require_read_quorum, write_copies
 from couchfake.chttpd import multipart

@@ -9,7 +9,6 @@ without them an unknown parent is not a conflict for a document that does not ex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
@@ -21,15 +20,12 @@ from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
-from couchfake.storage.full_partitions import check_room, full_partitions
-from couchfake.storage.revision_hash import revision_hash
-from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.partitions import check_room, full_partitions
+from couchfake.storage.revision_ids import RevisionId, revision_hash
 from couchfake.storage.revision_tree import Fill, Revision
 from couchfake.storage.sizes import WRITE_OVERHEAD
 from couchfake.storage.transaction import Transaction
-from couchfake.values.integers import read_integer
-
-_INTEGER = re.compile(rb"[+-]?[0-9]+")
+from couchfake.values.integers import INTEGER, read_integer
 
 
 class _Task:
@@ -356,9 +352,10 @@ def _write_local(database: Database, task: _Task) -> None:
     number = 0
     if edit.rev is not None:
         pos, raw = edit.rev
-        if pos != 0 or not _INTEGER.fullmatch(raw):
+        text = raw.decode("utf-8", "replace")
+        if pos != 0 or not INTEGER.fullmatch(text):
             task.outcome = CouchError(500, "error", "Invalid rev format")
             return
-        number = read_integer(raw.decode("ascii"))
+        number = read_integer(text)
     database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
     task.outcome = (0, str(number + 1).encode("ascii"))

@@ -25,7 +25,7 @@ from couchfake.storage.attachments import (
     store,
     without,
 )
-from couchfake.storage.revision_hash import revision_hash
+from couchfake.storage.revision_ids import revision_hash
 
 SETTINGS = AttachmentSettings()
 
