@@ -16,6 +16,9 @@ from couchfake import CouchFake
 
 GUIDE = Path(__file__).parents[2] / "docs" / "client"
 
+#: Pages with commands beside their Python code: the tests of the modules that they are about run them.
+ELSEWHERE = {"coming-from-couchdb-python.md", "design-documents-and-mapping.md", "tools.md"}
+
 
 def run(example: Example) -> None:
     """Run the block in a program of its own. Raise `AssertionError` with what it says if it fails."""
@@ -28,6 +31,8 @@ def run(example: Example) -> None:
 
 def blocks() -> Iterator[object]:
     for path in sorted(GUIDE.glob("*.md")):
+        if path.name in ELSEWHERE:
+            continue
         for example in Document.parse(str(path), CodeBlockParser("python", run)).examples():
             yield pytest.param(example, id=f"{path.name}:{example.line}")
 
