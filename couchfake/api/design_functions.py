@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from couchfake.api.all_docs_rows import Listing
-from couchfake.api.document_ids import require_writable
+from couchfake.api.all_docs import Listing
+from couchfake.api.document_queries import require_writable
 from couchfake.api.function_request import function_request
 from couchfake.api.views import find_ddoc, open_view
 from couchfake.auth.permissions import require_server_admin
