@@ -29,7 +29,8 @@ def plugin_page() -> str:
         *_fixtures(),
         "\n`couch_fixture` makes further fixtures:\n",
         "::: conftest_plugin.couch_fixture",
-        "\n## Options\n\nThe marker counts before the command line, that before the environment, and that before the ini file.",
+        "\n## Options\n",
+        "The marker counts before the command line, that before the environment, and that before the ini file.",
         "pytest's header shows what was chosen, and from where.\n",
         "| command line | environment | ini | |\n| --- | --- | --- | --- |",
         *(
@@ -40,8 +41,8 @@ def plugin_page() -> str:
         f"| | | `{settings.INSTALL_AS_COUCHDB}` | make `import couchdb` import `couchdb_client` |",
         "\n## The marker\n",
         "`@pytest.mark.couch(…)` takes " + ", ".join(f"`{name}`" for name in settings.MARKER_SETTINGS) + ".",
-        "Markers of a function, its class and its module add up; the closest counts. On a real server a test is skipped",
-        "whose marker has " + ", ".join(f"`{name}`" for name in settings.FAKES_ONLY) + ".",
+        "Markers of a function, its class and its module add up; the closest counts. On a real server a test is",
+        "skipped whose marker has " + ", ".join(f"`{name}`" for name in settings.FAKES_ONLY) + ".",
         "\n## Gates\n\n| gate | finds |\n| --- | --- |",
         *(f"| `{name}` | {text} |" for name, text in GATES.items()),
     ]
@@ -105,8 +106,8 @@ def control_page() -> str:
     lines = [
         "# The test kit over HTTP",
         GENERATED,
-        "`couchfake serve --control` and `CouchFake.start(control=True)` answer these requests below `/_couchfake/`. How to",
-        "use them: [Other languages](../howto/other-languages.md).\n",
+        "`couchfake serve --control` and `CouchFake.start(control=True)` answer these requests below `/_couchfake/`.",
+        "How to use them: [Other languages](../howto/other-languages.md).\n",
         "| method | path | |\n| --- | --- | --- |",
         *(f"| {each.method} | `/_couchfake/{each.path}` | {_one_line(each.description)} |" for each in operations),
         "\n`POST /_couchfake/faults` knows these faults; their arguments are those of the methods of the same name:",

@@ -174,7 +174,12 @@ class Index:
             return snapshot
         with self._updating:
             if not self._whole:  # an exception cut off the last update
-                self.snapshot, self._positions, self._draft, self._whole = self._empty(self._db), Positions(), None, True
+                self.snapshot, self._positions, self._draft, self._whole = (
+                    self._empty(self._db),
+                    Positions(),
+                    None,
+                    True,
+                )
             draft = self._draft
             before = self.snapshot if draft is None else draft.rows
             changes = _Changes(before, frozenset() if draft is None else draft.stale)

@@ -41,7 +41,10 @@ class Block:
     @property
     def is_tests(self) -> bool:
         """Whether pytest has something to collect in it."""
-        return self.language == "python" and re.search(r"^( {4})?(async )?def test_", self.source, re.MULTILINE) is not None
+        return (
+            self.language == "python"
+            and re.search(r"^( {4})?(async )?def test_", self.source, re.MULTILINE) is not None
+        )
 
     @property
     def is_program(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -23,7 +22,20 @@ from .pages import PAGES, ROOT, Block, Section, sections
 SECTIONS = sections()
 PYTEST_OPTIONS = {option(name) for name in (*OPTIONS, *FLAGS)}
 CONSOLE = ("sh", "console", "bash")
-OTHER_LANGUAGES = {"ini", "toml", "yaml", "json", "text", "js", "javascript", "java", "go", "dockerfile", "html", "mermaid"}
+OTHER_LANGUAGES = {
+    "ini",
+    "toml",
+    "yaml",
+    "json",
+    "text",
+    "js",
+    "javascript",
+    "java",
+    "go",
+    "dockerfile",
+    "html",
+    "mermaid",
+}
 """Languages of blocks that do not run; ``json`` and ``toml`` are parsed, and files of ``examples/`` compared."""
 
 
@@ -83,6 +95,8 @@ def test_a_program_runs(section: Section, block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("section", "block"), list(blocks(*CONSOLE)))
 def test_commands_have_the_options_that_are_shown(section: Section, block: Block) -> None:
+    if (block.title or "").startswith("examples/"):
+        return  # it runs as a whole
     for command in commands_in(block.source):
         words = [word for n, word in enumerate(command) if not re.match(r"[A-Z_]+=", word) or n]
         if not words:
@@ -106,13 +120,12 @@ def commands_in(source: str) -> Iterator[list[str]]:
 
 
 def check_couchfake(words: list[str]) -> None:
-    """Raise AssertionError if the command line does not know an option."""
+    """Fail if the command line does not know an option."""
+    parser = cli._parser()
     try:
-        cli._parser().parse_args([word for word in words if word != "&"])
+        parser.parse_args(words)
     except SystemExit as ended:
-        assert ended.code == 0, words
-    except argparse.ArgumentError as error:
-        raise AssertionError(words) from error
+        pytest.fail(f"couchfake {' '.join(words)}: exit status {ended.code}")
 
 
 def test_every_block_has_a_language_that_is_checked() -> None:

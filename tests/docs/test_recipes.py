@@ -21,7 +21,9 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m couchfake "$@"\n', "utf-8")
     program.chmod(0o755)
     environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, cwd=RECIPES, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment, cwd=RECIPES, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("curl"), reason="needs a shell and curl")

@@ -38,5 +38,7 @@ def test_the_transcripts_of_a_page_are_current(page: Path, ran: dict[str, str]) 
 
 
 def test_every_transcript_is_on_a_page() -> None:
-    shown = {name for page in TRANSCRIPTS.pages() for name in re.findall(r"<!-- transcript: (\w+)", page.read_text("utf-8"))}
+    shown = {
+        name for page in TRANSCRIPTS.pages() for name in re.findall(r"<!-- transcript: (\w+)", page.read_text("utf-8"))
+    }
     assert shown == set(TRANSCRIPTS.TRANSCRIPTS)
