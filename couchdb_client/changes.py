@@ -32,15 +32,13 @@ def _follow(database: Resource, options: Mapping[str, Any]) -> Generator[Change,
 
     Closing the generator closes the connection.
     """
-    prefix = b"data:" if options["feed"] == "eventsource" else b""
+    read = _read_events if options["feed"] == "eventsource" else _read_lines
     with open_feed(database, options) as body:
-        for line in body:
-            change = read_change(line, prefix)
-            if change is None:
-                continue
-            if "id" not in change:
-                body.read()  # to the end, so that the connection can be used again
-            yield change
+        for lines in body.line_batches():
+            for change in read(lines):
+                if "id" not in change:
+                    body.read()  # to the end, so that the connection can be used again
+                yield change
 
 
 def open_feed(database: Resource, options: Mapping[str, Any]) -> ResponseBody:
@@ -49,13 +47,23 @@ def open_feed(database: Resource, options: Mapping[str, Any]) -> ResponseBody:
     return body
 
 
-def read_change(line: bytes, prefix: bytes = b"") -> Change | None:
-    """Return the change in a line of a feed; None for a heartbeat, or another field of an event."""
-    text = line.strip() if prefix or len(line) < _SHORTEST else line
-    if not text.startswith(prefix) or len(text) == len(prefix):
-        return None
-    change: Change = json.decode(str(text[len(prefix) :], "utf-8"))
-    return change
+def read_change(line: bytes) -> Change | None:
+    """Return the change in a line of a continuous feed; None for a heartbeat."""
+    found = _read_lines([line])
+    return found[0] if found else None
+
+
+def _read_lines(lines: list[bytes]) -> list[Change]:
+    """Return the changes in lines of a continuous feed, decoded at once: one call for many costs less."""
+    texts = [line for line in lines if len(line) >= _SHORTEST]
+    changes: list[Change] = json.decode(f"[{str(b','.join(texts), 'utf-8')}]")
+    return changes
+
+
+def _read_events(lines: list[bytes]) -> list[Change]:
+    """Return the changes in lines of an eventsource feed, which are the fields of its events."""
+    data = [line.strip().removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")]
+    return _read_lines(data)
 
 
 def _request(database: Resource, options: Mapping[str, Any], *, decoded: bool) -> Any:

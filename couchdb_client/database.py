@@ -305,7 +305,7 @@ class Database:
         *,
         range: tuple[int, int | None] | None = None,
     ) -> Any:
-        """Return the attachment as a readable binary file, or ``default`` if there is none of that name.
+        """Return the attachment as a readable binary file, or ``default`` if it does not exist.
 
         A large one is read from the connection while you read it; close it, or use ``with``, if you do not read it to
         its end. ``range`` is a pair of the first byte and of the one after the last (None: to the end). Raise
@@ -462,9 +462,9 @@ class Database:
     ) -> mango.FindResults[Any]:
         """Return the documents that a Mango query selects, each a `Document` (or what ``wrapper`` makes of it).
 
-        These are all documents: an iterator that fetches them page by page while it is read, and a sequence for who
-        wants their number or one of them. With a ``limit``, ``skip`` or ``bookmark`` in the query they are one page of
-        the server's; the attribute ``bookmark`` marks the next.
+        The result is an iterator that fetches all documents page by page while it is read. It is also a sequence: its
+        length, an index or a slice fetches the pages that are missing. With a ``limit``, ``skip`` or ``bookmark`` in
+        the query it is one page of the server's; the attribute ``bookmark`` marks the next.
         """
         return mango.find(self.resource, mango_query, wrapper)
 

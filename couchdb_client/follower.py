@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-import urllib3.exceptions
+import requests
 
 from couchdb_client.changes import open_feed, read_change
 from couchdb_client.document import get
-from couchdb_client.errors import ResourceConflict, ServerError
+from couchdb_client.errors import CertificateError, ConnectionFailed, ServerError, TimedOut
 from couchdb_client.options import Change
 from couchdb_client.resource import Resource
 from couchdb_client.streams import ResponseBody
@@ -26,14 +26,14 @@ log = logging.getLogger("couchdb_client")
 #: Seconds before each further attempt to reach the server; the last of them is repeated.
 DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
-_FAILURES = (OSError, ServerError, urllib3.exceptions.HTTPError, ValueError)
+_FAILURES = (ConnectionFailed, TimedOut, ServerError, requests.exceptions.ProxyError)
 
 
 class Checkpoint(Protocol):
     """Where a follower notes how far it has come."""
 
     def load(self) -> Any:
-        """Return the sequence that was saved last; None if there is none."""
+        """Return the sequence that was saved last; None if none was saved."""
 
     def save(self, seq: Any) -> None:
         """Note that all changes up to ``seq`` have been handled."""
@@ -43,29 +43,30 @@ class LocalCheckpoint:
     """A checkpoint in a local document (``_local/NAME``) of the database, which is not replicated."""
 
     def __init__(self, database: Resource, name: str) -> None:
-        self._database = database
         self.docid = f"_local/{name}"
+        self._database = database
+        self._doc: dict[str, Any] | None = None
 
     def load(self) -> Any:
-        doc = get(self._database, self.docid, None, {})
-        return doc and doc.get("seq")
+        return self._read().get("seq")
 
     def save(self, seq: Any) -> None:
-        doc = get(self._database, self.docid, None, {}) or {"_id": self.docid}
+        doc = self._doc or self._read()
         doc["seq"] = seq
-        try:
-            self._database.of_document(self.docid).put_json(body=doc)
-        except ResourceConflict:
-            log.warning("the checkpoint %s is written by another program too", self.docid)
-            raise
+        doc["_rev"] = self._database.of_document(self.docid).fetch("PUT", body=doc)["rev"]
+
+    def _read(self) -> dict[str, Any]:
+        doc: dict[str, Any] = get(self._database, self.docid, None, {}) or {"_id": self.docid}
+        self._doc = doc
+        return doc
 
 
 class Follower(Iterator[Change]):
     """The changes of a database, one after the other, without end.
 
     When the feed ends or breaks, or the server answers with an error of status 500 or above, it is opened again from
-    the last change, after a pause that grows with each failure in a row (``delays``, in seconds). Errors that waiting
-    does not mend, like a missing database or missing rights, are raised.
+    the last change, after a pause that grows with each failure in a row (``delays``, in seconds). Errors that do not
+    go away by waiting, like a missing database, missing rights or a certificate that is not trusted, are raised.
 
     With a ``checkpoint``, following begins where it has been saved last (else at ``since``), and it is saved when the
     change after each ``save_every``-th is requested, and by `close`. A program that ends in between gets the changes
@@ -157,12 +158,12 @@ class Follower(Iterator[Change]):
         return change
 
     def _pause(self, exc: Exception) -> None:
-        """Wait before another attempt. Raise ``exc`` if that is of no use."""
+        """Wait before another attempt. Raise ``exc`` if it will not go away by waiting."""
         self._stop()
         status = getattr(exc, "status", None)
         if self._closed.is_set():
             return
-        if isinstance(status, int) and status < 500:
+        if isinstance(exc, CertificateError) or (isinstance(status, int) and status < 500):
             raise exc
         delay = self._delays[min(self._failures, len(self._delays) - 1)]
         self._failures += 1

@@ -49,7 +49,7 @@ class FindResults(Sequence[D], Iterator[D], Generic[D]):
         self._fetch()
 
     def _fetch(self) -> bool:
-        """Fetch the next page. Return False if there is none."""
+        """Fetch the next page. Return False after the last."""
         answer = next(self._answers, None)
         if answer is None:
             return False

@@ -116,7 +116,7 @@ def _rank(doc: Document) -> tuple[int, str]:
 
 
 def _common_ancestor(database: Resource, docid: str, leaves: list[Document]) -> Document | None:
-    """Return the newest revision that all leaves descend from; None if there is none, or the server has dropped it."""
+    """Return the newest revision that all leaves descend from; None if the server does not have it."""
     histories = [_history(leaf) for leaf in leaves]
     shared = set(histories[0]).intersection(*histories[1:])
     rev = next((rev for rev in histories[0] if rev in shared), None)

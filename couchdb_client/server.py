@@ -84,11 +84,11 @@ class Server:
         return f"<{type(self).__name__} {self.resource.url!r}>"
 
     def __delitem__(self, name: str) -> None:
-        """Delete the database. Raise `ResourceNotFound` if there is none of that name."""
+        """Delete the database. Raise `ResourceNotFound` if it does not exist."""
         self.resource.delete_json(name)
 
     def __getitem__(self, name: str) -> Database:
-        """Return the database. Raise `ResourceNotFound` if there is none of that name."""
+        """Return the database. Raise `ResourceNotFound` if it does not exist."""
         db = Database(self.resource(name), name)
         db.resource.head()
         return db
@@ -104,7 +104,7 @@ class Server:
         return Database(self.resource(name), name)
 
     def delete(self, name: str) -> None:
-        """Delete the database. Raise `ResourceNotFound` if there is none of that name."""
+        """Delete the database. Raise `ResourceNotFound` if it does not exist."""
         del self[name]
 
     def version(self) -> str:
@@ -183,7 +183,7 @@ class Server:
         return self["_users"].save(user)
 
     def remove_user(self, name: str) -> None:
-        """Remove a user. Raise `ResourceNotFound` if there is none of that name."""
+        """Remove a user. Raise `ResourceNotFound` if it does not exist."""
         del self["_users"][_user_id(name)]
 
     def login(self, name: str, password: str) -> str:

@@ -103,6 +103,19 @@ class ResponseBody(io.BufferedIOBase):
                 return
             yield line
 
+    def line_batches(self) -> Iterator[list[bytes]]:
+        """Yield the lines of the body, as many at a time as have arrived."""
+        while True:
+            end = self._buffer.rfind(b"\n") + 1
+            if end > self._position:
+                lines = self._buffer[self._position : end - 1].split(b"\n")
+                self._position = end
+                yield lines
+            line = self.readline()
+            if not line:
+                return
+            yield [line]
+
     def iterchunks(self) -> Iterator[bytes]:
         """Return an iterator over the lines of the body (couchdb-python's name for it)."""
         return iter(self)

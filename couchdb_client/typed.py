@@ -39,7 +39,7 @@ class TypedRow(Row[Any, Any], Generic[T]):
 
     @property
     def object(self) -> T | None:
-        """The document as an object, None if there is none."""
+        """The document as an object; None if the row has no document."""
         doc = self.get("doc")
         return self.read(doc) if doc else None
 

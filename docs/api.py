@@ -18,6 +18,7 @@ PUBLIC = (
     "couchfake.control.faults.Faults",
     "couchfake.control.faults.Fault",
     "couchfake.control.gates.Gates",
+    "couchfake.control.network.Network",
     "couchfake.control.request_log.RequestLog",
     "couchfake.control.request_log.Selection",
     "couchfake.control.request_log.LoggedRequest",
@@ -54,9 +55,10 @@ def _lines(name: str, found: Any) -> Iterator[str]:
     elif found.is_class:
         bases = ", ".join(str(base) for base in found.bases)
         yield f"{name}({bases})" if bases else name
-        for member in sorted(found.members):
+        members = found.all_members
+        for member in sorted(members):
             if not member.startswith("_") or member == "__init__":
-                yield from _lines(f"{name}.{member}", found.members[member])
+                yield from _lines(f"{name}.{member}", members[member])
 
 
 def _parameters(function: Any) -> str:

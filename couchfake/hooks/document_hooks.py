@@ -31,7 +31,7 @@ class Hooks:
         self._node = node
         self._config = node.config
         self._replicator_documents = documents
-        self._auth_ddocs = users.AuthDdocs(node.config, node.databases)
+        self._auth_ddocs = users.AuthDdocs(node.config, node.databases, node.clock)
         self._global_changes = GlobalChanges(node.config, node.databases)
         self._user_databases = UserDatabases(node)
 

@@ -1,4 +1,4 @@
-"""The results of Mango queries: an iterator, and a sequence for who uses it as one."""
+"""The results of Mango queries: an iterator that can be used as a sequence."""
 
 from __future__ import annotations
 

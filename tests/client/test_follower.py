@@ -7,8 +7,10 @@ import threading
 from typing import Any
 
 import pytest
+import requests
 
 from couchdb_client import Database, ResourceNotFound, Server, Session
+from couchdb_client.follower import LocalCheckpoint
 
 
 def line(number: int) -> bytes:
@@ -66,9 +68,13 @@ def test_pauses_grow_with_each_failure_in_a_row_and_start_again_after_a_change(
     assert pauses == [1.0, 2.0, 3.0, 3.0, 1.0]
 
 
-def test_what_waiting_does_not_mend_is_raised(couch: Server) -> None:
+def test_what_does_not_go_away_by_waiting_is_raised(couch: Server) -> None:
     with pytest.raises(ResourceNotFound):
         next(Database(couch.resource("missing")).follow())
+    with pytest.raises(TypeError):
+        next(couch.create("people").follow(doc_ids=[object()]))
+    with pytest.raises(requests.exceptions.InvalidURL):
+        next(Database("http:///people").follow())
 
 
 def test_a_feed_that_the_server_ends_is_opened_again_at_once(serve: Any) -> None:
@@ -112,6 +118,17 @@ def test_a_change_that_was_not_handled_comes_again(people: Database) -> None:
     changes._stop()  # the program is killed while it handles b
     with people.follow(checkpoint="indexer") as again:
         assert next(again)["id"] == "b"
+
+
+def test_a_checkpoint_costs_one_request(wire: Any, db: Database) -> None:
+    checkpoint = LocalCheckpoint(db.resource, "indexer")
+    wire.says(b'{"error":"not_found","reason":"missing"}', 404)
+    assert checkpoint.load() is None
+    for rev in ("0-1", "0-2"):
+        wire.says(f'{{"ok":true,"id":"_local/indexer","rev":"{rev}"}}'.encode(), 201)
+        checkpoint.save("5-x")
+    assert wire.lines == ["GET /people/_local/indexer", *["PUT /people/_local/indexer"] * 2]
+    assert wire.json() == {"_id": "_local/indexer", "seq": "5-x", "_rev": "0-1"}
 
 
 def test_checkpoints_may_be_saved_less_often_and_elsewhere(people: Database) -> None:

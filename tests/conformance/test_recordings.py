@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.recordings.player import Played, load, play
+from couchfake.recordings.player import Played, play
 from couchfake.recordings.senders import in_process
+from couchfake.recordings.shipped import area_names, load_area
 
-CORPUS = Path(__file__).parent / "corpus"
 DIVERGENCES = Path(__file__).parents[2] / "docs" / "divergences.md"
 ORDER = "order"
 """Stands for the order of members among the places where an answer differs."""
@@ -23,7 +23,7 @@ _ROW = re.compile(r"\| `(?P<scenario>[a-z_]+/\w+)` \| (?P<steps>[0-9, -]+) \| (?
 
 @cache
 def scenarios(area: str) -> dict[str, dict[str, Any]]:
-    return {scenario["name"]: scenario for scenario in load(CORPUS / f"{area}.json.gz")["scenarios"]}
+    return {scenario["name"]: scenario for scenario in load_area(area)["scenarios"]}
 
 
 @cache
@@ -40,8 +40,7 @@ def documented() -> dict[str, dict[int, set[str]]]:
 
 
 def names() -> list[str]:
-    areas = sorted(path.name.removesuffix(".json.gz") for path in CORPUS.glob("*.json.gz"))
-    return [f"{area}/{name}" for area in areas for name in scenarios(area)]
+    return [f"{area}/{name}" for area in area_names() for name in scenarios(area)]
 
 
 def places(step: Played) -> set[str]:

@@ -55,7 +55,7 @@ def test_the_source_distribution_holds_the_tests_and_the_documentation(built: tu
     with tarfile.open(built[1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "docs/index.md", "conftest.py"} <= names
-    assert any(name.startswith("tests/conformance/corpus/") for name in names)
+    assert any(name.startswith("couchfake/recordings/corpus/") for name in names)
     assert any(name.startswith("examples/shop/") for name in names)
     assert [name for name in names if name.startswith((".ci", ".github", "build/"))] == []
 

@@ -27,6 +27,7 @@ from couchfake.query_server.engines.engine import (
 )
 from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool
 from couchfake.query_server.prelude import quickjs_prelude
+from couchfake.transports.monotonic import real_monotonic
 
 SCRIPT_STACK = STACK_SIZE * 3 // 4
 SPARE_CONTEXTS = 2
@@ -171,7 +172,7 @@ class QuickJSScript:
         if limit != self._limit:
             context.set_time_limit(limit)
             self._limit = limit
-        start = time.monotonic()
+        start = real_monotonic()
         self._engine.running.add(context)
         try:
             answer = dispatch(part, command, *arguments)
@@ -188,6 +189,6 @@ class QuickJSScript:
         if not isinstance(answer, str):  # out of memory while it said that it is out of memory
             self._drop()
             raise ScriptCrashed("memory")
-        if time.monotonic() - start > MEASURED_FROM and not self._closed:
+        if real_monotonic() - start > MEASURED_FROM and not self._closed:
             self._hold(context.memory()["malloc_size"])
         return answer

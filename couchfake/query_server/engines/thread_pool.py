@@ -18,6 +18,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from couchfake.transports.monotonic import real_monotonic
+
 STACK_SIZE = 64 * 1024 * 1024
 POOL_SIZE = 8  # threads of one pool; they start when they are needed
 
@@ -48,7 +50,7 @@ class _Worker:
     def clock(self) -> float:
         """Return the seconds of processor time that the thread has used; wall time where that cannot be read."""
         if self._clock_id is None:
-            return time.monotonic()
+            return real_monotonic()
         return time.clock_gettime(self._clock_id)
 
 
