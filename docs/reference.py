@@ -51,9 +51,8 @@ def plugin_page() -> str:
 
 def _fixtures() -> Iterator[str]:
     yield "| fixture | |\n| --- | --- |"
-    for name in sorted(conftest_plugin.FIXTURES | {
-        "couch_admin", "couch_conflict", "couch_gates", "couch_network", "couch_tree"
-    }  # fmt: skip):
+    further = {"couch_admin", "couch_conflict", "couch_gates", "couch_network", "couch_tree"}
+    for name in sorted(conftest_plugin.FIXTURES | further):
         function: Any = getattr(conftest_plugin, name)
         yield f"| `{name}` | {_one_line(inspect.getdoc(function._fixture_function) or '')} |"
 
