@@ -168,7 +168,10 @@ def test_the_command_records_until_a_signal_and_the_recording_replays(
         requests.put(proxy + "shop/apple", json={"n": 1}, timeout=10)
         requests.head(proxy + "shop/apple", timeout=10)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
         assert process.stdout.read() == f"3 exchanges recorded in {out}\n"
     assert main(["replay", str(out)]) == 0
     assert "PUT /shop/apple" in test.read_text(encoding="utf-8")
