@@ -1,10 +1,10 @@
-"""``nox``: the suite on every Python that is supported and installed here."""
+"""``nox``: what CI runs, on every Python that is supported and installed here."""
 
 from __future__ import annotations
 
 import nox
 
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 nox.options.default_venv_backend = "venv"
@@ -36,5 +36,21 @@ def lint(session: nox.Session) -> None:
     install(session, "test", "lint", "clients")
     session.install("nox")
     session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation: its code runs, and the site builds without a warning."""
+    install(session, "test", "docs")
+    session.run("python", "-m", "pytest", "tests/docs", *session.posargs)
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(python=["3.10", "3.14"])
+def packaging(session: nox.Session) -> None:
+    """The distribution: its contents, whether it can be reproduced, and whether the wheel works."""
+    install(session, "test", "packaging")
+    session.run("python", "-m", "pytest", "tests/packaging", "-m", "packaging", *session.posargs)
