@@ -157,9 +157,17 @@ class CouchFake:
             self._server = shared.attach(self.wsgi) if shared is not None else Server(self.wsgi, host, port).start()
         return self.url
 
-    def serve_control(self, hosts: Iterable[str] = ()) -> None:
-        """Serve the test kit below ``/_couchfake/``, to admins only where there are any."""
-        self._control = ControlApi(self, hosts)
+    def serve_control(
+        self, hosts: Iterable[str] = (), name: str = "", others: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Serve the test kit and the inspector below ``/_couchfake/``, to admins only where there are any.
+
+        ``name``: what the inspector calls this server; ``others``: names and URLs of further servers' inspectors.
+        """
+        from couchfake.inspector.files import login_form  # not needed by servers without it
+        from couchfake.inspector.operations import Inspector
+
+        self._control = ControlApi(self, hosts, Inspector(self, name, others).operations, login_form)
         self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
 
     @contextlib.contextmanager
