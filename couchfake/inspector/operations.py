@@ -16,8 +16,8 @@ from couchfake.chttpd.responses import Response, body_response
 from couchfake.control.controlled import Controlled
 from couchfake.control.faults import FAULTS, Condition, Faults
 from couchfake.control.gates import index_fields
-from couchfake.control.http_api import Operation
-from couchfake.errors import BadRequest
+from couchfake.control.http_api import Operation, as_json
+from couchfake.errors import BadRequest, NotFound
 from couchfake.inspector.configuration import configuration
 from couchfake.inspector.files import page, static_file
 from couchfake.inspector.map_trial import try_map
@@ -46,6 +46,7 @@ class Inspector:
             Operation("GET", "", page),
             Operation("GET", "static/{name}", static_file),
             Operation("GET", "server", self._server),
+            Operation("GET", "requests/{number}", self._request),
             Operation("GET", "conflicts/{db}", self._conflicts),
             Operation("POST", "explain/{db}", self._explain),
             Operation("GET", "origins/{db}/{docid}", self._origins),
@@ -65,6 +66,15 @@ class Inspector:
             "engine": self._fake.node.query_server.engine_name,
             "others": [{"name": name, "url": url} for name, url in self._others],
         }
+
+    def _request(self, request: Request, number: str) -> Any:
+        """Show one request of the log, with its headers and bodies."""
+        log = self._fake.requests
+        kept = list(log)
+        place = int(number) - (log.total - len(kept)) if number.isdecimal() else -1
+        if not 0 <= place < len(kept):
+            raise NotFound(f"the log keeps no request {number}")
+        return {"number": int(number), **as_json(kept[place])}
 
     def _conflicts(self, request: Request, db: str) -> Any:
         """Count a database's documents that are in conflict, and list the first of them."""

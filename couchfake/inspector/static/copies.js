@@ -1,0 +1,59 @@
+// A request of the log as a curl command, as a Python test, and as a recording that `couchfake replay` plays.
+
+const QUIET = new Set(["Host", "Content-Length", "Connection", "Accept-Encoding", "User-Agent", "Origin", "Referer", "Accept-Language", "Cookie", "Authorization"]);
+const KEPT = ["Content-Type", "Location", "Cache-Control"]; // headers of answers that a recording compares
+
+const parsed = (text) => { try { return JSON.parse(text); } catch { return undefined; } };
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const sent = (found) => Object.entries(found.headers).filter(([name]) => !QUIET.has(name) && !name.startsWith("Sec-"));
+
+export function asCurl(found, origin) {
+  const parts = ["curl", ...(found.method === "HEAD" ? ["--head"] : ["-X", found.method]), quoted(origin + found.url)];
+  for (const [name, value] of sent(found)) if (name !== "Accept" || value !== "*/*") parts.push("-H", quoted(`${name}: ${value}`));
+  if (found.headers.Authorization || found.headers.Cookie) parts.push("-u", quoted("NAME:PASSWORD"));
+  if (found.body) parts.push("--data-binary", quoted(found.body));
+  return parts.join(" ");
+}
+
+/** A value of JSON as Python writes it. */
+export function python(value) {
+  if (value === null || value === undefined) return "None";
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
+  if (typeof value === "object") return `{${Object.entries(value).map(([name, each]) => `${python(name)}: ${python(each)}`).join(", ")}}`;
+  return JSON.stringify(value);
+}
+
+export function asTest(found) {
+  const body = parsed(found.body), answer = parsed(found.answer);
+  const name = `${found.method} ${found.url.split("?")[0]}`.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/_$/, "");
+  const call = [python(found.method), `couch_url.rstrip("/") + ${python(found.url)}`];
+  if (body !== undefined) call.push(`json=${python(body)}`);
+  else if (found.body) call.push(`data=${python(found.body)}.encode()`);
+  const kept = sent(found).filter(([each]) => each !== "Accept" && !(body !== undefined && each === "Content-Type"));
+  if (kept.length) call.push(`headers=${python(Object.fromEntries(kept))}`);
+  const lines = ["import requests", "", "", `def test_${name}(couch_url: str) -> None:`,
+    `    answer = requests.request(${call.join(", ")}, timeout=10)`, `    assert answer.status_code == ${found.status}`];
+  if (answer !== undefined) lines.push(`    assert answer.json() == ${python(answer)}`);
+  return lines.join("\n") + "\n";
+}
+
+export function asRecording(all) {
+  const databases = [...new Set(all.filter((each) => each.method === "PUT" && each.database && !each.document && /^\/[^/]+\/?(\?|$)/.test(each.url)).map((each) => each.database))];
+  return { area: "inspector", recorded_from: "couchfake", scenarios: [{ name: "copied_from_the_inspector", doc: "Requests of a server's log.", databases, steps: all.map(step) }] };
+}
+
+function step(found) {
+  const body = parsed(found.body), answer = parsed(found.answer);
+  const request = { method: found.method, path: found.url };
+  const headers = Object.fromEntries(sent(found).filter(([name, value]) => value !== "*/*" && !(body !== undefined && name === "Content-Type")));
+  if (Object.keys(headers).length) request.headers = headers;
+  if (body !== undefined) request.json = body;
+  else if (found.body) request.body = found.body;
+  const response = { status: found.status, headers: Object.fromEntries(KEPT.filter((name) => name in found.answer_headers).map((name) => [name, found.answer_headers[name]])) };
+  if (answer !== undefined) Object.assign(response, { kind: "json", body: answer });
+  else if (found.answer) Object.assign(response, { kind: "text", body: found.answer });
+  else response.kind = "empty";
+  return { request, response };
+}
