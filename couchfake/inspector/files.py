@@ -62,7 +62,7 @@ def _file(request: Request, name: str) -> Response:
     if not path.is_file():
         raise NotFound()
     data = path.read_bytes()
-    etag = make_etag(data)
+    etag = make_etag(data.decode())
     if etag_matches(request.header("If-None-Match"), etag):
         return not_modified(etag)
     return body_response(data, TYPES[path.suffix], headers={**HEADERS, "ETag": etag})

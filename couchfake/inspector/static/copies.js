@@ -39,7 +39,11 @@ export function asTest(found) {
   return lines.join("\n") + "\n";
 }
 
-export function asRecording(all) {
+/** Whether an answer was sent piece by piece; the log does not keep those, so a recording cannot hold them. */
+export const isStreamed = (found) => !found.answer && !("Content-Length" in found.answer_headers) && found.method !== "HEAD" && ![0, 204, 304].includes(found.status);
+
+export function asRecording(requests) {
+  const all = requests.filter((each) => !isStreamed(each));
   const databases = [...new Set(all.filter((each) => each.method === "PUT" && each.database && !each.document && /^\/[^/]+\/?(\?|$)/.test(each.url)).map((each) => each.database))];
   return { area: "inspector", recorded_from: "couchfake", scenarios: [{ name: "copied_from_the_inspector", doc: "Requests of a server's log.", databases, steps: all.map(step) }] };
 }
@@ -51,9 +55,12 @@ function step(found) {
   if (Object.keys(headers).length) request.headers = headers;
   if (body !== undefined) request.json = body;
   else if (found.body) request.body = found.body;
-  const response = { status: found.status, headers: Object.fromEntries(KEPT.filter((name) => name in found.answer_headers).map((name) => [name, found.answer_headers[name]])) };
+  const response = { status: found.status, headers: Object.fromEntries(KEPT.filter((name) => name in found.answer_headers).map((name) => [name, recorded(name, found.answer_headers[name])])) };
   if (answer !== undefined) Object.assign(response, { kind: "json", body: answer });
   else if (found.answer) Object.assign(response, { kind: "text", body: found.answer });
-  else response.kind = "empty";
+  else response.kind = "none";
   return { request, response };
 }
+
+/** A header without the server's own address. */
+const recorded = (name, value) => name === "Location" ? value.replace(/^https?:\/\/[^/]*/, "") : value;

@@ -66,7 +66,9 @@ async function showAttachments(section, path, current, reload, signal) {
   const rows = found.map(([name, about]) => {
     const url = `${path}/${encodeURIComponent(name)}${query({ rev: current._rev })}`;
     const picture = h("div", { class: "picture" });
-    if (about.content_type.startsWith("image/")) showPicture(picture, url, name, signal);
+    if (about.content_type.startsWith("image/")) {
+      showPicture(picture, url, name, signal).catch((error) => { if (error.name !== "AbortError") replace(picture, error.message); });
+    }
     return h("li", {}, h("a", { href: url, download: name }, name),
       h("span", { class: "quiet" }, ` ${about.content_type}, ${size(about.length)}, revision ${about.revpos}, ${about.digest}`), picture);
   });

@@ -1,8 +1,8 @@
 // Requests as they happen, what design functions logged, and open feeds.
 
-import { asCurl, asRecording, asTest } from "./copies.js";
+import { asCurl, asRecording, asTest, isStreamed } from "./copies.js";
 import { kit } from "./couch.js";
-import { button, copy, download, h, json, pretty, replace, time } from "./dom.js";
+import { button, copy, download, h, json, note, pretty, replace, time } from "./dom.js";
 
 const INTERVAL = 1000; // milliseconds between two looks
 const SAMPLE = 100; // requests that one look shows
@@ -107,5 +107,7 @@ function content(text) {
 async function record(rows) {
   const found = [];
   for (const each of rows.slice().reverse()) found.push(await whole(each.number));
+  const streamed = found.filter(isStreamed).length;
+  if (streamed) note(`${streamed} requests are left out: their answers were sent piece by piece, and the log does not keep those.`, true);
   download("recording.json", JSON.stringify(asRecording(found), null, 1));
 }
