@@ -16,6 +16,8 @@ from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
 from couchfake.auth.context import SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
 from couchfake.auth.passwords import hash_admin
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response
 from couchfake.clock import Clock
 from couchfake.config import Config
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
@@ -79,14 +81,13 @@ class CouchFake:
         self._hosts = {HOST}
         self._server: Server | Place | None = None
         self._snapshots = SnapshotStack([])
-        self._control: ControlApi | None = None
+        self._extensions: dict[str, Callable[[Request], Response]] = {}
         self._begin()
 
     def _begin(self) -> None:
         self.node = self._make_node()
         self._dispatcher = Dispatcher(self.node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
-        if self._control is not None:
-            self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
+        self._dispatcher.extensions = self._extensions
         if self._seed is not None:
             self.load(self._seed)
 
@@ -157,9 +158,7 @@ class CouchFake:
             self._server = shared.attach(self.wsgi) if shared is not None else Server(self.wsgi, host, port).start()
         return self.url
 
-    def serve_control(
-        self, hosts: Iterable[str] = (), name: str = "", others: Sequence[tuple[str, str]] = ()
-    ) -> None:
+    def serve_control(self, hosts: Iterable[str] = (), name: str = "", others: Sequence[tuple[str, str]] = ()) -> None:
         """Serve the test kit and the inspector below ``/_couchfake/``, to admins only where there are any.
 
         ``name``: what the inspector calls this server; ``others``: names and URLs of further servers' inspectors.
@@ -167,8 +166,14 @@ class CouchFake:
         from couchfake.inspector.files import login_form  # not needed by servers without it
         from couchfake.inspector.operations import Inspector
 
-        self._control = ControlApi(self, hosts, Inspector(self, name, others).operations, login_form)
-        self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
+        api = ControlApi(self, hosts, Inspector(self, name, others).operations, login_form)
+        self._extensions[CONTROL_PATH.strip("/")] = api
+
+    def serve_fauxton(self, folder: str | Path) -> None:
+        """Serve a build of Fauxton, CouchDB's web interface, at ``/_utils/``. Raise NotFauxton if it is not one."""
+        from couchfake.inspector.fauxton import Fauxton  # not needed by servers without it
+
+        self._extensions["_utils"] = Fauxton(Path(folder))
 
     @contextlib.contextmanager
     def intercept(self, url: str) -> Iterator[None]:

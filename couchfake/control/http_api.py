@@ -213,8 +213,12 @@ class ControlApi:
     def _list_faults(self, request: Request) -> Any:
         """List the faults that are on."""
         ids = {id(fault): key for key, fault in self._faults.items()}
+        for fault in self._fake.faults:
+            if id(fault) not in ids:  # switched on by code, not through this API
+                ids[id(fault)] = key = self._number("f")
+                self._faults[key] = fault
         return [
-            {"id": ids.get(id(fault)), "fault": fault.name, "text": str(fault), "hits": fault.hits, "test": fault.test}
+            {"id": ids[id(fault)], "fault": fault.name, "text": str(fault), "hits": fault.hits, "test": fault.test}
             for fault in self._fake.faults
         ]
 

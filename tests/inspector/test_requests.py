@@ -97,7 +97,7 @@ def test_a_request_is_copied_as_a_test_that_passes(
     tab = browsing.go("#/requests")
     tab.locator("tbody tr").first.click()
     source = copied("Copy as Python test")
-    assert 'def test_post_dbs_info(couch_url: str) -> None:\n' in source
+    assert "def test_post_dbs_info(couch_url: str) -> None:\n" in source
     assert "[None, True, False, " in source
     pytester.makepyfile(source)
     arguments = ["-p", "conftest_plugin", "-p", "no:cacheprovider"]
@@ -116,10 +116,11 @@ def test_requests_are_copied_as_a_recording_that_can_be_replayed(
     path = tmp_path / "recording.json"
     downloading.value.save_as(path)
     recording = json.loads(path.read_text("utf-8"))
-    assert [each["request"]["path"] for each in recording["scenarios"][0]["steps"]] == ["/shop", "/shop/tea", "/shop/tea"]
+    steps = recording["scenarios"][0]["steps"]
+    assert [each["request"]["path"] for each in steps] == ["/shop", "/shop/tea", "/shop/tea"]
     assert main(["replay", str(path)]) == 0
     assert "3" in capsys.readouterr().out
-    recording["scenarios"][0]["steps"][2]["response"]["body"]["price"] = 4
+    steps[2]["response"]["body"]["price"] = 4
     path.write_text(json.dumps(recording), "utf-8")
     assert main(["replay", str(path)]) == 1
 
@@ -140,9 +141,7 @@ def test_logs_and_open_feeds_are_shown(browsing: Browsing, fake: CouchFake, couc
     assert not waiting.is_alive()
 
 
-def test_curl_is_really_run(
-    browsing: Browsing, couch: Send, copied: Callable[[str], str]
-) -> None:
+def test_curl_is_really_run(browsing: Browsing, couch: Send, copied: Callable[[str], str]) -> None:
     couch("PUT", "/shop")
     tab = browsing.go("#/requests")
     tab.locator("tbody tr").first.click()

@@ -25,7 +25,7 @@ async function showDesign(inside, db, ddoc) {
       const { view_index: index } = await get(path + "/_info");
       replace(state, h("dl", { class: "facts" }, h("dt", {}, "Index"), h("dd", {}, index.updater_running ? "being built" : `up to sequence ${index.update_seq}`),
         h("dt", {}, "Size"), h("dd", {}, size(index.sizes.active)), h("dt", {}, "Waiting clients"), h("dd", {}, index.waiting_clients), h("dt", {}, "Signature"), h("dd", {}, h("code", {}, index.signature))),
-      button("Look again", draw));
+      h("div", { class: "bar" }, button("Look again", draw)));
     };
     await draw();
   }
@@ -50,7 +50,7 @@ export function codeEditor(source, label) {
   let marked = null;
   const draw = () => {
     const count = area.value.split("\n").length;
-    area.rows = Math.max(2, count);
+    area.rows = count;
     replace(gutter, Array.from({ length: count }, (_, line) => h("div", { class: line + 1 === marked ? "marked" : "" }, line + 1)));
   };
   area.addEventListener("input", draw);

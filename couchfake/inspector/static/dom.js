@@ -56,9 +56,10 @@ export function form(work, properties, ...children) {
 
 /** A table: heads are texts or nodes; each row is a list of cells or a finished `tr`. */
 export function table(heads, rows, properties = {}) {
+  const lines = rows.map((row) => row instanceof Node ? row : h("tr", {}, row.map((cell) => cell instanceof HTMLTableCellElement ? cell : h("td", {}, cell))));
+  const kind = (column) => lines[0]?.cells[column]?.classList.contains("number") ? "number" : undefined;
   return h("div", { class: "scroll" }, h("table", properties,
-    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-    h("tbody", {}, rows.map((row) => row instanceof Node ? row : h("tr", {}, row.map((cell) => cell instanceof HTMLTableCellElement ? cell : h("td", {}, cell)))))));
+    h("thead", {}, h("tr", {}, heads.map((head, column) => h("th", { scope: "col", class: kind(column) }, head)))), h("tbody", {}, lines)));
 }
 
 export const number = (value) => h("td", { class: "number" }, value === undefined || value === null ? "" : value.toLocaleString("en"));

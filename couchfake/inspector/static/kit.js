@@ -52,7 +52,7 @@ async function drawFaults(place) {
   const on = await kit.get("faults");
   replace(place, on.length ? table(["Fault", "Requests met", ""], on.map((each) => [
     h("span", {}, h("code", {}, each.text), each.test && h("span", { class: "quiet" }, " " + each.test)), h("td", { class: "number" }, each.hits),
-    each.id ? button("Switch off", async () => { await kit.delete("faults/" + each.id); await drawFaults(place); }) : h("span", { class: "quiet" }, "of a test")]))
+    each.id ? button("Switch off", async () => { await kit.delete("faults/" + each.id); await drawFaults(place); }) : ""]))
     : h("p", { class: "empty" }, "No fault is on."));
 }
 

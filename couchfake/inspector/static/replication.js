@@ -4,7 +4,7 @@ import { get } from "./couch.js";
 import { h, number, replace, svg, table } from "./dom.js";
 import { repeat } from "./requests.js";
 
-const WIDTH = 760, BOX = 190, STEP = 62;
+const WIDTH = 760, BOX = 190, STEP = 74;
 const COLOURS = { running: "good", completed: "good", crashing: "bad", failed: "bad", error: "bad", pending: "wait", initializing: "wait" };
 
 export async function show(room, _, signal) {
@@ -65,10 +65,11 @@ function picture(all) {
 
 function edge(each, from, to) {
   const same = from.column === to.column;
-  const side = from.column ? 0 : BOX, x1 = from.x + side, x2 = to.x + (same ? side : to.column ? 0 : BOX), y1 = from.y + 18, y2 = to.y + (from.column === 1 && !same ? 26 : 18);
+  const side = from.column ? 0 : BOX, x1 = from.x + side, x2 = to.x + (same ? side : to.column ? 0 : BOX), back = from.column === 1 && !same;
+  const shift = same ? 0 : back ? 9 : -9, y1 = from.y + 18 + shift, y2 = to.y + 18 + shift;
   const bend = same ? (from.column ? -110 : 110) : 0, middle = (x1 + x2) / 2 + bend;
   const progress = `${each.state}, ${(each.written ?? 0).toLocaleString("en")} written${each.pending ? `, ${each.pending.toLocaleString("en")} pending` : ""}`;
   return svg("g", { class: "edge " + (COLOURS[each.state] ?? "") }, svg("title", {}, `${each.source} to ${each.target}: ${progress}`),
     svg("path", { d: `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`, "marker-end": "url(#head)" }),
-    svg("text", { x: same ? middle - bend / 4 : middle, y: (y1 + y2) / 2 - 6, "text-anchor": "middle" }, progress));
+    svg("text", { x: same ? middle - bend / 4 : middle, y: (y1 + y2) / 2 + (back ? 15 : -6), "text-anchor": "middle" }, progress));
 }

@@ -25,7 +25,7 @@ export async function show(room, _, signal) {
       button("Clear", async () => { await kit.delete("requests"); state.rows = []; state.missed = 0; draw(); }),
       button("Recording of these", () => record(state.rows.filter(isShown)), { title: "The shown requests as a recording that couchfake replay plays" }), told),
     h("div", { class: "split" }, h("div", { class: "scroll tall" }, h("table", { class: "wide requests" },
-      h("thead", {}, h("tr", {}, ["Time", "Method", "Path", "Status", "Milliseconds", "User"].map((each) => h("th", { scope: "col" }, each)))), body)), detail),
+      h("thead", {}, h("tr", {}, ["Time", "Method", "Path", "Status", "ms", "User"].map((each) => h("th", { scope: "col", class: each === "Status" || each === "ms" ? "number" : undefined }, each)))), body)), detail),
     h("h2", {}, "Log of design functions"), logs, h("h2", {}, "Open feeds"), feeds);
   const look = async () => {
     if (state.paused) return;

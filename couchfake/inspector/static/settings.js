@@ -29,4 +29,4 @@ export async function show(room, _, signal) {
   }
 }
 
-const meaning = (each) => [h("span", {}, each.description), each.changed && each.default !== null && h("span", { class: "quiet" }, ` Default: ${each.default || "empty"}.`)];
+const meaning = (each) => [h("span", {}, each.description.split("`").map((part, n) => n % 2 ? h("code", {}, part) : part)), each.changed && each.default !== null && h("span", { class: "quiet" }, ` Default: ${each.default || "empty"}.`)];
