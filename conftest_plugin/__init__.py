@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from conftest_plugin import html_report
 from conftest_plugin.fixtures import (
     _couch_backend,
     _couch_test,

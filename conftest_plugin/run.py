@@ -143,8 +143,9 @@ class Run:
 
     def keep_failure(self, report: pytest.TestReport, at_prompt: bool) -> None:
         """Keep what a failed test's servers hold, for ``--couch-html`` and ``--couch-inspect``."""
-        for number, fake in enumerate(self.fakes, 1):
-            title = f"server {number}" if len(self.fakes) > 1 else ""
+        used = [fake for fake in self.fakes if any(each.test == report.nodeid for each in fake.requests)]
+        for number, fake in enumerate(used or self.fakes[:1], 1):
+            title = f"server {number}" if len(used) > 1 else ""
             if self.html is not None:
                 from conftest_plugin.failures import failure_of
 
