@@ -181,7 +181,7 @@ def _svg(tree: RevisionTree) -> str:
                 lines.append(_edge(*places[id(parent)], x, y))
             shapes.append(_shape(revision, x, y))
             waiting += [(each, revision, n == 0) for n, each in reversed(list(enumerate(revision.children)))]
-    width, height = widest + _SIDE, rows * _ROW + _MARGIN
+    width, height = widest + _SIDE, rows * _ROW
     title = html.escape(f"Revisions of {tree.docid}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
