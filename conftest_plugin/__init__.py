@@ -160,8 +160,8 @@ def pytest_runtest_makereport(
         add_sections(report, item, run.fakes)
     if report.failed or report.skipped:
         redact(report, run.settings.secrets)
-    if report.failed:
-        run.keep_failure(report, at_prompt=item.config.option.usepdb)
+    if report.failed and report.when != "teardown":  # by then the servers are gone or cleaned up
+        run.keep_failure(report, at_prompt=bool(item.config.getoption("usepdb", False)))
     return report
 
 

@@ -30,22 +30,23 @@ class Inspected(NamedTuple):
 
 
 def copy_of(fake: CouchFake) -> CouchFake:
-    """Return a server with the same databases, requests and logs, its settings but for logins, and no admins."""
+    """Return a server with the same databases, requests, logs and settings, but without admins and required logins.
+
+    Raise SeedError if a document cannot be copied.
+    """
     from couchfake import CouchFake
 
-    config = fake.ask("GET", "/_node/_local/_config")
-    open_config = {
-        section: {key: value for key, value in keys.items() if not key.startswith("require_valid_user")}
-        for section, keys in config.items()
-        if section != "admins"
-    }
-    made = CouchFake(js_engine=fake.node.query_server.engine_name, config=open_config)
+    made = CouchFake(js_engine=fake.node.query_server.engine_name)
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder, "dump")
         fake.dump(dump)
         for name in LEFT_OUT:
             shutil.rmtree(dump / name, ignore_errors=True)
         made.load(dump)
+    for section, keys in fake.ask("GET", "/_node/_local/_config").items():
+        for key, value in keys.items():
+            if section != "admins" and not key.startswith("require_valid_user"):
+                made.node.config.set(section, key, value)
     made.requests.copy_from(fake.requests)
     made.function_log.copy_from(fake.function_log)
     return made

@@ -39,6 +39,7 @@ class Run:
         self.trace = Trace() if settings.trace else None
         self.html = HtmlReport() if settings.html else None
         self.inspected: list[Inspected] = []
+        self._not_kept: list[str] = []
         self._gates: list[Gates] = []
         self._left_on: list[str] = []
         self._servers: dict[str, ScopedServer] = {}
@@ -152,8 +153,16 @@ class Run:
                 message = "\n".join(report.longreprtext.splitlines()[-SHOWN_LINES:])
                 self.html.failures.append(failure_of(fake, report.nodeid, title, message))
             if self.settings.inspect and not at_prompt:
-                name = f"{report.nodeid} ({title})" if title else report.nodeid
-                self.inspected.append(Inspected(name, copy_of(fake)))
+                self._keep_copy(f"{report.nodeid} ({title})" if title else report.nodeid, fake)
+
+    def _keep_copy(self, name: str, fake: CouchFake) -> None:
+        from couchfake.control.seeds.errors import SeedError
+        from couchfake.errors import CouchError
+
+        try:
+            self.inspected.append(Inspected(name, copy_of(fake)))
+        except (CouchError, SeedError) as error:
+            self._not_kept.append(f"{name}: {error}")
 
     def gates_of(self, fake: CouchFake) -> list[Gates]:
         return [gates for gates in self._gates if gates.fake is fake]
@@ -213,6 +222,7 @@ class Run:
     def summary(self) -> list[str]:
         """Lines for the end of the run."""
         lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
+        lines += [f"couchfake: the server of a failed test cannot be inspected: {each}" for each in self._not_kept]
         if self.leftovers is not None and self.leftovers.others:
             names = ", ".join(self.leftovers.others)
             lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import requests
 
+from conftest_plugin.inspecting import copy_of
+from couchfake import CouchFake
+
 from .conftest import PLUGIN, ROOT, Run
 
 MARKUP = "<script>alert(1)</script>"
@@ -97,6 +100,23 @@ def test_the_servers_of_failed_tests_are_served_when_the_run_ends(pytester: pyte
     assert len(get(admins, "_all_dbs")) == 3
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 1
+
+
+def test_a_copy_has_what_the_server_had() -> None:
+    with CouchFake(admins={"adm": "pass"}, config={"chttpd": {"require_valid_user": "true"}}) as fake:
+        fake.ask("PUT", "/shop")
+        fake.ask("PUT", "/shop/_security", {"members": {"names": ["jan"], "roles": []}})
+        fake.conflict("shop", "tea", {"n": 1}, {"n": 2})
+        fake.ask("PUT", "/shop/_design/d", {"validate_doc_update": "function () { throw {forbidden: 'no'}; }"})
+        fake.ask("PUT", "/_replicator/backup", {"source": "http://couchfake.invalid/none", "target": "x"})
+        fake.ask("PUT", "/_node/_local/_config/couchdb/max_document_size", "5")
+        copied = copy_of(fake)
+        assert str(copied.revision_tree("shop", "tea")) == str(fake.revision_tree("shop", "tea"))
+        assert copied.ask("GET", "/shop/_security")["members"]["names"] == ["jan"]
+        assert copied.ask("GET", "/_node/_local/_config/couchdb/max_document_size") == "5"
+        assert copied.session().get(copied.session_url + "_all_dbs").status_code == 200
+        assert copied.ask("GET", "/_replicator")["doc_count"] == 0
+        copied.close()
 
 
 def test_a_run_without_failures_ends(pytester: pytest.Pytester, run: Run) -> None:

@@ -9,7 +9,7 @@ const SAMPLE = 100; // requests that one look shows
 const ROWS = 500; // rows that stay in the table
 
 export async function show(room, _, signal) {
-  const state = { since: 0, rows: [], missed: 0, paused: false };
+  const state = { since: null, rows: [], missed: 0, paused: false };
   const body = h("tbody"), detail = h("aside", { class: "detail", hidden: true, "aria-label": "The chosen request" });
   const told = h("span", { class: "quiet", role: "status" });
   const search = h("input", { type: "search", placeholder: "Filter: path, user, test, error", "aria-label": "Filter requests" });
@@ -52,9 +52,8 @@ export function repeat(look, signal, interval = INTERVAL) {
 }
 
 async function poll(state) {
-  const found = await kit.get(`requests?brief=true&limit=${SAMPLE}&since=${state.since}`);
-  if (found.total < state.since) state.rows = [];
-  const first = state.since === 0 ? found.total - found.skipped - found.requests.length : state.since;
+  const found = await kit.get(`requests?brief=true&limit=${SAMPLE}&since=${state.since ?? 0}`);
+  const first = state.since ?? found.total - found.skipped - found.requests.length;
   state.missed += Math.max(0, found.total - first - found.requests.length);
   state.since = found.total;
   state.rows = [...found.requests.slice().reverse(), ...state.rows].slice(0, ROWS);
