@@ -20,6 +20,7 @@ from conftest_plugin.fixtures import (
     couch_conflict,
     couch_db,
     couch_gates,
+    couch_network,
     couch_tree,
     couch_url,
     couchfake,
@@ -46,7 +47,7 @@ from conftest_plugin.trace import WORKER_OUTPUT, write_trace
 
 __all__ = [
     "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
-    "couch_fixture", "couch_gates", "couch_tree", "couch_url", "couchfake", "make_couch",
+    "couch_fixture", "couch_gates", "couch_network", "couch_tree", "couch_url", "couchfake", "make_couch",
 ]  # fmt: skip
 
 FIXTURES = frozenset(("couch", "couch_address", "couch_db", "couch_url", "couchfake", "make_couch"))

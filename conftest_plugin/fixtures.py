@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin.run import run_of
+from conftest_plugin.run import Run, run_of
 from conftest_plugin.scopes import couch_fixtures_of, settings_for
 from conftest_plugin.settings import marker_of, marker_settings, with_marker
 
@@ -126,6 +126,59 @@ def make_couch(request: pytest.FixtureRequest) -> Iterator[Callable[..., couchdb
     yield make
     for backend in made:
         run.close_backend(backend)
+
+
+class CouchNetwork:
+    """Servers that replicate with one another, and the links between them.
+
+    ``server()`` makes one and returns its client; the other methods take such clients.
+    """
+
+    def __init__(self, make_couch: Callable[..., couchdb_client.Server], run: Run) -> None:
+        from couchfake.control.network import Network
+
+        self._make = make_couch
+        self._run = run
+        self._network = Network()
+        self._fakes: dict[int, CouchFake] = {}
+
+    def server(self, **settings: Any) -> couchdb_client.Server:
+        """Make a server of the network. ``settings`` are those of ``make_couch``."""
+        server = self._make(**settings)
+        fake = self._run.fakes[-1]
+        self._network.add(fake)
+        self._fakes[id(server)] = fake
+        return server
+
+    def fake(self, server: couchdb_client.Server) -> CouchFake:
+        """Return the fake behind a client."""
+        return self._fakes[id(server)]
+
+    def cut(self, one: couchdb_client.Server, other: couchdb_client.Server | None = None) -> None:
+        """Cut the link between two servers; without ``other``, cut clients off from one."""
+        self._network.cut(self.fake(one), None if other is None else self.fake(other))
+
+    def heal(self, one: couchdb_client.Server | None = None, other: couchdb_client.Server | None = None) -> None:
+        """Heal a link; without arguments, all of them."""
+        self._network.heal(None if one is None else self.fake(one), None if other is None else self.fake(other))
+
+    def slow(self, one: couchdb_client.Server, other: couchdb_client.Server, seconds: float) -> None:
+        """Delay each request between two servers."""
+        self._network.slow(self.fake(one), self.fake(other), seconds)
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Wait until no replication has anything to do. Raise TimeoutError."""
+        self._network.settle(timeout)
+
+
+@pytest.fixture
+def couch_network(
+    make_couch: Callable[..., couchdb_client.Server], request: pytest.FixtureRequest
+) -> Iterator[CouchNetwork]:
+    """A network of servers whose links a test cuts, heals and slows down. Skip the test on a real server."""
+    network = CouchNetwork(make_couch, run_of(request.config))
+    yield network
+    network.heal()
 
 
 @pytest.fixture

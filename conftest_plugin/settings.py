@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -227,9 +228,13 @@ def _check_types(given: Mapping[str, Any], where: str) -> None:
             f"{where}: config is a dict of sections, each a dict of keys and values, such as"
             " {'couchdb': {'max_document_size': '1000'}}"
         )
-    for name in ("clock", "uuids"):
-        if given.get(name) is not None and not callable(given[name]):
-            raise pytest.UsageError(f"{where}: {name} is a function without arguments, not {given[name]!r}")
+    clock, uuids = given.get("clock"), given.get("uuids")
+    if clock is not None and not callable(clock) and not isinstance(clock, datetime):
+        raise pytest.UsageError(
+            f"{where}: clock is a datetime, at which the clock is frozen, or a function, not {clock!r}"
+        )
+    if uuids is not None and not callable(uuids) and not isinstance(uuids, int):
+        raise pytest.UsageError(f"{where}: uuids is a number, a seed, or a function without arguments, not {uuids!r}")
     faults, gates = given.get("faults", ()), given.get("gates", ())
     if not isinstance(faults, (list, tuple)) or not all(_is_table(each, object) and "fault" in each for each in faults):
         raise pytest.UsageError(f"{where}: faults is a list of dicts, such as [{{'fault': 'refuse', 'status': 503}}]")

@@ -2,42 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeAlias
 
-from couchdb_client.document import as_dict
-from couchdb_client.errors import HTTPError, ResourceConflict, ServerError
+from couchdb_client.document import Document, as_dict
+from couchdb_client.errors import HTTPError, ResourceConflict, ServerError, http_error, in_request
 from couchdb_client.resource import Resource
 
-__all__ = ["UpdateResult", "purge", "update"]
+__all__ = ["UpdateResult", "bulk_get", "purge", "save_many", "update"]
 
 #: ``(success, docid, rev_or_exc)``
-UpdateResult = tuple[bool, str, "str | HTTPError | None"]
+UpdateResult: TypeAlias = "tuple[bool, str, str | HTTPError | None]"
 
 
 def update(database: Resource, documents: Iterable[Any], options: Mapping[str, Any]) -> list[UpdateResult]:
     documents = list(documents)
-    docs = [as_dict(doc) for doc in documents]
-    rows = database.post_json("_bulk_docs", body={**options, "docs": docs})[2]
+    docs = [doc if isinstance(doc, dict) else as_dict(doc) for doc in documents]
+    rows = database.fetch("POST", "_bulk_docs", body={**options, "docs": docs})
     # With new_edits=False the answer has rows for the refused documents alone: a row's place says nothing then.
     saved = documents if len(rows) == len(documents) else [None] * len(rows)
-    return [_update_result(row, document) for row, document in zip(rows, saved, strict=True)]
+    url = database.url + "/_bulk_docs"
+    return [_update_result(row, document, url) for row, document in zip(rows, saved, strict=True)]
 
 
-def _update_result(row: Mapping[str, Any], document: Any) -> UpdateResult:
+def _update_result(row: Mapping[str, Any], document: Any, url: str) -> UpdateResult:
     docid = row.get("id", "")
     if "error" in row:
-        kind = ResourceConflict if row["error"] == "conflict" else ServerError
-        return False, docid, kind(row.get("reason"))
+        return False, docid, _refusal(row, docid, url)
     rev = row.get("rev")
     if isinstance(document, dict):
-        document.update({"_id": docid, "_rev": rev} if rev else {"_id": docid})
+        document["_id"] = docid
+        if rev:
+            document["_rev"] = rev
     return True, docid, rev
+
+
+def _refusal(row: Mapping[str, Any], docid: str, url: str) -> HTTPError:
+    kind = ResourceConflict if row["error"] == "conflict" else ServerError
+    refusal = kind(row.get("reason"))
+    refusal.docid = docid
+    in_request(refusal, "POST", url)
+    return refusal
+
+
+def save_many(
+    database: Resource,
+    documents: Iterable[Any],
+    chunk: int,
+    progress: Callable[[int], object] | None,
+    options: Mapping[str, Any],
+) -> Iterator[UpdateResult]:
+    waiting = iter(documents)
+    done = 0
+    while docs := list(islice(waiting, chunk)):
+        results = update(database, docs, options)
+        done += len(docs)
+        if progress is not None:
+            progress(done)
+        yield from results
+
+
+def bulk_get(
+    database: Resource, documents: Iterable[str | tuple[str, str] | Mapping[str, Any]], options: Mapping[str, Any]
+) -> list[Document | None]:
+    wanted = [_wanted(doc) for doc in documents]
+    if not wanted:
+        return []
+    results = database.fetch("POST", "_bulk_get", body={"docs": wanted}, **options)["results"]
+    return [_found(result, "rev" in want) for result, want in zip(results, wanted, strict=True)]
+
+
+def _wanted(doc: str | tuple[str, str] | Mapping[str, Any]) -> dict[str, str]:
+    if isinstance(doc, str):
+        return {"id": doc}
+    if isinstance(doc, tuple):
+        return {"id": doc[0], "rev": doc[1]}
+    return {"id": doc["_id"], "rev": doc["_rev"]}
+
+
+def _found(result: Mapping[str, Any], has_rev: bool) -> Document | None:
+    """Return the document of one result; None if it is not there. Raise `HTTPError` for any other error."""
+    (answer, *_) = result["docs"]
+    doc = answer.get("ok")
+    if doc is not None:
+        return None if doc.get("_deleted") and not has_rev else Document(doc)
+    error = answer["error"]
+    if error.get("error") == "not_found":
+        return None
+    failure = http_error(400, (error.get("error"), error.get("reason")))
+    failure.docid = result["id"]
+    raise failure
 
 
 def purge(database: Resource, docs: Iterable[Any]) -> dict[str, Any]:
     revs: dict[str, list[str]] = {}
     for doc in map(as_dict, docs):
         revs.setdefault(doc["_id"], []).append(doc["_rev"])
-    data: dict[str, Any] = database.post_json("_purge", body=revs)[2]
+    data: dict[str, Any] = database.fetch("POST", "_purge", body=revs)
     return data

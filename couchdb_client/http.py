@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from couchdb_client.cache import Cache
 from couchdb_client.errors import (
+    CertificateError,
     ConnectionFailed,
+    ConnectionRefused,
+    ConnectionReset,
     Forbidden,
+    HostNotFound,
     HTTPError,
     PreconditionFailed,
     RedirectLimit,
@@ -13,10 +17,11 @@ from couchdb_client.errors import (
     ResourceNotFound,
     ServerError,
     TimedOut,
+    TLSError,
     Unauthorized,
 )
 from couchdb_client.resource import Resource
-from couchdb_client.session import DEFAULT_TIMEOUT, RETRYABLE_ERRORS, Session
+from couchdb_client.session import DEFAULT_TIMEOUT, RETRYABLE_ERRORS, Exchange, Session
 from couchdb_client.streams import CHUNK_SIZE, ResponseBody
 from couchdb_client.urls import basic_auth, extract_credentials, quote, urlencode, urljoin
 
@@ -25,9 +30,14 @@ __all__ = [
     "DEFAULT_TIMEOUT",
     "RETRYABLE_ERRORS",
     "Cache",
+    "CertificateError",
     "ConnectionFailed",
+    "ConnectionRefused",
+    "ConnectionReset",
+    "Exchange",
     "Forbidden",
     "HTTPError",
+    "HostNotFound",
     "PreconditionFailed",
     "RedirectLimit",
     "Resource",
@@ -36,6 +46,7 @@ __all__ = [
     "ResponseBody",
     "ServerError",
     "Session",
+    "TLSError",
     "TimedOut",
     "Unauthorized",
     "basic_auth",

@@ -1,8 +1,8 @@
-"""What a list function answered.
+"""The body of a list function's answer.
 
-couchdb-python documents the body as a file, and gives the decoded value instead when the answer's type is JSON, which
-is also the type of any answer whose function says nothing of it. Programs rely on either: so an object or array is
-given out decoded *and* readable, and everything else as the file that it is.
+couchdb-python documents the body as a file, but returns the decoded value if the answer's type is JSON, which is also
+the type of any answer whose function does not set one. Programs rely on either: so an object or array is returned
+decoded *and* readable, and everything else as the file that it is.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class ReadableList(_Readable, list[Any]):
 
 
 def list_body(headers: Message, body: Any) -> Any:
-    """``body`` (a file), decoded as well if it holds a JSON object or array."""
+    """Return ``body`` (a file), decoded as well if it holds a JSON object or array."""
     if "application/json" not in headers.get("Content-Type", ""):
         return body
     text = body.read()
     try:
-        value = json.decode(text)
+        value = json.decode(text.decode("utf-8"))
     except ValueError:
         value = None
     if not isinstance(value, (dict, list)):

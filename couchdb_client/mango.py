@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 import requests
 
+from couchdb_client.conditions import BUILDS
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    D = TypeVar("D", default=Document)
+else:
+    from typing import TypeVar
+
+    D = TypeVar("D")
 
 __all__ = ["PAGE_SIZE", "FindResults", "Indexes", "find", "pages"]
 
@@ -17,52 +27,118 @@ __all__ = ["PAGE_SIZE", "FindResults", "Indexes", "find", "pages"]
 PAGE_SIZE = 1000
 
 
-class FindResults(list[Any]):
-    """The documents that `find` found, and what else the server's last answer said."""
+class FindResults(Sequence[D], Iterator[D], Generic[D]):
+    """The documents that a query selects: an iterator that fetches them page by page while it is read.
 
-    #: Where the next page begins: the ``bookmark`` for a further query.
-    bookmark: str | None = None
-    #: The server's advice, that no index covers the query for instance.
-    warning: str | None = None
-    #: What the query cost, if it had ``execution_stats: true``.
-    execution_stats: dict[str, Any] | None = None
+    It is also a sequence: its length, an index, a slice or a comparison fetches all pages that are missing. Documents
+    that were read are kept, so that iterating a second time gives them again; `Database.iterfind` keeps none.
+    """
+
+    def __init__(self, answers: Iterable[dict[str, Any]], wrapper: Callable[[Any], D]) -> None:
+        self._answers = iter(answers)
+        self._wrapper = wrapper
+        self._docs: list[D] = []
+        self._next = 0
+        self._is_sequence = False
+        #: Where the next page begins: the ``bookmark`` for a further query.
+        self.bookmark: str | None = None
+        #: The server's advice, that no index covers the query for instance.
+        self.warning: str | None = None
+        #: What the query cost, if it had ``execution_stats: true``.
+        self.execution_stats: dict[str, Any] | None = None
+        self._fetch()
+
+    def _fetch(self) -> bool:
+        """Fetch the next page. Return False after the last."""
+        answer = next(self._answers, None)
+        if answer is None:
+            return False
+        self._docs.extend(map(self._wrapper, answer.get("docs", ())))
+        self.bookmark = answer.get("bookmark")
+        self.warning = answer.get("warning")
+        self.execution_stats = answer.get("execution_stats")
+        return True
+
+    def _all(self) -> list[D]:
+        while self._fetch():
+            pass
+        self._is_sequence = True
+        return self._docs
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self._docs)} documents so far>"
+
+    def __iter__(self) -> Iterator[D]:
+        """Return this iterator; one from the start if all has been read, or if this has been used as a sequence."""
+        return iter(self._docs) if self._is_sequence else self
+
+    def __next__(self) -> D:
+        while self._next >= len(self._docs):
+            if not self._fetch():
+                self._is_sequence = True
+                raise StopIteration
+        self._next += 1
+        return self._docs[self._next - 1]
+
+    @overload
+    def __getitem__(self, index: int) -> D: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[D]: ...
+
+    def __getitem__(self, index: int | slice) -> D | list[D]:
+        return self._all()[index]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __bool__(self) -> bool:
+        while not self._docs and self._fetch():
+            pass
+        return bool(self._docs)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FindResults):
+            other = other._all()
+        return self._all() == other
+
+    __hash__ = None  # type: ignore[assignment]  # as a list has none
 
 
-def find(database: Resource, query: Mapping[str, Any], wrapper: Callable[[Any], Any] | None) -> FindResults:
-    """All documents that ``query`` selects; with a ``limit`` that many, with a ``bookmark`` the page that it marks."""
-    answers = [_page(database, query)] if "limit" in query or "bookmark" in query else pages(database, query, PAGE_SIZE)
-    found = FindResults()
-    for answer in answers:
-        found.extend(map(wrapper or Document, answer.get("docs", ())))
-        found.bookmark = answer.get("bookmark")
-        found.warning = answer.get("warning")
-        found.execution_stats = answer.get("execution_stats")
-    return found
+def find(database: Resource, query: Mapping[str, Any], wrapper: Callable[[Any], D] | None) -> FindResults[D]:
+    """Return all documents that ``query`` selects. With a ``limit``, ``skip`` or ``bookmark``: one page of the
+    server's.
+
+    (Programs that page by ``skip`` rely on that: each query with a greater one would give the same documents again.)
+    """
+    is_page = not query.keys().isdisjoint({"limit", "skip", "bookmark"})
+    answers = iter([_page(database, query)]) if is_page else pages(database, query, PAGE_SIZE)
+    return FindResults(answers, wrapper or cast("Callable[[Any], D]", Document))
 
 
 def pages(database: Resource, query: Mapping[str, Any], batch: int) -> Iterator[dict[str, Any]]:
-    """The server's answers to ``query``, ``batch`` documents in each, as far as the query's own ``limit``.
+    """Yield the server's answers to ``query``, ``batch`` documents in each, as far as the query's own ``limit``.
 
-    Raises `ValueError` for a batch below 1.
+    Raise `ValueError` for a batch below 1.
     """
     if batch <= 0:
         raise ValueError("batch must be 1 or more")
-    left = query.get("limit")
+    missing = query.get("limit")
     query = dict(query)
     while True:
-        query["limit"] = batch if left is None else min(left, batch)
+        query["limit"] = batch if missing is None else min(missing, batch)
         answer = _page(database, query)
         yield answer
         count = len(answer.get("docs", ()))
-        left = None if left is None else left - count
+        missing = None if missing is None else missing - count
         bookmark = answer.get("bookmark")
-        if count < query["limit"] or left == 0 or bookmark in (None, "nil", query.get("bookmark")):
+        if count < query["limit"] or missing == 0 or bookmark in (None, "nil", query.get("bookmark")):
             return
         query |= {"bookmark": bookmark, "skip": 0}
 
 
 def _page(database: Resource, query: Mapping[str, Any]) -> dict[str, Any]:
-    data: dict[str, Any] = database.post_json("_find", query)[2]
+    data: dict[str, Any] = database.under(BUILDS).fetch("POST", "_find", query)
     return data
 
 
@@ -70,15 +146,19 @@ class Indexes:
     """The indexes of a database, by ``(ddoc, name)``.
 
     ``indexes[ddoc, name] = fields`` makes one: ``fields`` is a list of fields (``'name'`` or ``{'name': 'asc'}``), or
-    the whole ``index`` member of the request as a dictionary (``{'fields': […], 'partial_filter_selector': {…}}``). A
-    ddoc or name that is None is chosen by the server. ``del indexes[ddoc, name]`` removes one, iteration gives a
-    dictionary for each.
+    the whole ``index`` member of the request as a dictionary (``{'fields': […], 'partial_filter_selector': {…}}``). The
+    server chooses a ddoc or name that is None. ``del indexes[ddoc, name]`` removes one, iteration gives a dictionary
+    for each.
     """
 
     def __init__(self, url: str | Resource, session: SessionLike | requests.Session | None = None) -> None:
         self.resource = Resource(url, session) if isinstance(url, str) else url
 
-    def __setitem__(self, ddoc_name: tuple[str | None, str | None], index: Any) -> None:
+    def __setitem__(
+        self,
+        ddoc_name: tuple[str | None, str | None],
+        index: list[str] | list[dict[str, str]] | list[str | dict[str, str]] | dict[str, Any],
+    ) -> None:
         ddoc, name = ddoc_name
         query: dict[str, Any] = {"index": dict(index) if isinstance(index, Mapping) else {"fields": index}}
         if ddoc:
@@ -92,4 +172,4 @@ class Indexes:
         self.resource.delete_json([ddoc.removeprefix("_design/"), "json", name])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self.resource.get_json()[2]["indexes"])
+        return iter(self.resource.fetch("GET")["indexes"])

@@ -1,18 +1,24 @@
-"""The server: a dictionary of databases, and what it tells of itself."""
+"""The server: a dictionary of databases, and its information about itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import requests
 
+from couchdb_client.conditions import Conditions
 from couchdb_client.database import Database
 from couchdb_client.errors import ResourceNotFound, ServerError, Unauthorized
+from couchdb_client.logins import CookieLogin, session_token
+from couchdb_client.replications import Replications
 from couchdb_client.resource import Resource
-from couchdb_client.session import SessionLike
+from couchdb_client.session import Session, SessionLike
 from couchdb_client.urls import DEFAULT_BASE_URL
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Server"]
 
@@ -25,7 +31,8 @@ class Server:
     else the local server. ``full_commit=False`` sends ``X-Couch-Full-Commit: false`` with each request. ``session`` is
     a `couchdb_client.http.Session` or any `requests.Session`.
 
-    Iterating gives the names of all databases, ``len`` counts them, and the server is true if it can be reached.
+    Iterating gives the names of all databases, ``len`` counts them, and the server is true if it can be reached. As a
+    context manager it closes its connections at the end, unless ``session`` is yours.
     """
 
     def __init__(
@@ -35,12 +42,25 @@ class Server:
         session: SessionLike | requests.Session | None = None,
     ) -> None:
         self.resource = Resource(url, session) if isinstance(url, str) else url
+        self._owns_session = session is None and isinstance(url, str)
         if not full_commit:
             self.resource.headers["X-Couch-Full-Commit"] = "false"
         self._version_info: tuple[int, ...] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._owns_session:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept open for further requests."""
+        if isinstance(self.resource.session, Session):
+            self.resource.session.close()
+
     def __contains__(self, name: str) -> bool:
-        """Whether there is a database of this name."""
+        """Return whether there is a database of this name."""
         try:
             self.resource.head(name)
         except (OSError, ResourceNotFound):
@@ -48,10 +68,10 @@ class Server:
         return True
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.resource.get_json("_all_dbs")[2])
+        return iter(self.resource.fetch("GET", "_all_dbs"))
 
     def __len__(self) -> int:
-        return len(self.resource.get_json("_all_dbs")[2])
+        return len(self.resource.fetch("GET", "_all_dbs"))
 
     def __bool__(self) -> bool:
         try:
@@ -64,47 +84,52 @@ class Server:
         return f"<{type(self).__name__} {self.resource.url!r}>"
 
     def __delitem__(self, name: str) -> None:
-        """Delete the database. Raises `ResourceNotFound` if there is none of that name."""
+        """Delete the database. Raise `ResourceNotFound` if it does not exist."""
         self.resource.delete_json(name)
 
     def __getitem__(self, name: str) -> Database:
-        """The database. Raises `ResourceNotFound` if there is none of that name."""
+        """Return the database. Raise `ResourceNotFound` if it does not exist."""
         db = Database(self.resource(name), name)
         db.resource.head()
         return db
 
-    def create(self, name: str) -> Database:
-        """Create a database. Raises `PreconditionFailed` if there is one of that name."""
-        self.resource.put_json(name)
+    def create(
+        self, name: str, *, partitioned: bool | None = None, q: int | None = None, n: int | None = None
+    ) -> Database:
+        """Create a database and return it. Raise `PreconditionFailed` if there is one of that name.
+
+        ``partitioned=True`` makes a partitioned one, ``q`` is its number of shards, ``n`` that of their copies.
+        """
+        self.resource.put_json(name, partitioned=partitioned, q=q, n=n)
         return Database(self.resource(name), name)
 
     def delete(self, name: str) -> None:
-        """Delete the database. Raises `ResourceNotFound` if there is none of that name."""
+        """Delete the database. Raise `ResourceNotFound` if it does not exist."""
         del self[name]
 
     def version(self) -> str:
-        """The server's version, like ``'3.5.0'``; asked of the server each time."""
-        version: str = self.resource.get_json()[2]["version"]
+        """Return the server's version, like ``'3.5.0'``. Each call is a request."""
+        version: str = self.resource.fetch("GET")["version"]
         return version
 
     def version_info(self) -> tuple[int, ...]:
-        """The server's version as integers, like ``(3, 5, 0)``; asked of the server the first time only."""
+        """Return the server's version as integers, like ``(3, 5, 0)``. Only the first call is a request."""
         if self._version_info is None:
             numbers = [re.match(r"\d+", part) for part in self.version().split(".")]
             self._version_info = tuple(int(number.group()) for number in numbers if number)
         return self._version_info
 
     def config(self) -> dict[str, dict[str, str]]:
-        """The server's configuration: a dictionary of sections, each a dictionary of options."""
-        data: dict[str, dict[str, str]] = self._node("_config").get_json()[2]
+        """Return the server's configuration: a dictionary of sections, each a dictionary of options."""
+        data: dict[str, dict[str, str]] = self._node("_config").fetch("GET")
         return data
 
     def stats(self, name: str | None = None) -> Any:
-        """The server's statistics as a nested dictionary, or the one called ``name``.
+        """Return the server's statistics as a nested dictionary, or the one called ``name``.
 
-        Servers since 2.0 have the metrics of old below ``couchdb``. A name like ``httpd/requests`` still finds its
-        metric, in the form of old: ``{'httpd': {'requests': {…}}}``; a name like ``couchdb/httpd/requests`` gives what
-        the server says of it.
+        Servers since 2.0 have the former metrics below ``couchdb``. A name like ``httpd/requests`` still finds its
+        metric, in its former shape: ``{'httpd': {'requests': {…}}}``; a name like ``couchdb/httpd/requests`` gives the
+        server's own answer.
         """
         path = name.split("/") if name else []
         data = self._stats(path)
@@ -115,73 +140,93 @@ class Server:
         return data
 
     def _stats(self, path: list[str]) -> Any:
-        return self._node("_stats", *path).get_json()[2]
+        return self._node("_stats", *path).fetch("GET")
 
     def _has_nodes(self) -> bool:
         return self.version_info() >= (2,)
 
     def _node(self, *path: str) -> Resource:
-        """What a server since 2.0 has below each of its nodes, older ones below their root."""
+        """Return a resource that servers since 2.0 have below each of their nodes, older ones below their root."""
         return self.resource("_node", "_local", *path) if self._has_nodes() else self.resource(*path)
 
     def tasks(self) -> list[dict[str, Any]]:
-        """The tasks that the server is at: compactions, index builds, replications."""
-        data: list[dict[str, Any]] = self.resource.get_json("_active_tasks")[2]
+        """Return the tasks that are running: compactions, index builds, replications."""
+        data: list[dict[str, Any]] = self.resource.fetch("GET", "_active_tasks")
         return data
 
     def uuids(self, count: int | None = None) -> list[str]:
-        """``count`` UUIDs from the server; as many as it likes to send (one) if None."""
-        data: list[str] = self.resource.get_json("_uuids", count=count)[2]["uuids"]
+        """Return ``count`` UUIDs from the server; as many as it sends by itself (one) if None."""
+        data: list[str] = self.resource.fetch("GET", "_uuids", count=count)["uuids"]
         return data
 
-    def replicate(self, source: Any, target: Any, **options: Any) -> dict[str, Any]:
-        """Replicate from the database ``source`` to ``target``, each a URL, a name on this server, or a dictionary with
-        a ``url``.
+    def replicate(
+        self, source: str | Mapping[str, Any], target: str | Mapping[str, Any], **options: Any
+    ) -> dict[str, Any]:
+        """Replicate from the database ``source`` to ``target`` and return the server's answer.
 
-        ``options`` are further members of the request, like ``continuous=True``. Returns the server's answer, which
-        comes when the replication is complete, however long that takes; that of a continuous one at once.
+        Each is a URL, a name on this server, or a dictionary with a ``url``. ``options`` are further members of the
+        request, like ``continuous=True``. The answer comes when the replication is complete, however long that takes;
+        that of a continuous one at once. `replications` has those that go on when the server is restarted.
         """
-        resource = self.resource.adjusted(wait=None)
-        data: dict[str, Any] = resource.post_json("_replicate", {"source": source, "target": target, **options})[2]
+        resource = self.resource.under(Conditions(wait=None))
+        data: dict[str, Any] = resource.fetch("POST", "_replicate", {"source": source, "target": target, **options})
         return data
+
+    @property
+    def replications(self) -> Replications:
+        """The replications that have a document in the database ``_replicator``."""
+        return Replications(self)
 
     def add_user(self, name: str, password: str, roles: list[str] | None = None) -> tuple[str, str | None]:
-        """Add a user; returns ``(id, rev)`` of the new document in ``_users``."""
+        """Add a user and return ``(id, rev)`` of the new document in ``_users``."""
         user = {"_id": _user_id(name), "name": name, "password": password, "roles": roles or [], "type": "user"}
         return self["_users"].save(user)
 
     def remove_user(self, name: str) -> None:
-        """Remove a user. Raises `ResourceNotFound` if there is none of that name."""
+        """Remove a user. Raise `ResourceNotFound` if it does not exist."""
         del self["_users"][_user_id(name)]
 
     def login(self, name: str, password: str) -> str:
-        """Log a user in; returns the token for `verify_token` and `logout`: the value of the cookie ``AuthSession``.
+        """Log a user in and return the token for `verify_token` and `logout`: the value of the cookie ``AuthSession``.
 
-        Only the token is made: the client's own requests keep the credentials that they had. Raises `Unauthorized`.
+        Requests of this server keep their credentials; `session_login` changes those. Raise `Unauthorized`.
         """
-        resource = self.resource.adjusted(cookies=False)
-        _, headers, _ = resource.post_json("_session", {"name": name, "password": password})
-        for cookie in headers.get_all("Set-Cookie", []):
-            key, _, value = str(cookie).partition(";")[0].partition("=")
-            if key.strip() == "AuthSession":
-                return value.strip()
-        raise ServerError((200, ("no_cookie", "The server's answer to the login has no AuthSession cookie.")))
+        _, headers, _ = self._without_cookies().post_json("_session", {"name": name, "password": password})
+        return session_token(headers)
+
+    def session_login(self, name: str, password: str) -> Self:
+        """Authenticate all further requests of this server by a login's cookie, and return the server.
+
+        The login is made at once; the cookie is kept, replaced when the server sends another, and made again by a
+        further login when it has expired. Databases that were taken from this server before keep their credentials.
+        Raise `Unauthorized` if name or password is wrong.
+        """
+        session = self.resource.session
+        if not isinstance(session, Session):
+            raise TypeError(f"a login needs a couchdb_client.Session, not {type(session)}")
+        login = CookieLogin(self.resource.url, name, password)
+        login.cookie(session)
+        self.resource.credentials = login
+        return self
 
     def logout(self, token: str) -> bool:
-        """Log a user out; True if the server did so. (It keeps no list of tokens: one that is known stays good until it
-        expires.)"""
-        resource = self.resource.adjusted(cookies=False)
+        """Log a user out and return whether the server did so. (It keeps no list of tokens: a token stays valid until
+        it expires.)"""
+        resource = self._without_cookies()
         return resource.delete_json("_session", headers=_cookie(token))[0] == 200
 
     def verify_token(self, token: str) -> bool:
-        """Whether the token authenticates a user."""
-        resource = self.resource.adjusted(cookies=False)
+        """Return whether the token authenticates a user."""
+        resource = self._without_cookies()
         resource.credentials = None
         try:
             status, _, session = resource.get_json("_session", headers=_cookie(token))
         except (Unauthorized, ServerError):  # a token of another form is a 400
             return False
         return status == 200 and session["userCtx"]["name"] is not None
+
+    def _without_cookies(self) -> Resource:
+        return self.resource.under(Conditions(cookies=False))
 
 
 def _user_id(name: str) -> str:

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-import copy
 import errno
+import http.client
+import logging
+import re
 import time
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass, replace
 from email.message import Message
-from http.client import HTTPMessage
-from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
-from typing import Any, Protocol, TypeAlias
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import Any, Protocol
+from urllib.parse import urljoin
 
 import requests
+import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
+from couchdb_client import cache as answer_cache
 from couchdb_client import json
-from couchdb_client.cache import Answer, Cache
-from couchdb_client.errors import RedirectLimit, TimedOut, connection_error, http_error
+from couchdb_client.conditions import ORDINARY, Conditions
+from couchdb_client.errors import (
+    RedirectLimit,
+    ServerError,
+    TimedOut,
+    connection_error,
+    http_error,
+    in_request,
+    is_unsent,
+)
+from couchdb_client.logins import CookieLogin, Credentials
+from couchdb_client.own_session import own_session
 from couchdb_client.streams import CHUNK_SIZE, ResponseBody, Upload
+from couchdb_client.transport import Answer, Request, TimeoutValue, Transport
 from couchdb_client.urls import basic_auth
 
-__all__ = ["DEFAULT_TIMEOUT", "RETRYABLE_ERRORS", "Session", "SessionLike"]
+__all__ = ["DEFAULT_TIMEOUT", "RETRYABLE_ERRORS", "Exchange", "Session", "SessionLike"]
 
-#: Seconds to wait for a connection, and for the next bytes of an answer (a large view may take minutes to be built).
+#: Seconds to wait for a connection, and for the next bytes of an answer. (Requests that may have to wait until the
+#: server has built an index have no limit of the second kind, unless the session's timeout is another than this.)
 DEFAULT_TIMEOUT = (10.0, 300.0)
 
 #: ``errno`` codes after which a request is worth another try.
@@ -33,9 +48,35 @@ RETRYABLE_ERRORS = frozenset({
     errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETRESET, errno.ENETUNREACH, errno.ENETDOWN,
 })  # fmt: skip
 
+log = logging.getLogger("couchdb_client")
+
+#: What requests, urllib3 and the standard library raise if the connection cannot be made or breaks.
+_FAILURES = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
-Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
+#: POSTs that only read.
+_READING_POST = re.compile(
+    r"/(?:_find|_explain|_changes|_bulk_get|_revs_diff|_missing_revs|_dbs_info"
+    r"|(?:_all_docs|_design_docs|_local_docs|_design/[^/]+/_view/[^/]+)(?:/queries)?|_design/[^/]+/_list/[^?]+)/?(?:\?|\Z)"
+)
+_UPDATE_FUNCTION = re.compile(r"/_design/[^/?]+/_update/")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request that was made, for the hooks ``after_answer``.
+
+    ``url`` has no credentials; ``status`` is None and ``error`` the exception if no answer came; ``attempt`` counts
+    from 1.
+    """
+
+    method: str
+    url: str
+    status: int | None
+    seconds: float
+    attempt: int
+    error: Exception | None = None
 
 
 class SessionLike(Protocol):
@@ -54,32 +95,53 @@ class SessionLike(Protocol):
 class Session:
     """Sends requests through ``transport``, a `requests.Session`.
 
-    ``transport``: yours, with its adapters, proxies, certificates, headers and cookies; None makes one that remembers
-    no cookies. ``timeout``: seconds of silence after which `TimedOut` is raised, or a pair for connecting and reading;
-    None waits for ever. ``retry_delays``: seconds before each further try of a request that failed with one of the
-    codes ``retryable_errors``. Only requests by idempotent methods are tried again: never a POST or a COPY, whose
-    repetition could do its work twice. ``cache``: a mapping (or a `Cache`) in which answers with an ETag are kept, to
-    be confirmed by the server the next time. ``max_redirects``: how many redirections of one request are followed.
+    - ``transport``: yours, with its adapters, proxies, certificates, headers, cookies and hooks; None makes one that
+      remembers no cookies and has room for the connections of any number of threads.
+    - ``timeout``: seconds of silence after which `TimedOut` is raised, or a pair for connecting and reading; None waits
+      without limit.
+    - ``retry_delays``: seconds before each further try of a request that failed with one of the codes
+      ``retryable_errors``. Requests that may not be repeated (POST, COPY, update functions) are tried again only if no
+      connection was made, and POSTs that only read (``_find``, ``keys`` of a view…) like GETs.
+    - ``cache``: a mapping (or a `Cache`) in which answers with an ETag are kept, to be confirmed by the server the next
+      time.
+    - ``max_redirects``: how many redirections of one request are followed.
+    - ``truststore``: verify certificates against the operating system's store, by the package ``truststore``.
+    - ``before_request``: functions that are called with ``(method, url, headers)`` before each request and may change
+    the
+      headers, a dictionary. ``after_answer``: functions that are called with an `Exchange` after each.
+
+    The logger ``couchdb_client`` gets a line for each request (DEBUG) and each repetition (INFO), without credentials,
+    parameters and bodies.
     """
 
     def __init__(
         self,
-        cache: MutableMapping[str, Answer] | Cache | None = None,
-        timeout: Timeout = DEFAULT_TIMEOUT,
+        cache: MutableMapping[str, answer_cache.Answer] | answer_cache.Cache | None = None,
+        timeout: TimeoutValue = DEFAULT_TIMEOUT,
         max_redirects: int = 5,
         retry_delays: Iterable[float] = (0,),
         retryable_errors: Iterable[int | str] = RETRYABLE_ERRORS,
         *,
         transport: requests.Session | None = None,
+        truststore: bool = False,
+        before_request: Iterable[Callable[[str, str, dict[str, str | None]], None]] = (),
+        after_answer: Iterable[Callable[[Exchange], None]] = (),
     ) -> None:
-        self.cache = cache if cache is None or isinstance(cache, Cache) else Cache(cache)
+        self.cache = cache if cache is None or isinstance(cache, answer_cache.Cache) else answer_cache.Cache(cache)
         self.timeout = timeout
         self.max_redirects = max_redirects
         self.retry_delays = list(retry_delays)
         self.retryable_errors = set(retryable_errors)
-        self.remembers_cookies = True
-        self._anonymous = None if transport else _anonymous
-        self.transport = transport or _own_transport(max_redirects)
+        self.before_request = list(before_request)
+        self.after_answer = list(after_answer)
+        if transport is not None and truststore:
+            raise ValueError("truststore is for a session of the client's own: mount an adapter on yours")
+        self._wire = Transport(transport or own_session(truststore=truststore), is_own=transport is None)
+
+    @property
+    def transport(self) -> requests.Session:
+        """The `requests.Session` that requests go through."""
+        return self._wire.session
 
     def disable_ssl_verification(self) -> None:
         """Accept any certificate from now on."""
@@ -89,177 +151,298 @@ class Session:
         """Close the connections that are kept open for further requests."""
         self.transport.close()
 
-    def adjusted(self, *, wait: float | None = 0, retries: bool = True, cookies: bool = True) -> Session:
-        """This session for a special request, by the same transport: one that may be silent for ``wait`` more seconds
-        (None: for ever), that must not be repeated, or whose cookies must neither be sent nor kept."""
-        session = copy.copy(self)
-        connect, read = self.timeout if isinstance(self.timeout, tuple) else (self.timeout, self.timeout)
-        session.timeout = (connect, None if wait is None or read is None else read + wait)
-        session.retry_delays = self.retry_delays if retries else []
-        session.remembers_cookies = self.remembers_cookies and cookies
-        return session
-
     def request(
         self,
         method: str,
         url: str,
         body: Any = None,
         headers: MutableMapping[str, str] | None = None,
-        credentials: tuple[str, str] | None = None,
+        credentials: Credentials = None,
         num_redirects: int = 0,
+        *,
+        conditions: Conditions = ORDINARY,
     ) -> tuple[int, Message, Any]:
-        """``(status, headers, body)`` of the answer; the body is a readable binary file, or None after a HEAD request.
+        """Return ``(status, headers, body)`` of the answer; the body is a readable binary file, None after a HEAD
+        request.
 
         ``body`` is sent as it is if it is bytes, text or a file-like object, else as JSON. Raises `HTTPError`'s
         subclasses for a status of 400 or above, `ConnectionFailed`, `TimedOut`, `RedirectLimit`.
         """
-        method = method.upper()
-        known = self.cache.get(url) if self.cache and method == "GET" else None
-        sent: CaseInsensitiveDict[str] = CaseInsensitiveDict({"Accept": "application/json", **(headers or {})})
-        if known and known[1]["ETag"]:
-            sent.setdefault("If-None-Match", known[1]["ETag"])
-        if isinstance(body, (bytearray, memoryview)):
-            body = bytes(body)
-        if credentials:
-            sent["Authorization"] = basic_auth(credentials)
-        if body is not None and not isinstance(body, (str, bytes)) and not hasattr(body, "read"):
-            body = json.encode(body)
-            sent.setdefault("Content-Type", "application/json")
-        response = self._send(method, url, body, sent)
-        if known and response.status_code == 304:
-            response.close()
-            return known[0], known[1], BytesIO(known[2])
-        if response.status_code == 303 and "Location" in response.headers:
-            response.close()
-            return self._redirected(urljoin(url, response.headers["Location"]), url, sent, credentials, num_redirects)
-        return self._answer(method, url, response)
+        answer, content = self.perform(method, url, body, headers, credentials, conditions, num_redirects=num_redirects)
+        if isinstance(answer, tuple):
+            return answer[0], answer[1], BytesIO(answer[2])
+        if method.upper() == "HEAD":
+            return answer.status, answer.message(), None
+        return answer.status, answer.message(), ResponseBody(answer) if content is None else BytesIO(content)
 
-    def _redirected(
-        self, location: str, url: str, headers: MutableMapping[str, str], credentials: Any, num_redirects: int
-    ) -> tuple[int, Message, Any]:
-        """The answer to GET ``location``, to which a request that was not a GET was sent on."""
-        if num_redirects >= self.max_redirects:
-            raise RedirectLimit("Redirection limit exceeded")
-        same_server = urlsplit(location)[:2] == urlsplit(url)[:2]
-        kept = {name: value for name, value in headers.items() if name.lower() == "accept"}
-        return self.request("GET", location, None, kept, credentials if same_server else None, num_redirects + 1)
+    def request_json(
+        self,
+        method: str,
+        url: str,
+        body: Any,
+        headers: MutableMapping[str, str] | None,
+        credentials: Credentials,
+        conditions: Conditions = ORDINARY,
+    ) -> tuple[Answer | answer_cache.Answer, Any]:
+        """Make a request as `request` does; return the answer, and the decoded value of its body if that is JSON."""
+        answer, content = self.perform(method, url, body, headers, credentials, conditions, whole=True)
+        fields = answer[1] if isinstance(answer, tuple) else answer.headers
+        if "application/json" in (fields.get("Content-Type") or ""):
+            return answer, json.decode((content or b"").decode("utf-8"))
+        return answer, BytesIO(content or b"")
 
-    def _answer(self, method: str, url: str, response: requests.Response) -> tuple[int, Message, Any]:
-        headers = _headers(response)
-        status = response.status_code
-        if status >= 400:
-            content = _content(response)
-            raise http_error(status, "" if method == "HEAD" else _detail(headers, content))
-        if method == "HEAD":
-            response.close()
-            return status, headers, None
-        if not _is_short(response):
-            return status, headers, ResponseBody(response)
-        content = _content(response)
-        if self.cache and method == "GET" and headers["ETag"]:
-            self.cache.put(url, (status, headers, content))
-        return status, headers, BytesIO(content)
+    def perform(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: MutableMapping[str, str] | None = None,
+        credentials: Credentials = None,
+        conditions: Conditions = ORDINARY,
+        *,
+        whole: bool = False,
+        num_redirects: int = 0,
+    ) -> tuple[Answer | answer_cache.Answer, bytes | None]:
+        """Make a request as `request` does; return the answer and its body, None if that is long and not yet read.
 
-    def _send(self, method: str, url: str, body: Any, headers: CaseInsensitiveDict[str]) -> requests.Response:
+        With ``whole`` the body is always read. An answer from the cache is a tuple ``(status, headers, body)``.
+        """
+        sent: dict[str, str | None] = {"Accept": "application/json"}
+        if headers:
+            _merge(sent, headers)
+        payload = _payload(body, sent)
+        request = Request(method.upper(), url, sent, payload, self._timeout(conditions), conditions.cookies)
+        known = self._known(request) if self.cache is not None else None
+        answer, content = self._authenticated(request, credentials, whole)
+        if answer.status < 300:
+            if self.cache is not None:
+                self._keep(self.cache, request, answer, content)
+            return answer, content
+        if answer.status == 304 and known is not None:
+            return known, known[2]
+        if answer.status < 400 and "Location" in answer.headers:
+            redirected = self._redirected(request, answer)
+            if redirected is not None:
+                answer.close()
+                if num_redirects >= self.max_redirects:
+                    raise _about(RedirectLimit("Redirection limit exceeded"), request)
+                return self._follow(request, redirected, credentials, conditions, whole, num_redirects + 1)
+        if answer.status >= 400:
+            raise _http_error(request, answer, content)
+        return answer, content
+
+    # Answers that are kept
+
+    def _known(self, request: Request) -> answer_cache.Answer | None:
+        """Return the answer in the cache, and have the server confirm it."""
+        known = self.cache.get(request.url) if self.cache is not None and request.method == "GET" else None
+        if known is not None and known[1]["ETag"]:
+            request.headers.setdefault("If-None-Match", known[1]["ETag"])
+        return known
+
+    def _keep(self, cache: answer_cache.Cache, request: Request, answer: Answer, content: bytes | None) -> None:
+        if request.method == "GET" and content is not None and "ETag" in answer.headers:
+            cache.put(request.url, (answer.status, answer.message(), content))
+
+    # Credentials
+
+    def _authenticated(self, request: Request, credentials: Credentials, whole: bool) -> tuple[Answer, bytes | None]:
+        """Send with the credentials, which a login renews if they have expired."""
+        if not credentials:
+            return self._send(request, whole)
+        if not isinstance(credentials, CookieLogin):
+            request.headers["Authorization"] = basic_auth(credentials)
+            return self._send(request, whole)
+        request.cookies = False
+        cookie = request.headers["Cookie"] = credentials.cookie(self)
+        answer, content = self._send(request, whole)
+        if answer.status == 401 and _can_be_sent_again(request.body):
+            answer.close()
+            credentials.expire(cookie)
+            request.headers["Cookie"] = credentials.cookie(self)
+            answer, content = self._send(request, whole)
+        if "Set-Cookie" in answer.headers:
+            credentials.renew(answer.message())
+        return answer, content
+
+    # Redirects
+
+    def _redirected(self, request: Request, answer: Answer) -> Request | None:
+        """Return the request that a redirecting answer leads to; None if the answer itself is what was wanted."""
+        status, method = answer.status, request.method
+        location = urljoin(request.url, answer.headers["Location"])
+        if status == 303:
+            kept = {name: value for name, value in request.headers.items() if name == "Accept"}
+            return Request("HEAD" if method == "HEAD" else "GET", location, kept)
+        if status not in (301, 302, 307, 308) or _UPDATE_FUNCTION.search(request.url):
+            return None
+        if method == "POST" and status in (301, 302) and not _READING_POST.search(request.url):
+            reason = (
+                f"POST was redirected to {location}, and whether to repeat it there is not for the client to decide."
+            )
+            answer.close()
+            raise _about(ServerError((status, ("redirected", reason))), request)
+        if not _can_be_sent_again(request.body):
+            answer.close()
+            reason = f"{method} was redirected to {location}, but its body cannot be read again."
+            raise _about(ServerError((status, ("redirected", reason))), request)
+        return Request(method, location, dict(request.headers), request.body)
+
+    def _follow(
+        self,
+        request: Request,
+        redirected: Request,
+        credentials: Credentials,
+        conditions: Conditions,
+        whole: bool,
+        num_redirects: int,
+    ) -> tuple[Answer | answer_cache.Answer, bytes | None]:
+        """Make the request that another was redirected to. Credentials go to the same server only."""
+        if self.transport.should_strip_auth(request.url, redirected.url):
+            credentials = None
+            redirected.headers["Authorization"] = redirected.headers["Cookie"] = None
+            conditions = replace(conditions, cookies=False)
+        headers: Any = redirected.headers
+        body = redirected.body
+        return self.perform(
+            redirected.method,
+            redirected.url,
+            body,
+            headers,
+            credentials,
+            conditions,
+            whole=whole,
+            num_redirects=num_redirects,
+        )
+
+    # Sending
+
+    def _send(self, request: Request, whole: bool) -> tuple[Answer, bytes | None]:
         """Send, and send again where that is allowed and may help."""
-        payload: Any = Upload(body) if hasattr(body, "read") else body
-        if isinstance(body, str):
-            payload = body.encode("utf-8")
-        delays = iter(self.retry_delays if method in _IDEMPOTENT else ())
+        delays = iter(self.retry_delays)
+        attempt = 1
         while True:
+            started = time.perf_counter()
             try:
-                return self._send_once(method, url, payload, headers)
-            except requests.exceptions.TooManyRedirects as exc:
-                raise RedirectLimit("Redirection limit exceeded") from exc
-            except OSError as exc:
-                failure = connection_error(exc)
-                if failure is None:
-                    raise
-                code = "timed out" if isinstance(failure, TimedOut) else failure.errno
-                delay = next(delays, None) if code in self.retryable_errors else None
-                if delay is None or (isinstance(payload, Upload) and not payload.rewind()):
+                if self.before_request:
+                    self._call_before(request)
+                answer = self._wire.send(request)
+                content = answer.content() if whole or _is_read_at_once(request, answer) else None
+            except _FAILURES as exc:
+                failure = self._note(request, started, attempt, exc)
+                if not self._may_repeat(request, exc, failure):
                     raise failure from exc
+                delay = next(delays, None)
+                if delay is None:
+                    raise failure from exc
+                log.info("%s %s failed (%s), trying again", request.method, _path(request.url), failure.strerror)
                 time.sleep(delay)
+                attempt += 1
+            else:
+                if self.after_answer or log.isEnabledFor(logging.DEBUG):
+                    self._tell(Exchange(request.method, request.url, answer.status, _since(started), attempt))
+                return answer, content
 
-    def _send_once(self, method: str, url: str, payload: Any, headers: CaseInsensitiveDict[str]) -> requests.Response:
-        transport = self.transport
-        own = "Authorization" in headers or "Cookie" in headers
-        request = requests.Request(
-            method, url, headers=headers, data=payload, auth=_anonymous if own else self._anonymous
-        )
-        prepared = transport.prepare_request(request)
-        _keep_dots(prepared, url)
-        # With verify=None the environment's certificates would win over a transport that is told not to verify.
-        verify = None if transport.verify is True else transport.verify
-        settings: dict[str, Any] = dict(
-            transport.merge_environment_settings(prepared.url or url, {}, True, verify, None), timeout=self.timeout
-        )
-        if self.remembers_cookies:
-            response = transport.send(prepared, allow_redirects=method in ("GET", "HEAD"), **settings)
-        else:
-            if "Cookie" not in headers:
-                prepared.headers.pop("Cookie", None)
-            response = transport.get_adapter(prepared.url or url).send(prepared, **settings)
-        if method == "HEAD" or response.status_code >= 400 or _is_short(response):
-            response.content  # noqa: B018 - reads it here, where a broken connection can still be retried
-        return response
+    def _note(self, request: Request, started: float, attempt: int, exc: Exception) -> OSError:
+        """Return the client's exception for ``exc``; raise ``exc`` itself if it is not about the connection."""
+        failure = connection_error(exc)
+        if failure is None:
+            raise exc
+        in_request(failure, request.method, request.url)
+        self._tell(Exchange(request.method, request.url, None, _since(started), attempt, failure))
+        return failure
 
+    def _may_repeat(self, request: Request, exc: Exception, failure: OSError) -> bool:
+        """Return whether the request may be sent again: it failed in a way that may pass, and cannot be done twice."""
+        code = "timed out" if isinstance(failure, TimedOut) else failure.errno
+        if code not in self.retryable_errors:
+            return False
+        if not is_unsent(exc) and not _is_repeatable(request):
+            return False
+        return not isinstance(request.body, Upload) or request.body.rewind()
 
-def _own_transport(max_redirects: int) -> requests.Session:
-    transport = requests.Session()
-    transport.max_redirects = max_redirects
-    transport.headers["User-Agent"] = f"couchdb_client {requests.utils.default_user_agent()}"
-    # An AuthSession cookie that came with an answer would outrank the credentials of the requests that follow.
-    transport.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    return transport
+    def _call_before(self, request: Request) -> None:
+        for hook in self.before_request:
+            hook(request.method, request.url, request.headers)
 
+    def _tell(self, exchange: Exchange) -> None:
+        outcome = exchange.error if exchange.status is None else exchange.status
+        log.debug("%s %s %s (%.1f ms)", exchange.method, _path(exchange.url), outcome, exchange.seconds * 1000)
+        for hook in self.after_answer:
+            hook(exchange)
 
-def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An authentication that adds nothing: else requests looks for credentials elsewhere, and overwrites ours."""
-    return request
-
-
-def _keep_dots(prepared: requests.PreparedRequest, url: str) -> None:
-    """Restore the escaped dots of a document called ``..``, which requests would take for a step up."""
-    if "/%2E" in url and prepared.url:
-        parts = urlsplit(prepared.url)
-        prepared.url = urlunsplit(parts._replace(path=urlsplit(url).path))
+    def _timeout(self, conditions: Conditions) -> TimeoutValue:
+        timeout = self.timeout
+        if conditions is ORDINARY or timeout is None:
+            return timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if read is None or conditions.wait is None or (conditions.builds and timeout == DEFAULT_TIMEOUT):
+            return connect, None
+        return connect, read + conditions.wait
 
 
-def _is_short(response: requests.Response) -> bool:
-    if response.status_code in (204, 304):
+def _merge(sent: dict[str, str | None], headers: MutableMapping[str, str]) -> None:
+    """Add ``headers`` to ``sent``; a name that differs in case only replaces the other."""
+    merged = CaseInsensitiveDict(sent)
+    merged.update(headers)
+    sent.clear()
+    sent.update({"-".join(map(str.capitalize, name.split("-"))): value for name, value in merged.items()})
+
+
+def _payload(body: Any, sent: dict[str, str | None]) -> Any:
+    """Return what to send for ``body``, and set the content type if that is JSON."""
+    if body is None or isinstance(body, (bytes, Upload)):
+        return body
+    if isinstance(body, str):
+        return body.encode("utf-8")
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)
+    if hasattr(body, "read"):
+        return Upload(body)
+    sent.setdefault("Content-Type", "application/json")
+    return json.encode(body).encode("utf-8")
+
+
+def _can_be_sent_again(body: Any) -> bool:
+    return not isinstance(body, Upload) or body.rewind()
+
+
+def _is_repeatable(request: Request) -> bool:
+    """Return whether it makes no difference if the server gets the request twice."""
+    if request.method == "POST":
+        return _READING_POST.search(request.url) is not None
+    return request.method in _IDEMPOTENT and not _UPDATE_FUNCTION.search(request.url)
+
+
+def _is_read_at_once(request: Request, answer: Answer) -> bool:
+    """Return whether the body is short (or an error's): then a connection that breaks can still be repeated."""
+    if answer.status >= 400 or answer.status in (204, 304) or request.method == "HEAD":
         return True
-    length = response.headers.get("Content-Length", "")
+    length = answer.headers.get("Content-Length", "")
     return length.isdecimal() and int(length) < CHUNK_SIZE
 
 
-def _content(response: requests.Response) -> bytes:
-    try:
-        return response.content
-    except OSError as exc:
-        failure = connection_error(exc)
-        if failure is None:
-            raise
-        raise failure from exc
-
-
-def _headers(response: requests.Response) -> Message:
-    """The answer's headers: a mapping that ignores case. ``get_all('Set-Cookie')`` gives that field's values apart."""
-    fields = response.headers.items()
-    if "Set-Cookie" in response.headers:  # the one field that may be repeated and whose values may hold commas
-        fields = getattr(getattr(response.raw, "headers", None), "iteritems", response.headers.items)()
-    message = HTTPMessage()
-    for name, value in fields:
-        message[name] = value
-    return message
-
-
-def _detail(headers: Message, content: bytes) -> Any:
-    if "application/json" in headers.get("Content-Type", ""):
+def _http_error(request: Request, answer: Answer, content: bytes | None) -> Exception:
+    detail: Any = "" if request.method == "HEAD" else content
+    if content and "application/json" in answer.headers.get("Content-Type", ""):
         try:
-            error = json.decode(content)
+            error = json.decode(content.decode("utf-8"))
         except ValueError:
-            return content
+            error = None
         if isinstance(error, dict):
-            return error.get("error"), error.get("reason")
-    return content
+            detail = error.get("error"), error.get("reason")
+    return _about(http_error(answer.status, detail), request)
+
+
+def _about(exc: Exception, request: Request) -> Exception:
+    in_request(exc, request.method, request.url)
+    return exc
+
+
+def _path(url: str) -> str:
+    """Return the path of a URL, without its parameters."""
+    return "/" + url.partition("?")[0].split("/", 3)[-1]
+
+
+def _since(started: float) -> float:
+    return time.perf_counter() - started

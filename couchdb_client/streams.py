@@ -5,16 +5,15 @@ from __future__ import annotations
 import http.client
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
-import requests
 import urllib3.exceptions
 
-from couchdb_client.errors import connection_error
+from couchdb_client.errors import connection_error, in_request
 
-__all__ = ["CHUNK_SIZE", "ResponseBody", "Upload"]
+__all__ = ["CHUNK_SIZE", "ResponseBody", "Streamed", "Upload"]
 
-#: Answers shorter than this many bytes are read at once, which frees their connection; files are sent in such pieces.
+#: Answers shorter than this many bytes are read at once, which frees their connection.
 CHUNK_SIZE = 8 * 1024
 
 _PIECE_SIZE = 64 * 1024
@@ -22,17 +21,36 @@ _PIECE_SIZE = 64 * 1024
 _BREAKS = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
 
+class Streamed(Protocol):
+    """An answer whose body has not been read."""
+
+    method: str
+    url: str
+
+    def pieces(self) -> Iterator[bytes]:
+        """Return the body's pieces, decoded, each as soon as it arrives."""
+
+    def close(self) -> None:
+        """Close the connection if the body was not read to its end."""
+
+    def interrupt(self) -> None:
+        """End a read that waits in another thread."""
+
+
 class ResponseBody(io.BufferedIOBase):
     """The body of an answer as a readable binary file: `read`, `readline`, iteration by lines, ``with``, `close`.
 
     Closing it before its end closes the connection; reading to the end gives the connection back to the session. A feed
-    that never ends can be read too: lines are given out as soon as they have arrived. Reading raises `TimedOut` or
+    that never ends can be read too: lines are given out as soon as they arrive. Reading raises `TimedOut` or
     `ConnectionFailed`.
+
+    With more than one argument they are those of couchdb-python's class: an `http.client.HTTPResponse`, and the pool
+    that its connection ``conn`` goes back to.
     """
 
-    def __init__(self, response: requests.Response) -> None:
-        self._response = response
-        self._pieces = _pieces(response)
+    def __init__(self, answer: Streamed | Any, conn_pool: Any = None, url: Any = None, conn: Any = None) -> None:
+        self._answer: Streamed = answer if hasattr(answer, "pieces") else _PlainResponse(answer, conn_pool, url, conn)
+        self._pieces = self._answer.pieces()
         self._buffer = b""
         self._position = 0
 
@@ -40,7 +58,7 @@ class ResponseBody(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next ``size`` bytes, fewer only at the end; everything that is left if ``size`` is negative or None."""
+        """Return the next ``size`` bytes, fewer only at the end; the rest if ``size`` is negative or None."""
         parts = [self._buffered(size)]
         missing = -1 if size is None or size < 0 else size - len(parts[0])
         while missing and self._fill():
@@ -49,11 +67,14 @@ class ResponseBody(io.BufferedIOBase):
         return b"".join(parts)
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Up to ``size`` bytes, of what has arrived: waits only if nothing has."""
+        """Return up to ``size`` bytes of what has arrived; wait only if nothing has."""
         return self._buffered(size) if self._position < len(self._buffer) or self._fill() else b""
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """The next line with its newline; without one at the end of the body."""
+        """Return the next line with its newline; without one at the end of the body."""
+        newline = self._buffer.find(b"\n", self._position)
+        if newline >= 0 and (size is None or size < 0):
+            return self._buffered(newline + 1 - self._position)
         parts: list[bytes] = []
         room = -1 if size is None or size < 0 else size
         while room and (self._position < len(self._buffer) or self._fill()):
@@ -65,13 +86,47 @@ class ResponseBody(io.BufferedIOBase):
                 break
         return b"".join(parts)
 
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines of the body."""
+        while True:
+            end = self._buffer.rfind(b"\n") + 1
+            if end > self._position:  # whole lines have arrived: no need to look for each by itself
+                begin = self._position
+                for line in self._buffer[begin : end - 1].split(b"\n"):
+                    begin += len(line) + 1
+                    self._position = begin
+                    yield line + b"\n"
+                    if self._position != begin:  # something was read in between
+                        break
+            line = self.readline()
+            if not line:
+                return
+            yield line
+
+    def line_batches(self) -> Iterator[list[bytes]]:
+        """Yield the lines of the body, as many at a time as have arrived."""
+        while True:
+            end = self._buffer.rfind(b"\n") + 1
+            if end > self._position:
+                lines = self._buffer[self._position : end - 1].split(b"\n")
+                self._position = end
+                yield lines
+            line = self.readline()
+            if not line:
+                return
+            yield [line]
+
     def iterchunks(self) -> Iterator[bytes]:
-        """The lines of the body (couchdb-python's name for iterating over it)."""
+        """Return an iterator over the lines of the body (couchdb-python's name for it)."""
         return iter(self)
+
+    def interrupt(self) -> None:
+        """End a read that waits in another thread, as if the connection had broken."""
+        self._answer.interrupt()
 
     def close(self) -> None:
         if not self.closed:
-            self._response.close()
+            self._answer.close()
         super().close()
 
     def _buffered(self, size: int | None) -> bytes:
@@ -81,7 +136,7 @@ class ResponseBody(io.BufferedIOBase):
         return piece
 
     def _fill(self) -> bool:
-        """Wait for the next piece, the buffer being empty; False at the end of the body."""
+        """Wait for the next piece, once the buffer is empty. Return False at the end of the body."""
         if self.closed:
             raise ValueError("I/O operation on closed file.")
         try:
@@ -90,28 +145,57 @@ class ResponseBody(io.BufferedIOBase):
             failure = connection_error(exc)
             if failure is None:
                 raise
+            in_request(failure, self._answer.method, self._answer.url)
             raise failure from exc
         return bool(self._buffer)
 
 
-def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives, decoded.
+class _PlainResponse:
+    """A response of the standard library's, whose connection goes back to a pool at its end."""
 
-    A chunked body comes chunk by chunk, one of known length in large pieces. Where neither is known, the end of the
-    connection is the end of the body, and waiting for a large piece could be waiting for ever: there, whatever has
-    arrived is a piece.
-    """
-    raw = response.raw
-    if getattr(raw, "chunked", False) or "Content-Length" in response.headers or not hasattr(raw, "read1"):
-        return (piece for piece in response.iter_content(_PIECE_SIZE) if piece)
-    return iter(lambda: raw.read1(_PIECE_SIZE, decode_content=True), b"")
+    method = "GET"
+
+    def __init__(self, response: Any, pool: Any, url: Any, connection: Any) -> None:
+        self._response = response
+        self._pool = pool
+        self._connection = connection
+        self.url = str(url)
+
+    def pieces(self) -> Iterator[bytes]:
+        response = self._response
+        is_chunked = response.msg.get("transfer-encoding") == "chunked"
+        while not response.isclosed():
+            piece = self._chunk(response.fp) if is_chunked else response.read(_PIECE_SIZE)
+            if not piece:
+                break
+            yield piece
+        self._release()
+
+    def _chunk(self, file: Any) -> bytes:
+        size = int(file.readline().strip(), 16)
+        chunk: bytes = file.read(size)
+        file.read(2)
+        return chunk
+
+    def interrupt(self) -> None:
+        self._response.close()
+
+    def close(self) -> None:
+        self._response.close()
+        self._release()
+
+    def _release(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.release(self.url, self._connection)
 
 
 class Upload:
-    """A file-like object as the body of a request, read in pieces while it is sent, from where it stands now.
+    """A file-like object as the body of a request, read in pieces while it is sent, from its current position.
 
-    Pieces of text are sent as UTF-8. Has the attribute ``len`` (requests makes a Content-Length of it) where the number
-    of bytes can be known beforehand; else the body is sent in chunks.
+    Pieces of text are sent as UTF-8. The attribute ``len`` is the number of bytes that will be sent, where it is known
+    beforehand: the request announces it, and no more is sent even if the file has grown meanwhile. A file that has
+    shrunk raises `ValueError` while it is sent. Where the length is not known the body is sent in chunks.
     """
 
     def __init__(self, file: Any) -> None:
@@ -122,11 +206,21 @@ class Upload:
             file.seek(self._start)
 
     def __iter__(self) -> Iterator[bytes]:
-        while piece := self._file.read(CHUNK_SIZE):
-            yield piece.encode("utf-8") if isinstance(piece, str) else piece
+        announced: int | None = getattr(self, "len", None)
+        sent = 0
+        while announced is None or sent < announced:
+            size = _PIECE_SIZE if announced is None else min(_PIECE_SIZE, announced - sent)
+            piece = self._file.read(size)
+            if not piece:
+                break
+            data = piece.encode("utf-8") if isinstance(piece, str) else piece
+            sent += len(data)
+            yield data
+        if announced is not None and sent < announced:
+            raise ValueError(f"the file became shorter while it was sent: {sent} of {announced} bytes were there")
 
     def rewind(self) -> bool:
-        """Go back to the beginning, to send it again; False if the object cannot."""
+        """Go back to the beginning, to send it again. Return False if the object cannot."""
         if self._start is None:
             return False
         self._file.seek(self._start)

@@ -1,4 +1,4 @@
-"""Ad-hoc queries: servers since 2.0 have no temporary views, so each has a design document for as long as it lasts."""
+"""Ad-hoc queries: servers since 2.0 have no temporary views, so each query makes a design document for its duration."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from couchdb_client.document import doc_resource
 from couchdb_client.errors import HTTPError, ResourceConflict
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
-from couchdb_client.views import View, Wrapper, call_viewlike
+from couchdb_client.views import R, View, Wrapper, query_view
 
 __all__ = ["TemporaryView"]
 
 
-class TemporaryView(View):
+class TemporaryView(View[R]):
     """A query by functions that are in no design document of the database.
 
     Each time the results are fetched a design document with a random name is made, queried and removed, also if the
     query fails. So results can be fetched again with other options (as slices of `ViewResults` are) at any later time,
-    several threads and programs can query at once, and nothing is left behind for a program that ends in between to
+    several threads and programs can query at once, and a program that ends in between has nothing to
     clean up. The server keeps an index by its functions and not by the name of its design document: when the same query
     is made again, only documents that changed are passed through them. What stays is the deleted design document's
     tombstone, and the index until `Database.cleanup`. The user must be allowed to write design documents.
@@ -40,7 +40,7 @@ class TemporaryView(View):
         map_fun: str | Callable[..., Any],
         reduce_fun: str | Callable[..., Any] | None = None,
         language: str = "javascript",
-        wrapper: Wrapper | None = None,
+        wrapper: Wrapper[R] | None = None,
         session: SessionLike | requests.Session | None = None,
     ) -> None:
         super().__init__(uri, wrapper=wrapper, session=session)
@@ -53,8 +53,7 @@ class TemporaryView(View):
 
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
         with self._design_document() as design:
-            data: dict[str, Any] = call_viewlike(design("_view", "query"), options)[2]
-        return data
+            return query_view(design("_view", "query"), options)
 
     @contextmanager
     def _design_document(self) -> Iterator[Resource]:
@@ -67,7 +66,7 @@ class TemporaryView(View):
             rev = _create(design, content)
             yield design
         except BaseException:
-            with suppress(HTTPError, OSError):  # the first failure is the one to tell
+            with suppress(HTTPError, OSError):  # the first failure is the one to raise
                 _remove(design)
             raise
         design.delete_json(rev=rev)
@@ -90,7 +89,7 @@ def _rev(resource: Resource) -> str:
 
 
 def _source(function: str | Callable[..., Any]) -> str:
-    """The source text of a function, which may be a Python function (for a query server that runs Python)."""
+    """Return the source text of a function, which may be a Python function (for a query server that runs Python)."""
     text = getsource(function).rstrip("\r\n") if isinstance(function, FunctionType) else function
     if not isinstance(text, str):
         raise TypeError(f"expected a function or its source text, got {type(function)}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, overload
 from urllib.parse import quote as _quote
-from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.parse import urlencode as _urlencode
+from urllib.parse import quote_plus, unquote, urlsplit, urlunsplit
 
 __all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "urlencode", "urljoin"]
 
@@ -16,24 +16,45 @@ __all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "ur
 DEFAULT_BASE_URL = os.environ.get("COUCHDB_URL", "http://localhost:5984/")
 
 
+_PLAIN = re.compile("[A-Za-z0-9_~-]+")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+
+#: How characters of ASCII appear in a path and in a parameter.
+_IN_PATH = {code: f"%{code:02X}" for code in range(128) if chr(code) not in _UNRESERVED}
+_IN_PARAMETER = {**_IN_PATH, ord(" "): "+"}
+
+
 def quote(text: str | bytes, safe: str = "") -> str:
-    """``text`` as one segment of a path: slashes, plus and percent signs and everything beyond ASCII are escaped.
+    """Return ``text`` as one segment of a path: slashes, plus and percent signs and all beyond ASCII are escaped.
 
     Segments of dots alone are escaped too, for else a client or a proxy on the way would take them for directories.
     """
-    quoted = _quote(text, safe)
+    if isinstance(text, str) and _PLAIN.fullmatch(text):
+        return text
+    if isinstance(text, str) and text.isascii() and not safe:
+        quoted = text.translate(_IN_PATH)
+    else:
+        quoted = _quote(text, safe)
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def urlencode(data: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
-    """``data`` as a query string."""
-    return _urlencode(list(data.items()) if isinstance(data, Mapping) else list(data))
+    """Return ``data`` as a query string."""
+    pairs = data.items() if isinstance(data, Mapping) else data
+    return "&".join([f"{_quote_parameter(name)}={_quote_parameter(value)}" for name, value in pairs])
+
+
+def _quote_parameter(value: Any) -> str:
+    text = value if isinstance(value, (str, bytes)) else str(value)
+    if isinstance(text, bytes) or not text.isascii():
+        return quote_plus(text)
+    return text if _PLAIN.fullmatch(text) else text.translate(_IN_PARAMETER)
 
 
 def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
-    """``base`` with segments of a path, each quoted, and parameters.
+    """Return ``base`` with segments of a path, each quoted, and parameters.
 
-    A parameter that is a list or tuple is repeated, one that is None left out; True and False become ``true`` and
+    A parameter that is a list or tuple is repeated, one that is None omitted; True and False become ``true`` and
     ``false``.
 
     >>> urljoin('http://example.org/', 'foo', 'a/b', rev='1-x', deleted=True)
@@ -49,7 +70,7 @@ def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
 
 
 def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """``url`` without its user information, and that information as ``(name, password)`` or None.
+    """Return ``url`` without its user information, and that as ``(name, password)`` or None.
 
     >>> extract_credentials('http://joe%40example.com:secret@localhost:5984/_config/')
     ('http://localhost:5984/_config/', ('joe@example.com', 'secret'))
@@ -62,11 +83,23 @@ def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password))
 
 
-def basic_auth(credentials: tuple[str, str]) -> str:
-    """The value of an Authorization header for ``(name, password)``. CouchDB reads both as UTF-8.
+@overload
+def basic_auth(credentials: tuple[str, str]) -> str: ...
+
+
+@overload
+def basic_auth(credentials: tuple[()] | None) -> None: ...
+
+
+def basic_auth(credentials: tuple[str, str] | tuple[()] | None) -> str | None:
+    """Return the value of an Authorization header for ``(name, password)``, None for no credentials.
+
+    CouchDB reads both as UTF-8.
 
     >>> basic_auth(('root', 'relax'))
     'Basic cm9vdDpyZWxheA=='
     """
+    if not credentials:
+        return None
     name, password = credentials
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
-from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import requests
 
 from couchdb_client import json
+from couchdb_client.conditions import BUILDS
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
 from couchdb_client.session import SessionLike
 
-__all__ = ["PermanentView", "Row", "View", "ViewResults", "call_viewlike", "iterate", "path_from_name"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar, Unpack
 
-Wrapper = Callable[[Any], Any]
+    from couchdb_client.options import ViewOptions
 
-_KEYS = ("key", "startkey", "endkey")
+    K = TypeVar("K", default=Any)
+    V = TypeVar("V", default=Any)
+    R = TypeVar("R", default="Row[Any, Any]")
+else:
+    from typing import TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
+    R = TypeVar("R")
+
+__all__ = ["PermanentView", "Row", "View", "ViewResults", "Wrapper", "open_viewlike", "path_from_name", "query_view"]
+
+#: What makes a row from the dictionary that the server sent.
+Wrapper: TypeAlias = "Callable[[Any], R]"
+
+#: Types whose values a parameter shows as JSON does (text without quotes).
+_PLAIN = (str, int, bool)
+
+_KEYS = ("key", "startkey", "endkey", "start_key", "end_key")
 
 
-class Row(dict[str, Any]):
-    """A row of a view's results, the dictionary that the server sent, with a property for each member."""
+class Row(dict[str, Any], Generic[K, V]):
+    """A row of a view's results, the dictionary that the server sent, with a property for each member.
+
+    ``Row[K, V]`` has keys of the type K and values of the type V.
+    """
 
     def __repr__(self) -> str:
         members = [f"{name}={self[name]!r}" for name in ("id", "key", "doc", "error", "value") if name in self]
@@ -34,26 +56,30 @@ class Row(dict[str, Any]):
         return self.get("id")
 
     @property
-    def key(self) -> Any:
-        return self["key"]
+    def key(self) -> K:
+        """The key, as the map function emitted it."""
+        key: K = self["key"]
+        return key
 
     @property
-    def value(self) -> Any:
-        return self.get("value")
+    def value(self) -> V:
+        """The value, as the map function emitted it or the reduce function returned it."""
+        value: V = self.get("value")  # type: ignore[assignment]  # typed by who knows the view
+        return value
 
     @property
     def error(self) -> str | None:
-        """Why there is no row for a key that was asked for (``not_found``), else None."""
+        """Why there is no row for a key of the query (``not_found``), else None."""
         return self.get("error")
 
     @property
-    def doc(self) -> Document | None:
+    def doc(self) -> Document | Any:
         """The document, if the view was queried with ``include_docs=True``, else None."""
         doc = self.get("doc")
         return Document(doc) if doc else None
 
 
-class View:
+class View(Generic[R]):
     """A view or query. Calling it with query options gives its `ViewResults`; iterating over it, all of its rows.
 
     ``url`` is its URL or its `Resource`; ``wrapper`` is called with each row's dictionary, and what it returns is the
@@ -61,30 +87,37 @@ class View:
     """
 
     def __init__(
-        self, url: str | Resource, wrapper: Wrapper | None = None, session: SessionLike | requests.Session | None = None
+        self,
+        url: str | Resource,
+        wrapper: Wrapper[R] | None = None,
+        session: SessionLike | requests.Session | None = None,
     ) -> None:
         self.resource = Resource(url, session) if isinstance(url, str) else url
         self.wrapper = wrapper
 
-    def __call__(self, **options: Any) -> ViewResults:
+    def __call__(self, **options: Unpack[ViewOptions]) -> ViewResults[R]:
         return ViewResults(self, options)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[R]:
         return iter(self())
 
+    def wrap(self, row: dict[str, Any]) -> R:
+        """Return a row from the dictionary that the server sent."""
+        return (self.wrapper or cast("Wrapper[R]", Row))(row)
+
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Query the view now: the server's answer."""
+        """Query the view now and return the server's answer."""
         raise NotImplementedError
 
 
-class PermanentView(View):
+class PermanentView(View[R]):
     """A view of a design document, or one of the views that each database has, like ``_all_docs``."""
 
     def __init__(
         self,
         uri: str | Resource,
         name: str,
-        wrapper: Wrapper | None = None,
+        wrapper: Wrapper[R] | None = None,
         session: SessionLike | requests.Session | None = None,
     ) -> None:
         super().__init__(uri, wrapper=wrapper, session=session)
@@ -94,11 +127,10 @@ class PermanentView(View):
         return f"<{type(self).__name__} {self.name!r}>"
 
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        data: dict[str, Any] = call_viewlike(self.resource, options)[2]
-        return data
+        return query_view(self.resource, options)
 
 
-class ViewResults:
+class ViewResults(Generic[R]):
     """A view with options, and the results it produces. The view is queried once, when something of them is first
     needed.
 
@@ -106,15 +138,15 @@ class ViewResults:
     ``results[k]`` the key ``k``. (A key is not unique in a view: that may still be many rows.)
     """
 
-    def __init__(self, view: View, options: Mapping[str, Any]) -> None:
+    def __init__(self, view: View[R], options: Mapping[str, Any]) -> None:
         self.view = view
         self.options = dict(options)
-        self._fetched: tuple[list[Any], dict[str, Any]] | None = None
+        self._fetched: tuple[list[R], dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.view!r} {self.options!r}>"
 
-    def __getitem__(self, key: Any) -> ViewResults:
+    def __getitem__(self, key: Any) -> ViewResults[R]:
         options = dict(self.options)
         if not isinstance(key, slice):
             options["key"] = key
@@ -123,20 +155,21 @@ class ViewResults:
             options |= {"endkey": key.stop} if key.stop is not None else {}
         return type(self)(self.view, options)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[R]:
         return iter(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _results(self) -> tuple[list[Any], dict[str, Any]]:
+    def _results(self) -> tuple[list[R], dict[str, Any]]:
         if self._fetched is None:
             data = self.view._exec(self.options)
-            self._fetched = [(self.view.wrapper or Row)(row) for row in data["rows"]], data
+            wrapper = self.view.wrapper or cast("Wrapper[R]", Row)
+            self._fetched = [wrapper(row) for row in data["rows"]], data
         return self._fetched
 
     @property
-    def rows(self) -> list[Any]:
+    def rows(self) -> list[R]:
         """The rows: each a `Row`, or what the view's wrapper made of it."""
         return self._results()[0]
 
@@ -153,13 +186,15 @@ class ViewResults:
 
     @property
     def update_seq(self) -> Any:
-        """The database's sequence that the view reflects, if the option ``update_seq=True`` asked for it, else None."""
+        """The database's sequence that the view reflects, if the option ``update_seq=True`` requested it, else None."""
         return self._results()[1].get("update_seq")
 
 
 def path_from_name(name: str, kind: str) -> list[str]:
-    """The path of ``design/function`` below its database, ``kind`` being ``_view``, ``_list`` and so on; a name that
-    starts with an underscore is a path already. Raises `ValueError` for a name of another form."""
+    """Return the path of ``design/function`` below its database, ``kind`` being ``_view``, ``_list`` and so on.
+
+    A name that starts with an underscore is a path already. Raise `ValueError` for a name of another form.
+    """
     if name.startswith("_"):
         return name.split("/")
     design, slash, function = name.partition("/")
@@ -169,58 +204,37 @@ def path_from_name(name: str, kind: str) -> list[str]:
 
 
 def encode_view_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Query options as the parameters of a view: keys always as JSON, everything else unless it is text already."""
+    """Return query options as the parameters of a view: keys always as JSON, everything else unless it is text."""
     return {
-        name: value if isinstance(value, str) and name not in _KEYS else json.encode(value)
+        name: value if type(value) in _PLAIN and name not in _KEYS else json.encode(value)
         for name, value in options.items()
-        if value is not None or name in _KEYS
+        if (value is not None or name in _KEYS) and name != "keys"
     }
 
 
-def call_viewlike(resource: Resource, options: Mapping[str, Any], *, decoded: bool = True) -> tuple[int, Message, Any]:
-    """Request something that takes a view's options. The option ``keys`` travels in a POST's body."""
-    options = dict(options)
-    keys = options.pop("keys", None)
-    parameters = encode_view_options(options)
-    if keys is None:
-        return (resource.get_json if decoded else resource.get)(**parameters)
-    return (resource.post_json if decoded else resource.post)(body={"keys": list(keys)}, **parameters)
+def query_view(resource: Resource, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Query a view and return the server's answer."""
+    body, parameters = _body_and_parameters(options)
+    method = "GET" if body is None else "POST"
+    resource = resource if resource.conditions is BUILDS else resource.under(BUILDS)
+    data: dict[str, Any] = resource.fetch(method, body=body, **parameters)
+    return data
 
 
-def iterate(view: View, batch: int, wrapper: Wrapper | None, options: dict[str, Any]) -> Iterator[Any]:
-    """The rows of ``view``, fetched ``batch`` at a time. Raises `ValueError` for a batch or limit below 1.
+def open_viewlike(resource: Resource, options: Mapping[str, Any]) -> tuple[int, Message, Any]:
+    """Request something that takes a view's options. Return ``(status, headers, body)``, the body being a file."""
+    body, parameters = _body_and_parameters(options)
+    resource = resource.under(BUILDS)
+    return resource.get(**parameters) if body is None else resource.post(body=body, **parameters)
 
-    Each request asks for one row more than it needs: the next batch starts there, by its key and document ID. A
-    document may emit a key many times over, so the rows alike before it are skipped. Rows that have no document
-    (reduced ones), and rows asked for by ``keys``, can only be found by counting.
+
+def _body_and_parameters(options: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return the body and the parameters of a request. The option ``keys`` is a POST's body.
+
+    A string as ``keys`` is not taken apart: the server refuses it.
     """
-    if batch <= 0:
-        raise ValueError("batch must be 1 or more")
-    left = options.get("limit")
-    if left is not None and left <= 0:
-        raise ValueError("limit must be 1 or more")
-    while True:
-        size = batch if left is None else min(left, batch)
-        rows = view._exec({**options, "limit": size + 1})["rows"]
-        yield from map(wrapper or Row, rows[:size])
-        left = None if left is None else left - size
-        if len(rows) <= size or left == 0:
-            return
-        options = {**options, **_where_next(rows, options)}
-
-
-def _where_next(rows: list[dict[str, Any]], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that make the last of ``rows`` the first of the next request."""
-    *done, following = rows
-    skipped = options.get("skip", 0)
-    if "id" not in following or options.get("keys") is not None:
-        return {"skip": skipped + len(done)}
-    position = _position(following)
-    alike = sum(1 for _ in takewhile(lambda row: _position(row) == position, reversed(done)))
-    if alike == len(done):
-        return {"skip": skipped + alike}
-    return {"startkey": following["key"], "startkey_docid": following["id"], "skip": alike}
-
-
-def _position(row: Mapping[str, Any]) -> tuple[str, Any]:
-    return json.encode(row["key"]), row["id"]
+    parameters = encode_view_options(options)
+    if options.get("keys") is None:
+        return None, parameters
+    keys = options["keys"]
+    return {"keys": keys if isinstance(keys, (str, bytes, Mapping)) else list(keys)}, parameters

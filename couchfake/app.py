@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from couchfake.api.dispatch import Dispatcher
 from couchfake.auth import users
@@ -18,7 +20,7 @@ from couchfake.auth.context import SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
 from couchfake.auth.passwords import hash_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
-from couchfake.clock import Clock
+from couchfake.clock import Clock, Signal
 from couchfake.config import Config
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
@@ -28,7 +30,7 @@ from couchfake.control.inner_requests import InnerRequests
 from couchfake.control.interception import intercept
 from couchfake.control.observer import CONTROL_PATH, Observer
 from couchfake.control.open_feeds import OpenFeeds
-from couchfake.control.parts import parts_of
+from couchfake.control.parts import Saved, parts_of
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
 from couchfake.control.seeds.documents import document
@@ -53,16 +55,17 @@ class CouchFake:
     """A CouchDB 3.5 in memory.
 
     ``admins``: server admins and their passwords; without any, everybody is admin. ``config``: other settings, by
-    section and key. ``clock()`` returns seconds since 1970 and ``uuids()`` ids of documents; pass them for a test that
-    needs the same ones each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
+    section and key. ``clock``: a datetime at which the clock is frozen, or a function that returns seconds since 1970.
+    ``uuids``: a seed for the ids that the server generates, or a function that returns one. Pass both for a test that
+    needs the same answers each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
     """
 
     def __init__(
         self,
         admins: Mapping[str, str] | None = None,
         js_engine: str | None = None,
-        clock: Callable[[], float] | None = None,
-        uuids: Callable[[], str] | None = None,
+        clock: Callable[[], float] | datetime | None = None,
+        uuids: Callable[[], str] | int | None = None,
         config: Mapping[str, Mapping[str, str]] | None = None,
         seed: str | Path | None = None,
     ) -> None:
@@ -71,11 +74,15 @@ class CouchFake:
             settings["admins"] = {**settings.get("admins", {}), **admins}
         self._settings = settings
         self._js_engine = js_engine
-        self.clock = Clock(clock)
+        self.clock = Clock(None if isinstance(clock, datetime) else clock)
+        if isinstance(clock, datetime):
+            self.clock.freeze(clock)
         self.requests = RequestLog()
-        self.faults = Faults()
+        self.faults = Faults(lambda seconds: Signal(self.clock).wait(seconds))
         self.open_feeds = OpenFeeds()
         self.function_log = FunctionLog()
+        self.outgoing: HTTPAdapter | None = None
+        """How replications reach other servers, if not directly; a network of the test kit sets it."""
         self._uuids = uuids
         self._seed = seed
         self._hosts = {HOST}
@@ -97,8 +104,13 @@ class CouchFake:
         node = Node(config, self.clock, Uuids(config, self.clock, self._uuids), query_server, self._make_services)
         node.create_system_databases()
         users.add_auth_ddoc(node.database(users.DB_NAME))
-        self._snapshots = SnapshotStack(parts_of(node))
+        node.replication_limit = self.faults.replication_limit
+        self._snapshots = SnapshotStack([self._save_clock, *parts_of(node)])
         return node
+
+    def _save_clock(self) -> Saved:
+        state = self.clock.save()
+        return Saved(lambda: self.clock.load(state))
 
     def _make_services(self, node: Node) -> tuple[Hooks, Replicator]:
         replicator = Replicator(node, self._open_session)
@@ -112,6 +124,8 @@ class CouchFake:
         """
         opened = requests.Session()
         opened.trust_env = False
+        if self.outgoing is not None:
+            opened.mount("http://", self.outgoing)
         for host in {*self._hosts, *self._listening_hosts()}:
             opened.mount(f"http://{host}/", ApplicationAdapter(self.wsgi, host))
         return opened
@@ -203,6 +217,7 @@ class CouchFake:
         """Stop serving, and end all running replications."""
         self.stop()
         self._end_replications()
+        self.node.query_server.close()
 
     def reset(self) -> None:
         """Return to the state of the start: only the system databases, settings as passed."""
@@ -318,6 +333,7 @@ class CouchFake:
 
     def _end(self) -> None:
         self._end_replications()
+        self.node.query_server.close()
         for name in list(self.node.databases):
             self.node.delete_database(name)
 

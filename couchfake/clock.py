@@ -13,20 +13,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+from couchfake.transports.monotonic import real_monotonic
+
 Moment = float | datetime
-
-
-def _real_monotonic() -> Callable[[], float]:
-    """Return a monotonic clock that freezegun and time-machine do not replace.
-
-    They replace ``time.monotonic`` wherever it is found; a server whose waits followed it would hang.
-    """
-    if hasattr(time, "clock_gettime"):
-        return lambda: time.clock_gettime(time.CLOCK_MONOTONIC)
-    return lambda monotonic=time.monotonic: monotonic()  # type: ignore[misc]
-
-
-real_monotonic = _real_monotonic()
 
 
 class Clock:
@@ -138,9 +127,9 @@ class Clock:
 
     # --- for the server ----------------------------------------------------------------------------------------------
 
-    def deadline(self, seconds: float | None) -> Deadline:
-        """Return the moment in ``seconds`` from now; with None it never comes."""
-        return Deadline(self, seconds)
+    def deadline(self, seconds: float | None, *, is_heartbeat: bool = False) -> Deadline:
+        """Return the moment in ``seconds`` from now; with None it never comes. Heartbeats are never skipped."""
+        return Deadline(self, seconds, is_heartbeat)
 
     @contextlib.contextmanager
     def waking(self, condition: threading.Condition) -> Iterator[None]:
@@ -154,15 +143,6 @@ class Clock:
             with self._lock:
                 self._waiting.pop(key, None)
 
-    def pause(self, event: threading.Event, seconds: float) -> bool:
-        """Wait until ``event`` is set or ``seconds`` have passed. Return whether it is set."""
-        condition: threading.Condition = getattr(event, "_cond")  # noqa: B009  Event has no public name for it
-        end = self.deadline(seconds)
-        with self.waking(condition), condition:
-            while not event.is_set() and not end.passed:
-                condition.wait(end.left)
-        return event.is_set()
-
     def _wake(self) -> None:
         with self._lock:
             conditions = list(self._waiting.values())
@@ -174,10 +154,11 @@ class Clock:
 class Deadline:
     """A moment on a server's clock."""
 
-    __slots__ = ("_clock", "_end")
+    __slots__ = ("_clock", "_end", "_is_heartbeat")
 
-    def __init__(self, clock: Clock, seconds: float | None) -> None:
+    def __init__(self, clock: Clock, seconds: float | None, is_heartbeat: bool) -> None:
         self._clock = clock
+        self._is_heartbeat = is_heartbeat
         self._end = None if seconds is None else clock.monotonic() + seconds
 
     @property
@@ -185,11 +166,38 @@ class Deadline:
         """Seconds until then, 0 if it has passed; None if it never comes."""
         if self._end is None:
             return None
-        return 0.0 if self._clock.skips_waits else max(0.0, self._end - self._clock.monotonic())
+        if self._clock.skips_waits and not self._is_heartbeat:
+            return 0.0
+        return max(0.0, self._end - self._clock.monotonic())
 
     @property
     def passed(self) -> bool:
         return self._end is not None and self.left == 0.0
+
+
+class Signal:
+    """An event, like ``threading.Event``, whose waits follow a server's clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._is_set = False
+
+    def set(self) -> None:
+        with self._condition:
+            self._is_set = True
+            self._condition.notify_all()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the signal is set or the time has passed. Return whether it is set."""
+        end = self._clock.deadline(seconds)
+        with self._clock.waking(self._condition), self._condition:
+            while not self._is_set and not end.passed:
+                self._condition.wait(end.left)
+            return self._is_set
 
 
 def _seconds(moment: Any) -> float:

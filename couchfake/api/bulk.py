@@ -56,7 +56,7 @@ def bulk_docs(request: Request) -> Response:
         for edit, outcome in zip(edits, outcomes)
         if isinstance(outcome, CouchError)
     ]
-    return json_response(errors, status)
+    return json_response(sorted(errors, key=lambda row: row["id"].encode()), status)
 
 
 def _read_edits(request: Request, documents: list[Any], new_edits: Any) -> Iterator[Edit]:

@@ -57,6 +57,7 @@ def changes(request: Request, rest: list[str]) -> Response:
         seq_interval=asked.seq_interval,
         timeout=feed_timeout(asked.timeout, asked.heartbeat, request.node.config),
         heartbeat=asked.heartbeat is not None,
+        clock=request.node.clock,
     )
     counted = partial(_counted, request.node.stats)
     return feed_response(request, database, query, FORMATS[query.feed](database, query), headers, counted)

@@ -5,7 +5,6 @@ It is the changes feed of a database whose documents are named after events, wit
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from couchfake.api.changes_formats import Events, Format, Lines, OneObject, feed_response, feed_timeout
@@ -15,9 +14,9 @@ from couchfake.changes.scan import Row
 from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
-from couchfake.config import Config
 from couchfake.errors import BadRequest
 from couchfake.hooks.global_changes import db_name
+from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.values import json
 from couchfake.values.integers import read_integer
@@ -34,7 +33,7 @@ def db_updates(request: Request) -> Response:
     form = _FORMATS.get(feed)
     if form is None:
         raise BadRequest("Supported `feed` types: normal, continuous, longpoll, eventsource")
-    query = _query(database, request.parameters, form.feed, numbers, request.node.config)
+    query = _query(database, request.parameters, form.feed, numbers, request.node)
     headers = {}
     if feed == "normal":
         headers["ETag"] = make_etag([database.uuid, database.update_seq])
@@ -56,9 +55,7 @@ def _read_numbers(parameters: Parameters) -> dict[str, int]:
     return numbers
 
 
-def _query(
-    database: Database, parameters: Parameters, feed: Feed, numbers: dict[str, int], config: Config
-) -> ChangesQuery:
+def _query(database: Database, parameters: Parameters, feed: Feed, numbers: dict[str, int], node: Node) -> ChangesQuery:
     since = parameters.get("since") or "0"
     descending = parameters.get("descending") == "true"
     heartbeat = numbers.get("heartbeat")
@@ -67,8 +64,9 @@ def _query(
         since=database.start_seq(since, descending),
         limit=numbers.get("limit", NO_LIMIT),
         descending=descending,
-        timeout=feed_timeout(numbers.get("timeout"), heartbeat, config),
+        timeout=feed_timeout(numbers.get("timeout"), heartbeat, node.config),
         heartbeat=heartbeat is not None,
+        clock=node.clock,
     )
 
 
@@ -79,11 +77,11 @@ class _Updates(Format):
 
     def __init__(self, database: Database, query: ChangesQuery) -> None:
         super().__init__(database, query)
-        self._sent = time.monotonic()
+        self._sent = query.clock.monotonic()
 
     def row_texts(self, rows: Sequence[Row]) -> list[bytes]:
         """Return a text for each event; other documents of the database have none."""
-        self._sent = time.monotonic()
+        self._sent = self.query.clock.monotonic()
         texts = []
         for change, _ in rows:
             what, colon, name = change.entry.id.partition(":")
@@ -95,9 +93,9 @@ class _Updates(Format):
         return b'"last_seq":%b' % json.encode(self.database.pack_seq(ended.last_seq))
 
     def heartbeat(self) -> bytes:
-        if not self.query.heartbeat or time.monotonic() - self._sent < self.query.timeout:
+        if not self.query.heartbeat or self.query.clock.monotonic() - self._sent < self.query.timeout:
             return b""
-        self._sent = time.monotonic()
+        self._sent = self.query.clock.monotonic()
         return b"\n"
 
 

@@ -93,19 +93,19 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
     entry = find_ddoc(request.db, ddoc)
     if len(rest) not in (2, 3):
         raise CouchError(404, "list_error", "Invalid path.")
-    base, body = ViewOptions(), None
+    body = None
     if request.verb == "POST":
         request.require_json_type()
         body = request.json_object()
-        base = of_body(body, base)
     functions = functions_of(request.node, request.db, entry)
     functions.source("lists", rest[0])
-    options = of_query(request.parameters.pairs, base)
     if len(rest) == 3:
         try:
             entry = find_ddoc(request.db, rest[1])
         except NotFound as error:
             raise Crash("badmatch", f"{{not_found,{error.reason}}}") from error
+    base = ViewOptions() if body is None else of_body(body, ViewOptions())
+    options = of_query(request.parameters.pairs, base)
     if rest[-1] == "_all_docs":
         head, rows = _documents(request, options)
     else:
@@ -117,7 +117,7 @@ def list_view(request: Request, ddoc: str, rest: list[str]) -> Response:
 
 
 def _documents(request: Request, options: ViewOptions) -> tuple[dict[str, Any], Iterable[str]]:
-    """What a list gets of ``_all_docs``, where rows of missing documents look like none elsewhere."""
+    """Return the head and rows of ``_all_docs`` for a list. Rows of missing documents have a form of their own."""
     check_all_docs(options)
     visible = request.node.hooks.reader(request.db, request.user)
     if visible is not None:
@@ -135,11 +135,11 @@ def _document_row(text: bytes) -> str:
 def _rows(
     db: Database, view: View, options: ViewOptions, visible: Visible | None
 ) -> tuple[dict[str, Any], Iterable[str]]:
-    """What a list gets of a query: its head, and the JSON texts of its rows."""
+    """Return the head of a query for a list, and the JSON texts of its rows."""
     snapshot = view.snapshot(options)
     try:
         query = view.query(snapshot, options)
-    except CouchError as error:  # a range that runs backwards, which lists are not ready for
+    except CouchError as error:  # a range that runs backwards, with which lists crash
         raise ServerError("function_clause") from error
     meta = {"update_seq": db.pack_seq(snapshot.update_seq)} if options.update_seq else {}
     if view.reduces(options):
@@ -161,12 +161,13 @@ def _respond_to_list(request: Request, answer: ListResponse) -> Response:
 
 
 def functions_of(node: Node, db: Database, entry: DocumentEntry) -> DesignFunctions:
-    """The functions of a design document's winner."""
-    return node.query_server.design_functions(shown_document(entry, entry.winner, DocOptions(), db.revs_limit))
+    """Return the functions of a design document's winner."""
+    text = shown_document(entry, entry.winner, DocOptions(), db.revs_limit)
+    return node.query_server.design_functions(text, database=db.uuid)
 
 
 def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revision] | None:
-    """The document that a path names; None where it names none, or one that is missing or deleted."""
+    """Return the document that a path names; None if it names none, or one that is missing or deleted."""
     found = None if docid is None else request.db.open_leaf(docid, None)
     if found is None or found[1].body is None or found[1].deleted:
         return None
@@ -175,7 +176,7 @@ def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revis
 
 
 def function_document(request: Request, found: tuple[DocumentEntry, Revision] | None) -> Any:
-    """A document as functions are shown it: with ``_revisions`` of limited length, ``_conflicts``, attachment stubs."""
+    """Return a document as functions get it: with ``_revisions`` of limited length, ``_conflicts``, stubs."""
     if found is None:
         return None
     limit = min(request.node.config[QUERY_REVS_LIMIT], request.db.revs_limit)
@@ -190,7 +191,7 @@ def _respond(request: Request, answer: FunctionResponse) -> Response:
 
 
 def _with_policy(request: Request, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Headers with the Content-Security-Policy that pages made by functions get."""
+    """Return headers with the Content-Security-Policy of pages that functions make."""
     config = request.node.config
     named = any(name.lower() == "content-security-policy" for name, _ in headers)
     if config[CSP_SHOWLIST_ENABLE] and not named:
@@ -200,7 +201,7 @@ def _with_policy(request: Request, headers: list[tuple[str, str]]) -> list[tuple
 
 
 def plain_headers(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Headers as WSGI wants them: UTF-8 in the guise of Latin-1, and no line ends."""
+    """Return headers as WSGI has them: UTF-8 bytes decoded as Latin-1, without line ends."""
     return [(_plain(name), _plain(value)) for name, value in headers]
 
 

@@ -202,8 +202,9 @@ def _finish_setup(request: Request, body: dict[str, Any]) -> Response:
 
 
 def reload_query_servers(request: Request) -> Response:
-    """``POST /_reload_query_servers``: engines keep nothing that could be stale."""
+    """``POST /_reload_query_servers``: drop all JavaScript that is kept for the next request."""
     request.require_json_type()
+    request.node.query_server.reload()
     return json_response({"ok": True})
 
 

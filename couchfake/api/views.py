@@ -28,6 +28,10 @@ from couchfake.views.view import View
 METHODS = "GET,POST,HEAD"
 
 
+STALE_VIEW = "couchfake.stale_view"
+"""The key of an environment whose request is answered from a view's index as it is."""
+
+
 def require_ddoc(request: Request, ddoc: str, **_: Any) -> None:
     """Refuse a design document that is missing or deleted. The real server does so before it looks at the method."""
     find_ddoc(request.db, ddoc)
@@ -112,7 +116,8 @@ def open_view(request: Request, entry: DocumentEntry, name: str) -> View:
             if definition.name == name:
                 return View(index_rows(db, definition, node.collator), 0, 0, group.autoupdate)
         raise NotFound("missing_named_view")
-    return View(index_of(node, db, group, entry.id), *found, group.autoupdate)
+    is_stale = STALE_VIEW in request.environ
+    return View(index_of(node, db, group, entry.id), *found, group.autoupdate, is_stale)
 
 
 def _body(entry: DocumentEntry) -> dict[str, Any]:

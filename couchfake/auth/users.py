@@ -15,6 +15,7 @@ from couchfake.auth import passwords
 from couchfake.auth.auth_ddoc import AUTH_DDOC_JSON, DOCID, auth_ddoc_body
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
+from couchfake.clock import Clock, Signal
 from couchfake.config import Config
 from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
 from couchfake.settings import (
@@ -220,24 +221,24 @@ class AuthDdocs:
 
     DELAY = 0.2  # seconds; the real server looks every five
 
-    def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
+    def __init__(self, config: Config, databases: Mapping[str, Database], clock: Clock) -> None:
         self._config = config
         self._databases = databases
+        self._clock = clock
         config.watch(self._after_setting)
 
     def after_creation(self, name: str) -> None:
         """Called when a database has been created."""
         database = self._databases.get(name)
         if database is not None and name == db_name(self._config):
-            timer = threading.Timer(self.DELAY, self._add, (database,))
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=self._add_later, args=(database,), daemon=True).start()
 
     def _after_setting(self, section: str, key: str) -> None:
         if (section, key) in AUTHENTICATION_DB.places:
             self.after_creation(db_name(self._config))
 
-    def _add(self, database: Database) -> None:
+    def _add_later(self, database: Database) -> None:
+        Signal(self._clock).wait(self.DELAY)
         present = self._databases.get(database.name)
         if present is not None and present.uuid == database.uuid:  # a snapshot may have put it into another object
             with contextlib.suppress(NotFound, Conflict):  # deleted, or given one, at this moment

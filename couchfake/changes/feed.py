@@ -7,7 +7,6 @@ Source: ``fabric_view_changes:keep_sending_changes/8``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from couchfake.changes.scan import Row, Scan
 from couchfake.changes.waiting import wait_for_change
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
+from couchfake.transports.monotonic import real_monotonic
 
 SLOW_FILTER = 5.0
 """Seconds after which a normal feed gives a sign of life while its filter lets nothing pass."""
@@ -71,7 +71,8 @@ def _live(database: Database, query: ChangesQuery, client: Client) -> Iterator[E
         enough = query.descending or (limit > scan.left if query.feed == "longpoll" else scan.left <= 0)
         if not enough:
             yield Waiting()
-            changed = wait_for_change(database, scan.seen, query.timeout, client)
+            end = query.clock.deadline(query.timeout, is_heartbeat=query.heartbeat)
+            changed = wait_for_change(database, scan.seen, end, client, query.clock)
             if client.gone:
                 return
             enough = database.closed or not (changed or query.heartbeat)
@@ -83,13 +84,13 @@ def _live(database: Database, query: ChangesQuery, client: Client) -> Iterator[E
 
 
 def _pass(scan: Scan, client: Client, timeout: float) -> Iterator[Event]:
-    told = time.monotonic()
+    sent = real_monotonic()
     for rows in scan.rows():
         if client.gone:
             return
         if rows:
             yield Rows(rows)
-            told = time.monotonic()
-        elif time.monotonic() - told >= timeout:
+            sent = real_monotonic()
+        elif real_monotonic() - sent >= timeout:
             yield Heartbeat()
-            told = time.monotonic()
+            sent = real_monotonic()

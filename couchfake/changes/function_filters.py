@@ -89,4 +89,5 @@ def _functions(query_server: QueryServer, database: Database, ddoc: str) -> Desi
     entry = database.entry("_design/" + ddoc)
     if entry is None or entry.deleted:
         raise NotFound("missing" if entry is None else "deleted")
-    return query_server.design_functions(shown_document(entry, entry.winner, DocOptions(), database.revs_limit))
+    text = shown_document(entry, entry.winner, DocOptions(), database.revs_limit)
+    return query_server.design_functions(text, database=database.uuid)

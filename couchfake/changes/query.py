@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from couchfake.changes.filters import Filter, Style
+from couchfake.clock import Clock
 from couchfake.storage.database import Visible
 from couchfake.storage.documents import DocOptions
 
@@ -22,7 +23,7 @@ class ChangesQuery:
     ``limit``: a negative one is none. ``shown`` is what documents are shown with where ``include_docs`` is set.
     ``seq_interval``: give a sequence on every so many rows only. ``timeout``: seconds without a change after which a
     live feed ends or, with ``heartbeat``, sends a heartbeat. ``visible`` maps a document to what the reader may see of
-    it; None shows all.
+    it; None shows all. ``clock`` is the server's, which the timeout follows.
     """
 
     feed: Feed = "normal"
@@ -37,3 +38,4 @@ class ChangesQuery:
     timeout: float = 60.0
     heartbeat: bool = False
     visible: Visible | None = None
+    clock: Clock = field(default_factory=Clock)

@@ -9,7 +9,6 @@ Source: ``fabric_rpc:changes``, ``fabric_view_changes``.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -18,6 +17,7 @@ from couchfake.changes.query import ChangesQuery
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.revision_tree import Revision
+from couchfake.transports.monotonic import real_monotonic
 
 BATCH = 256
 """The most rows in a batch."""
@@ -123,7 +123,7 @@ def _found(entries: list[DocumentEntry], since: int, descending: bool) -> list[C
 def _batches(changes: list[Change]) -> Iterator[list[Change]]:
     start, size = 0, FIRST_ASKED
     while start < len(changes):
-        begun = time.monotonic()
+        begun = real_monotonic()
         yield changes[start : start + size]
         start += size
-        size = min(2 * size, MOST_ASKED) if time.monotonic() - begun < QUICK else max(1, size // 2)
+        size = min(2 * size, MOST_ASKED) if real_monotonic() - begun < QUICK else max(1, size // 2)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from couchfake.api.views import STALE_VIEW
 from couchfake.auth.context import SERVER
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
@@ -75,7 +76,7 @@ def refusal_of(
 class Delay(Effect):
     """Waits before the request is processed."""
 
-    def __init__(self, seconds: float, sleep: Callable[[float], None]) -> None:
+    def __init__(self, seconds: float, sleep: Callable[[float], object]) -> None:
         if seconds < 0:
             raise ValueError(f"delay takes seconds, not {seconds!r}")
         self._seconds = seconds
@@ -211,7 +212,7 @@ class StaleView(Effect):
     """Has a view answered from its index as it is."""
 
     def before(self, request: Request) -> None:
-        request.environ["couchfake.stale_view"] = True
+        request.environ[STALE_VIEW] = True
 
 
 class StopReplication(Effect):

@@ -12,7 +12,8 @@ Each method switches a fault on and returns it. Every one takes the same conditi
 ``method``, ``path`` (a pattern in which ``*`` stands for a part of the path and ``**`` for any number of them),
 ``database``, ``document``, ``user``: what the request must be;
 ``nth``: only the n-th of these requests, counted from 1; ``times``: only so many of them, the first ones;
-``share``: only about this share of them (0 to 1), chosen at random from ``seed``.
+``share``: only about this share of them (0 to 1), chosen at random from ``seed``;
+``where``: a function of the request (``couchfake.chttpd.request.Request``), for any other condition.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Condition:
         share: float = 1.0,
         seed: int = 0,
         writes_only: bool = False,
+        where: Callable[[Request], bool] | None = None,
     ) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"share is a number from 0 to 1, not {share!r}")
@@ -79,6 +81,7 @@ class Condition:
         self.times = times
         self.share = share
         self.writes_only = writes_only
+        self.where = where
         self._pattern = compiled(path) if path is not None else None
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -112,6 +115,8 @@ class Condition:
         if self.database is not None and database != self.database:
             return False
         if self.document is not None and document != self.document:
+            return False
+        if self.where is not None and not self.where(request):
             return False
         return self.user is None or request.user.name == self.user
 
@@ -172,7 +177,7 @@ class Fault:
 class Faults:
     """The faults of one server that are switched on. Iterating gives them, the oldest first."""
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
         self._on: tuple[Fault, ...] = ()  # replaced, not changed: requests read it without a lock
         self._lock = threading.Lock()
         self._sleep = sleep
@@ -294,11 +299,12 @@ class Faults:
         return [fault for fault in self._on if fault.effect.on_requests and fault.condition.meets(request)]
 
     def replication_limit(self, database: str) -> int | None:
-        """Return after how many documents replications to this database fail, or None."""
+        """Return after how many documents replications to this database, a name or a URL, fail, or None."""
+        name = database.rstrip("/").rpartition("/")[2] if "://" in database else database
         limits = [
             fault.effect.documents
             for fault in self._on
-            if isinstance(fault.effect, StopReplication) and fault.condition.database in (None, database)
+            if isinstance(fault.effect, StopReplication) and fault.condition.database in (None, name)
         ]
         return min(limits, default=None)
 

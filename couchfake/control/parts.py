@@ -1,8 +1,8 @@
 """What a snapshot saves, part by part.
 
 A part is a function that saves the state of something and returns a ``Saved``. ``parts_of`` lists the parts of a node
-in the order in which they are restored. Who adds a room with state of its own adds a part here, or appends one to
-``SnapshotStack.parts``.
+in the order in which they are restored. A room with state of its own adds its part here, or where the parts of the
+server are put together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from couchfake.node.node import Node
 from couchfake.storage import journal
 from couchfake.storage.journal import Journal
-from couchfake.views.index import Index, resume_indexes, save_indexes
+from couchfake.views.index import Index
+from couchfake.views.restoring import resume_indexes, save_indexes
 
 
 def _nothing() -> None:
@@ -76,8 +77,9 @@ def _save_databases(node: Node) -> Saved:
                     del node.databases[name]
                     present.close()
             for name, kept in journals.items():
-                database = journal.restore(kept)
-                resume_indexes(database, kept.indexes)
+                indexes_now = dict(kept.database.indexes)
+                database, changed = journal.restore(kept)
+                resume_indexes(database, kept.indexes, indexes_now, changed, kept)
                 node.databases[name] = database
 
     def discard() -> None:

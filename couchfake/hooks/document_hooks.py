@@ -31,7 +31,7 @@ class Hooks:
         self._node = node
         self._config = node.config
         self._replicator_documents = documents
-        self._auth_ddocs = users.AuthDdocs(node.config, node.databases)
+        self._auth_ddocs = users.AuthDdocs(node.config, node.databases, node.clock)
         self._global_changes = GlobalChanges(node.config, node.databases)
         self._user_databases = UserDatabases(node)
 
@@ -45,6 +45,14 @@ class Hooks:
 
     def has_validators(self, database: Database) -> bool:
         return validation.has_validators(database)
+
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        """Return whether ``validate`` may run JavaScript for an edit."""
+        return edit.id.startswith("_design/") or validation.has_validators(database)
+
+    def validators(self, database: Database) -> Any:
+        """Return the validation functions of a database: another object after each change of a design document."""
+        return validation.validators(database, self._node.query_server)
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         if edit.id.startswith("_design/"):

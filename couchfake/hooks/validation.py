@@ -22,15 +22,16 @@ _VALIDATORS: Place[None, list[DesignFunctions]] = Place("validation functions")
 
 def validators(database: Database, query_server: QueryServer) -> list[DesignFunctions]:
     """Return the design documents of a database that have a validation function, ordered by id."""
-    found = _VALIDATORS.get(database, None)
-    if found is None:
-        found = [
-            query_server.design_functions(database.open_doc(entry))
-            for entry in database.ddocs()
-            if entry.winner.body is not None and "validate_doc_update" in entry.winner.body.value
-        ]
-        _VALIDATORS.put(database, None, found)
-    return found
+    with database.lock:
+        found = _VALIDATORS.get(database, None)
+        if found is None:
+            found = [
+                query_server.design_functions(database.open_doc(entry), database=database.uuid)
+                for entry in database.ddocs()
+                if entry.winner.body is not None and "validate_doc_update" in entry.winner.body.value
+            ]
+            _VALIDATORS.put(database, None, found)
+        return found
 
 
 def has_validators(database: Database) -> bool:
@@ -72,8 +73,23 @@ def _new_document(edit: Edit) -> dict[str, Any]:
     if edit.ids:
         document["_revisions"] = {"start": edit.start, "ids": [format_hash(raw) for raw in edit.ids]}
     if edit.attachments:
-        document["_attachments"] = attachments.render_all(edit.attachments)
+        document["_attachments"] = _new_stubs(edit)
     return document
+
+
+def _new_stubs(edit: Edit) -> dict[str, Any]:
+    """Return the stubs of an edit's attachments. The real server has not stored new ones yet: they have no digest."""
+    stubs: dict[str, Any] = attachments.render_all(edit.attachments)
+    for each in edit.inputs:
+        if not each.is_stub and each.name in stubs:
+            stub = stubs[each.name]
+            stubs[each.name] = {
+                "content_type": stub["content_type"],
+                "revpos": 0,
+                "length": stub["length"],
+                "stub": True,
+            }
+    return stubs
 
 
 def _old_document(docid: str, leaf: Revision, limit: int) -> dict[str, Any]:

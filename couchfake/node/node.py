@@ -13,6 +13,7 @@ from couchfake.auth.authenticate import Authenticator
 from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import default_security
 from couchfake.auth.users import Users
+from couchfake.clock import Clock
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.stats import Stats
@@ -65,6 +66,9 @@ class Replications(Protocol):
     def document(self, db_name: str, docid: str) -> dict[str, Any] | None:
         """The row of one document, whatever its state. None if there is no such document."""
 
+    def running_jobs(self) -> list[Any]:
+        """The jobs that are there now, waiting ones included."""
+
     def stop(self) -> None:
         """Cancel all replications and wait for them to end."""
 
@@ -81,13 +85,15 @@ class Node:
     def __init__(
         self,
         config: Config,
-        clock: Callable[[], float],
+        clock: Clock,
         uuids: Uuids,
         query_server: QueryServer,
         make_services: Callable[[Node], tuple[NodeHooks, Replications]],
     ) -> None:
         self.config = config
         self.clock = clock
+        self.replication_limit: Callable[[str], int | None] = lambda database: None
+        """After how many documents replications to a database fail: a fault of the test kit. None: never."""
         self.uuids = uuids
         self.query_server = query_server
         self.uuid = uuids.random()

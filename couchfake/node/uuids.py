@@ -14,13 +14,19 @@ from couchfake.settings import UTC_ID_SUFFIX, UUIDS_ALGORITHM
 
 
 class Uuids:
-    """Generates identifiers. ``source`` replaces all algorithms, for tests that need the same ids each time."""
+    """Generates identifiers.
 
-    def __init__(self, config: Config, clock: Callable[[], float], source: Callable[[], str] | None = None) -> None:
+    ``source``, for tests that need the same ids each time: a seed for the configured algorithm, or a function that
+    replaces all algorithms. With either, the ids of databases and servers are the same each time too.
+    """
+
+    def __init__(
+        self, config: Config, clock: Callable[[], float], source: Callable[[], str] | int | None = None
+    ) -> None:
         self._config = config
         self._clock = clock
-        self._source = source
-        self._random = random.Random()
+        self._source = None if isinstance(source, int) else source
+        self._random = random.Random(source if isinstance(source, int) else None if source is None else 0)
         self._lock = threading.Lock()
         self._prefix = ""
         self._counter = 0

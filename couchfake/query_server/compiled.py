@@ -1,18 +1,18 @@
-"""A function that was compiled into a script of its own, and is compiled anew when that script is lost."""
+"""A function that is compiled into a script of its own, and compiled again when that script is lost."""
 
 from __future__ import annotations
 
-import json
-import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from couchfake.errors import CouchError
+from couchfake.query_server import answers
 from couchfake.query_server.engines.engine import Engine, Script, ScriptError, ScriptLost
 from couchfake.query_server.protocol_errors import as_crash, process_error, protocol_error
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,97 +27,122 @@ class Runtime:
 class CompiledFunction:
     """``opening`` is the command that compiles the function, with its texts; ``label`` names it in the log.
 
-    ``indexing``: its errors are those of an indexer that goes down with it.
+    ``indexing``: its errors are those of an indexer, which crashes with them. ``on_error``: called after any error.
     """
 
-    def __init__(self, surroundings: Runtime, label: str, opening: tuple[str, ...], *, indexing: bool = False) -> None:
-        self._indexing = indexing
-        self._surroundings = surroundings
+    def __init__(
+        self,
+        runtime: Runtime,
+        label: str,
+        opening: tuple[str, ...],
+        *,
+        indexing: bool = False,
+        on_error: Callable[[], None] | None = None,
+    ) -> None:
+        self._runtime = runtime
         self._label = label
         self._opening = opening
+        self._indexing = indexing
+        self._on_error = on_error
         self._script: Script | None = None
+        self._compiling = threading.Lock()
+
+    @property
+    def memory(self) -> int:
+        """The bytes that the script was last seen to hold."""
+        script = self._script
+        return 0 if script is None else script.memory
 
     def open(self) -> None:
-        """Compile it, unless that is done. Errors: what ``call`` raises, 500 ``compilation_error`` above all."""
-        if self._script is None:
-            script = self._surroundings.engine.new_script()
-            try:
-                self._read(script.call(self._surroundings.timeout(), "", *self._opening))
-            except ScriptError as error:
-                raise self._failed(error) from error
-            except CouchError:
-                script.close()
-                raise
-            self._script = script
+        """Compile the function unless that is done. Errors: as of ``call``, 500 ``compilation_error`` above all."""
+        self._opened()
 
     def close(self) -> None:
-        """Forget the script and what the function kept in it."""
-        if self._script is not None:
-            self._script.close()
-            self._script = None
+        """Drop the script, and with it whatever the function kept in it."""
+        script, self._script = self._script, None
+        if script is not None:
+            script.close()
 
-    def call(self, part: str, command: str, *arguments: str) -> Any:
-        """What a command gives, parsed. Errors: what the function threw, by the protocol; 500 ``os_process_error``."""
-        return self.submit(part, command, *arguments)()
+    def call(self, part: str, command: str, *arguments: str, read: Callable[[Any], _T]) -> _T:
+        """Return the answer to a command, as ``read`` gives it; ``read`` raises ValueError for a malformed one.
 
-    def submit(self, part: str, command: str, *arguments: str) -> Callable[[], Any]:
-        """Start a call; the result is a function that waits for it, with ``call``'s value and errors."""
-        self.open()
-        assert self._script is not None
-        waiting = self._script.submit(self._surroundings.timeout(), part, command, *arguments)
-        return lambda: self._outcome(waiting, (part, command, *arguments))
+        Errors: what the function threw, by the protocol; 500 ``os_process_error`` for a script that does not end,
+        takes all memory or stack, or answers what cannot be read.
+        """
+        return self.submit(part, command, *arguments, read=read)()
 
-    def _outcome(self, waiting: Callable[[], str], again: tuple[str, ...]) -> Any:
+    def submit(self, part: str, command: str, *arguments: str, read: Callable[[Any], _T]) -> Callable[[], _T]:
+        """Start a call; return a function that waits for it, with the result and errors of ``call``."""
+        waiting = self._start((part, command, *arguments))
+
+        def result() -> _T:
+            try:
+                answer = waiting()
+            except ScriptLost:
+                self._script = None
+                answer = self._again((part, command, *arguments))
+            except ScriptError as error:
+                raise self._failed(error) from error
+            return self._read(answer, read)
+
+        return result
+
+    def _start(self, texts: tuple[str, ...]) -> Callable[[], str]:
         try:
-            return self._read(waiting())
+            return self._opened().submit(self._runtime.timeout(), *texts)
         except ScriptLost:
             self._script = None
-        except ScriptError as error:
-            raise self._failed(error) from error
-        self.open()
-        assert self._script is not None
+            return self._opened().submit(self._runtime.timeout(), *texts)
+
+    def _again(self, texts: tuple[str, ...]) -> str:
         try:
-            return self._read(self._script.call(self._surroundings.timeout(), *again))
+            return self._opened().call(self._runtime.timeout(), *texts)
         except ScriptError as error:
             raise self._failed(error) from error
+
+    def _opened(self) -> Script:
+        with self._compiling:
+            if self._script is None:
+                script = self._runtime.engine.new_script()
+                if self._opening:
+                    try:
+                        self._read(script.call(self._runtime.timeout(), *self._opening), answers.anything)
+                    except ScriptError as error:
+                        raise self._failed(error) from error
+                    except CouchError:
+                        script.close()
+                        raise
+                self._script = script
+            return self._script
 
     def _failed(self, error: ScriptError) -> CouchError:
-        self._script = None
-        failure = process_error(error)
-        self._surroundings.log("error", f"{self._label}: {failure.reason}")
+        self.close()
+        return self._logged(process_error(error))
+
+    def _malformed(self) -> CouchError:
+        self.close()
+        return self._logged(CouchError(500, "os_process_error", f"{self._label}: the answer cannot be read"))
+
+    def _logged(self, failure: CouchError) -> CouchError:
+        self._runtime.log("error", f"{self._label}: {failure.reason}")
+        return self._raised(failure)
+
+    def _raised(self, failure: CouchError) -> CouchError:
+        if self._on_error is not None:
+            self._on_error()
         return as_crash(failure) if self._indexing else failure
 
-    def _read(self, answer: str) -> Any:
-        logged, value, *failed = loads(answer)
-        for level, text in logged:
-            self._surroundings.log(level, f"{self._label}: {text}")
-        if not failed:
-            return value
-        _, name, reason, *end = failed[0]
-        if end:
+    def _read(self, text: str, read: Callable[[Any], _T]) -> _T:
+        try:
+            answer = answers.Answer.parse(text)
+            for level, line in answer.log:
+                self._runtime.log(level, f"{self._label}: {line}")
+            if answer.error is None:
+                return read(answer.value)
+        except ValueError:
+            raise self._malformed() from None
+        if answer.end == "crash":
+            raise self._failed(ScriptError(answer.error[0]))
+        if answer.end is not None:
             self.close()
-            if end == ["crash"]:
-                raise self._failed(ScriptError(name))
-        failure = protocol_error(name, reason)
-        raise as_crash(failure) if self._indexing else failure
-
-
-def loads(text: str) -> Any:
-    """JSON that a script wrote, with halves of surrogate pairs replaced: the server's strings are UTF-8."""
-    value = json.loads(text)
-    return _mended(value) if "\\ud" in text else value
-
-
-def dumps(value: Any) -> str:
-    """JSON for a script: ASCII only."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_mended(item) for item in value]
-    if isinstance(value, dict):
-        return {_mended(name): _mended(item) for name, item in value.items()}
-    return value
+        raise self._raised(protocol_error(*answer.error))

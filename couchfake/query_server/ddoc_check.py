@@ -1,21 +1,22 @@
-"""What a design document must look like to be saved. Source: ``couch_mrview:validate/2``."""
+"""The checks of a design document before it is saved. Source: ``couch_mrview:validate/2``."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from couchfake.errors import CouchError
+from couchfake.query_server.server import is_javascript
 
 
 class Compiler(Protocol):
-    """What the check needs of a query server."""
+    """The part of a query server that the check uses."""
 
     def try_compile(self, source: str) -> None: ...
 
 
 ANY = None  # stands for every member's name in a path
 
-# A member's path, name by name, and the types that it may have. They are checked in this order.
+# Members' paths, name by name, and the types that they may have, in the order of the checks.
 _FIELDS: tuple[tuple[tuple[str | None, tuple[str, ...]], ...], ...] = (
     (("filters", ("object",)), (ANY, ("object", "string"))),
     (("language", ("string",)),),
@@ -40,9 +41,9 @@ _RANK_REDUCERS = ("_top_", "_bottom_")
 
 
 def validate_ddoc(ddoc: dict[str, Any], compiler: Compiler, *, partitioned: bool = False) -> None:
-    """Raise what is wrong with a design document's members and views.
+    """Raise the first error in a design document's members and views.
 
-    ``ddoc``: its members (underscore ones do not matter); ``partitioned``: whether the database is.
+    ``ddoc``: its members (those with underscores are ignored); ``partitioned``: whether the database is.
     Errors: 400 ``invalid_design_doc``, 400 ``compilation_error``, 404 ``not_found`` for an empty map or reduce source.
     """
     for path in _FIELDS:
@@ -52,7 +53,7 @@ def validate_ddoc(ddoc: dict[str, Any], compiler: Compiler, *, partitioned: bool
             raise _invalid(f"View `{name}` must contain map function")
     if ddoc.get("options", {}).get("partitioned") is True and not partitioned:
         raise _invalid("partitioned option cannot be true in a non-partitioned database.")
-    if ddoc.get("language", "javascript") == "javascript":
+    if is_javascript(ddoc.get("language", "javascript")):
         _check_views(ddoc.get("views", {}), compiler)
 
 
@@ -75,7 +76,7 @@ def _check_field(
 
 
 def _check_views(views: dict[str, Any], compiler: Compiler) -> None:
-    """Compile what is JavaScript: by map sources, as the index groups views, and the reduces of each."""
+    """Compile map and reduce functions: by map source, as the index groups views, with the reduces of each."""
     by_map: dict[str, list[str]] = {}
     for name, view in views.items():
         if name != "lib":

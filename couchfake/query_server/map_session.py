@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from couchfake.query_server.compiled import CompiledFunction, Runtime, dumps
+from couchfake.query_server import answers
+from couchfake.query_server.answers import dumps
+from couchfake.query_server.compiled import CompiledFunction, Runtime
 from couchfake.query_server.source import as_program
 from couchfake.query_server.traits import traits
 
@@ -17,7 +19,7 @@ SLICE = "250"  # milliseconds after which a batch's call ends early, so that the
 BATCH_SIZE = 1_000_000  # characters of documents in one text
 
 Row = list[Any]
-"""A key and a value, as JSON has them behind JavaScript."""
+"""A key and a value, as JSON has them after JavaScript."""
 
 
 class MapFunction(NamedTuple):
@@ -30,12 +32,17 @@ class MapFunction(NamedTuple):
 class MapSession:
     """Made by ``QueryServer.compile_map``. One thread at a time may use it."""
 
-    def __init__(self, around: Runtime, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> None:
-        self._functions = [_map_function(around, ddoc_id, function, lib) for function in functions]
+    def __init__(self, runtime: Runtime, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> None:
+        self._functions = [_map_function(runtime, ddoc_id, function, lib) for function in functions]
         self._origins = [_origin(function.source) for function in functions]
 
+    @property
+    def memory(self) -> int:
+        """The bytes that the session's scripts were last seen to hold."""
+        return sum(function.memory for function in self._functions)
+
     def open(self) -> None:
-        """Compile all functions now. Errors: 500 ``compilation_error``, 404 ``not_found`` for an empty source."""
+        """Compile all functions. Errors: 500 ``compilation_error``, 404 ``not_found`` for an empty source."""
         for function in self._functions:
             function.open()
 
@@ -44,7 +51,7 @@ class MapSession:
             function.close()
 
     def map_docs(self, docs: Sequence[bytes | str]) -> list[tuple[list[Row], ...]]:
-        """For each document its rows, function by function: ``result[document][function][n] == [key, value]``.
+        """Return for each document its rows, function by function: ``result[document][function][n] == [key, value]``.
 
         ``docs``: JSON texts of documents. A function that throws emits nothing for that document, which is logged.
         Errors: what a function throws as fatal, 500 ``os_process_error`` for one that does not end.
@@ -52,7 +59,7 @@ class MapSession:
         return self._submit(docs)()
 
     def map_batches(self, batches: Iterable[Sequence[bytes | str]]) -> Iterator[list[tuple[list[Row], ...]]]:
-        """``map_docs`` of each batch in turn; while one is handed out, JavaScript already works on the next."""
+        """Yield ``map_docs`` of each batch; while the caller works on one, JavaScript works on the next."""
         waiting: Callable[[], list[tuple[list[Row], ...]]] | None = None
         for batch in batches:
             following = self._submit(batch)
@@ -76,22 +83,23 @@ class MapSession:
 
     def _submit_one(self, index: int, text: str, size: int) -> Callable[[], list[list[Row]]]:
         function, origin = self._functions[index], self._origins[index]
-        first = function.submit("views", "map_docs", text, "0", SLICE, origin)
+        first = function.submit("views", "map_docs", text, "0", SLICE, origin, read=answers.mapped(0, size))
 
         def result() -> list[list[Row]]:
             done, rows = first()
             while done < size:
-                done, more = function.call("views", "map_docs", text, str(done), SLICE, origin)
+                read = answers.mapped(done, size)
+                done, more = function.call("views", "map_docs", text, str(done), SLICE, origin, read=read)
                 rows += more
-            return rows  # type: ignore[no-any-return]  # JSON's shape is the prelude's
+            return rows  # type: ignore[no-any-return]  # answers.mapped has checked it
 
         return result
 
 
-def _map_function(around: Runtime, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
+def _map_function(runtime: Runtime, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
     source = function.source
-    opening = ("add_map", source, as_program(source), dumps(lib or None), _origin(source))
-    return CompiledFunction(around, f"{ddoc_id}/_view/{function.name}", opening, indexing=True)
+    opening = ("", "add_map", source, as_program(source), dumps(lib or None), _origin(source))
+    return CompiledFunction(runtime, f"{ddoc_id}/_view/{function.name}", opening, indexing=True)
 
 
 def _origin(source: str) -> str:

@@ -1,4 +1,4 @@
-"""What shows, lists and updates answer: the response object of a function, turned into code, headers and body.
+"""What shows, lists and updates answer: from the response object of a function to code, headers and body.
 
 Source: ``chttpd_external:parse_external_response/1``, ``couch_mrview_show``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +21,13 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 BINARY = "application/binary"
 
+_DIGITS = re.compile("[0-9]{3}")
+
 
 @dataclass(slots=True)
 class FunctionResponse:
-    """``json`` is the body as a value where ``has_json``, else ``body`` holds bytes. ``headers`` are in their order,
-    with a Content-Type among them."""
+    """``json`` is the body as a value if ``has_json``, otherwise ``body`` has its bytes. ``headers`` are in order, and
+    one of them is the Content-Type."""
 
     code: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -33,16 +36,16 @@ class FunctionResponse:
     has_json: bool = False
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, in any case of letters."""
+        """Return the first header of that name, without regard to case."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
 
     def content(self) -> bytes:
-        """The body's bytes, JSON or not."""
+        """Return the body as bytes, JSON or not."""
         return (dumps(self.json) + "\n").encode() if self.has_json else self.body
 
 
 def parse_response(response: dict[str, Any]) -> FunctionResponse:
-    """A response object's meaning. Errors: 500, ``external_response_error`` for an unknown member."""
+    """Interpret a response object. Errors: 500, ``external_response_error`` for an unknown member."""
     parsed = FunctionResponse()
     content_type = JSON
     for name, value in response.items():
@@ -67,14 +70,14 @@ def parse_response(response: dict[str, Any]) -> FunctionResponse:
 
 
 def set_header(response: dict[str, Any], name: str, value: str) -> dict[str, Any]:
-    """A copy of a response object in which the header has that value and no other."""
+    """Return a copy of a response object in which the header has that value."""
     headers = response.get("headers")
     kept = {known: old for known, old in headers.items() if known != name} if isinstance(headers, dict) else {}
     return {**response, "headers": {name: value, **kept}}
 
 
 def _header(pair: tuple[str, Any]) -> tuple[str, str | None]:
-    """A header's value as text; objects and lists have none."""
+    """Return a header with its value as text, None for objects and lists."""
     name, value = pair
     if isinstance(value, str):
         return name, value
@@ -82,6 +85,9 @@ def _header(pair: tuple[str, Any]) -> tuple[str, str | None]:
 
 
 def _code(value: Any) -> int:
+    """Read a status, a number or a string of digits."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 999:
         return value
     raise _badarg()
@@ -106,7 +112,7 @@ def _badarg() -> CouchError:
 
 @dataclass(slots=True)
 class ListResponse:
-    """A list function's whole answer. ``started``: whether it sent anything; else all the rest is the default's."""
+    """A list function's whole answer. ``started``: whether it sent anything; if not, the other members are defaults."""
 
     code: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -119,28 +125,32 @@ class ListResponse:
             self.chunks.append("".join(_text(chunk) for chunk in chunks).encode())
 
     def take_head(self, head: Any) -> None:
-        """Code and headers of a response object, unless something was sent already."""
+        """Take code and headers of a response object, unless something has been sent."""
         parsed = parse_response(head if isinstance(head, dict) else {})
         if not self.started:
             self.code, self.headers = parsed.code, parsed.headers
 
 
-def parse_list(result: dict[str, Any]) -> ListResponse:
-    """The answer that a list's events make. Errors: the list's own, unless it had begun to send: then it is the last
-    chunk."""
+def parse_list(events: Sequence[Any], failure: tuple[Any, Any] | None, ended: bool) -> ListResponse:
+    """Return the answer that a list's events make.
+
+    ``failure`` is the error that ended the function, ``ended`` whether it had read all rows by then. Errors: the
+    list's own if it threw before it asked for a row, or after the last one without having sent anything; otherwise the
+    error is the last chunk.
+    """
     response = ListResponse()
-    for _, chunks, *head in result["events"]:
+    for _, chunks, *head in events:
         if head:
             response.take_head(head[0])
         response.send(chunks)
-    if result["failure"] is not None:
-        _, name, reason = result["failure"][:3]
-        error = protocol_error(name, reason)
-        if not result["events"]:
+    if failure is not None:
+        error = protocol_error(*failure)
+        if not events or (ended and not response.started):
             raise error
         if not response.started:
             response.started, response.code = True, error.status
-        response.chunks.append(("\n" + dumps({"error": error.error, "reason": error.reason}) + "\n").encode())
+        members = {"code": error.status, "error": error.error, "reason": error.reason}
+        response.chunks.append(f"\n{dumps(members)}\n".encode())
     if not response.started:
         return ListResponse()
     return response

@@ -3,81 +3,53 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from couchfake.config import Config
 from couchfake.errors import CouchError
-from couchfake.query_server.compiled import CompiledFunction, Runtime, dumps
+from couchfake.query_server import answers
+from couchfake.query_server.answers import dumps
+from couchfake.query_server.cache import LRUCache
+from couchfake.query_server.compiled import CompiledFunction, Runtime
 from couchfake.query_server.design_functions import DesignFunctions
 from couchfake.query_server.engines.engine import EngineFactory, choose_engine
 from couchfake.query_server.map_session import MapFunction, MapSession
 from couchfake.query_server.reducer import ReduceLimit, Reducer
 from couchfake.query_server.source import as_program
-from couchfake.query_server.traits import traits
+from couchfake.query_server.traits import is_one_function, traits
 from couchfake.settings import OS_PROCESS_TIMEOUT, REDUCE_LIMIT, REDUCE_LIMIT_RATIO, REDUCE_LIMIT_THRESHOLD
 
-KEPT = 128  # compiled functions of each kind that are kept for the next request
+KEPT = 128  # map sessions and reduce functions that are kept for the next request
+KEPT_DDOCS = 2048  # design documents whose functions are kept
+MEMORY_OF_ALL = 512 * 1024 * 1024  # bytes that all scripts of a server may hold between calls
+
+LANGUAGES = ("javascript", "coffeescript")  # the real server runs both as JavaScript
 
 
-class Closable(Protocol):
-    def close(self) -> None: ...
+class _DesignWorld:
+    """The compiled functions of one design document, by path."""
 
+    def __init__(self) -> None:
+        self.functions: dict[tuple[str, ...], CompiledFunction] = {}
 
-_Kept = TypeVar("_Kept", bound=Closable)
+    @property
+    def memory(self) -> int:
+        return sum(function.memory for function in list(self.functions.values()))
 
-
-class LRUCache:
-    """The things used last, by key. What falls off is closed."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._things: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
-        """What is kept under ``key``, else what ``make`` gives."""
-        with self._lock:
-            thing: _Kept | None = self._things.pop(key, None)
-            if thing is None:
-                thing = make()
-            self._things[key] = thing
-            fallen = self._things.popitem(last=False)[1] if len(self._things) > self._size else None
-        if fallen is not None:
-            fallen.close()
-        return thing
-
-    def take(self, key: Hashable) -> Any:
-        """What is kept under ``key``, which nobody else gets from now on; or None."""
-        with self._lock:
-            return self._things.pop(key, None)
-
-    def put(self, key: Hashable, thing: Closable) -> None:
-        """Keep it; what was kept under ``key`` before is closed."""
-        with self._lock:
-            fallen = [self._things.pop(key)] if key in self._things else []
-            self._things[key] = thing
-            if len(self._things) > self._size:
-                fallen.append(self._things.popitem(last=False)[1])
-        for old in fallen:
-            old.close()
-
-    def clear(self) -> None:
-        with self._lock:
-            things, self._things = list(self._things.values()), OrderedDict()
-        for thing in things:
-            thing.close()
+    def close(self) -> None:
+        """Drop all scripts; the functions compile again when they are called."""
+        for function in list(self.functions.values()):
+            function.close()
 
 
 class QueryServer:
     """JavaScript for one server. Any thread may call it.
 
-    ``engine``: a factory as ``choose_engine`` gives it, or an engine's name; nothing is started before it is needed.
+    ``engine``: a factory as ``choose_engine`` returns it, or an engine's name; nothing starts before it is needed.
     ``config``: the live configuration, of which [couchdb] os_process_timeout (milliseconds) and
     [query_server_config] reduce_limit, reduce_limit_threshold and reduce_limit_ratio are read.
-    ``log(level, message)``: is told what functions log (``info``) and how they fail (``error``), with the design
+    ``log(level, message)``: gets what functions log (``info``) and how they fail (``error``), with the design
     document, the function and the line.
     """
 
@@ -90,19 +62,25 @@ class QueryServer:
     ) -> None:
         self._config = config or Config()
         self._engine = (engine if callable(engine) else choose_engine(engine))()
-        self._around = Runtime(self._engine, self._timeout, log or (lambda level, message: None))
-        self._functions = LRUCache(KEPT)
-        self._sessions = LRUCache(KEPT)
-        self._reducers = LRUCache(KEPT)
+        self._runtime = Runtime(self._engine, self._timeout, log or (lambda level, message: None))
+        self._ddocs: LRUCache[_DesignWorld] = LRUCache(KEPT_DDOCS)
+        self._sessions: LRUCache[MapSession] = LRUCache(KEPT)
+        self._reducers: LRUCache[Reducer] = LRUCache(KEPT)
+        self._checker = CompiledFunction(self._runtime, "", ())
 
     @property
     def engine_name(self) -> str:
         return self._engine.name
 
+    def reload(self) -> None:
+        """Drop all scripts. Functions compile again, with fresh globals, when they are called next."""
+        for cache in (self._ddocs, self._sessions, self._reducers):
+            cache.clear()
+        self._checker.close()
+
     def close(self) -> None:
-        """End the engine. Nothing that was made here works afterwards."""
-        for shelf in (self._functions, self._sessions, self._reducers):
-            shelf.clear()
+        """End the engine's threads and processes and drop all scripts. A later call starts them again."""
+        self.reload()
         self._engine.close()
 
     def compile_map(
@@ -112,16 +90,19 @@ class QueryServer:
         *,
         language: str = "javascript",
         ddoc_id: str = "",
+        database: str = "",
     ) -> MapSession:
-        """A session for one run of the indexer, with its functions compiled. ``lib``: the member ``views.lib``.
+        """Return a session for one run of the indexer, with its functions compiled. ``lib``: the member ``views.lib``.
 
-        Give it back with ``release`` after the run. Errors: 500 ``compilation_error``, ``unknown_query_language``.
+        ``database`` identifies the database whose documents are mapped. Give the session back with ``release`` after
+        the run. Errors: 500 ``compilation_error``, ``unknown_query_language``.
         """
         check_language(language)
+        self._bound_memory()
         named = [MapFunction(*function) for function in functions]
-        session: MapSession | None = self._sessions.take(_session_key(ddoc_id, named, lib))
+        session = self._sessions.take(_session_key(database, ddoc_id, named, lib))
         if session is None:
-            session = MapSession(self._around, ddoc_id, named, lib)
+            session = MapSession(self._runtime, ddoc_id, named, lib)
         session.open()
         return session
 
@@ -132,47 +113,72 @@ class QueryServer:
         lib: Any = None,
         *,
         ddoc_id: str = "",
+        database: str = "",
     ) -> None:
-        """Take a session back. Functions that cannot have kept anything serve the next run as they are."""
+        """Take a session back. Functions that cannot have kept any state serve the next run of the same database."""
         named = [MapFunction(*function) for function in functions]
         if all(traits(function.source).keeps_no_state for function in named):
-            self._sessions.put(_session_key(ddoc_id, named, lib), session)
+            self._sessions.put(_session_key(database, ddoc_id, named, lib), session)
         else:
             session.close()
 
-    def reducer(self, source: str, *, language: str = "javascript", label: str = "reduce") -> Reducer:
-        """A custom reduce function, kept between calls; ``label`` names it in the log."""
+    def reducer(
+        self, source: str, *, language: str = "javascript", label: str = "reduce", database: str = ""
+    ) -> Reducer:
+        """Return a custom reduce function, kept between calls; ``label`` names it in the log."""
         check_language(language)
-        return self._reducers.get((label, source), lambda: Reducer(self._around, label, source, self._reduce_limit))
+        self._bound_memory()
+        key = (database, label, source)
+        return self._reducers.get(key, lambda: Reducer(self._runtime, label, source, self._reduce_limit))
 
-    def design_functions(self, ddoc: dict[str, Any] | bytes) -> DesignFunctions:
-        """The functions of a design document, with its ``_id`` and ``_rev``; as JSON text it is a little cheaper.
+    def design_functions(self, ddoc: dict[str, Any] | bytes, *, database: str = "") -> DesignFunctions:
+        """Return the functions of a design document, with its ``_id`` and ``_rev``; JSON text is a little cheaper.
 
-        Errors: 500 ``unknown_query_language``.
+        Functions of the same document in another ``database`` are others. Errors: those of the functions, and 500
+        ``unknown_query_language`` when one is called.
         """
         text = ddoc.decode() if isinstance(ddoc, bytes) else dumps(ddoc)
         if isinstance(ddoc, bytes):
             ddoc = json.loads(text)
             assert isinstance(ddoc, dict)
-        check_language(ddoc.get("language", "javascript"))
+        language = ddoc.get("language", "javascript")
         ddoc_id = str(ddoc.get("_id", ""))
 
+        def world() -> _DesignWorld:
+            return self._ddocs.get((database, text), _DesignWorld)
+
+        def forget() -> None:
+            world().close()
+
         def compile_function(path: tuple[str, ...], source: str) -> CompiledFunction:
-            def make() -> CompiledFunction:
-                opening = ("add_ddoc", text, dumps(list(path)), as_program(source))
-                return CompiledFunction(self._around, "/".join((ddoc_id, *path)), opening)
+            check_language(language)
+            self._bound_memory()
+            functions = world().functions
+            if path not in functions:
+                opening = ("", "add_ddoc", text, dumps(list(path)), as_program(source))
+                label = "/".join((ddoc_id, *path))
+                functions[path] = CompiledFunction(self._runtime, label, opening, on_error=forget)
+            return functions[path]
 
-            return self._functions.get((path, text), make)
-
-        return DesignFunctions(ddoc, compile_function)
+        return DesignFunctions(ddoc, compile_function, forget)
 
     def try_compile(self, source: str) -> None:
         """Compile a map or reduce function and forget it. Errors: 500 ``compilation_error``, 404 ``not_found``."""
-        function = CompiledFunction(self._around, "", ("add_map", source, as_program(source), "null", ""))
+        program = as_program(source)
+        if is_one_function(program):  # which leaves no trace: one script serves all of them
+            self._checker.call("", "check", source, program, read=answers.anything)
+            return
+        function = CompiledFunction(self._runtime, "", ("", "add_map", source, program, "null", ""))
         try:
             function.open()
         finally:
             function.close()
+
+    def _bound_memory(self) -> None:
+        excess = self._engine.memory() - MEMORY_OF_ALL
+        for cache in (self._ddocs, self._reducers, self._sessions):
+            if excess > 0:
+                excess -= cache.free(excess)
 
     def _timeout(self) -> float:
         return self._config[OS_PROCESS_TIMEOUT] / 1000
@@ -182,11 +188,16 @@ class QueryServer:
         return ReduceLimit(config[REDUCE_LIMIT], config[REDUCE_LIMIT_THRESHOLD], config[REDUCE_LIMIT_RATIO])
 
 
+def is_javascript(language: Any) -> bool:
+    """Return whether design functions of that language run here. Case does not matter."""
+    return isinstance(language, str) and language.lower() in LANGUAGES
+
+
 def check_language(language: Any) -> None:
-    """Raise the real server's error where it has no query server for a language."""
-    if language != "javascript":
+    """Raise the real server's error if it has no query server for a language."""
+    if not is_javascript(language):
         raise CouchError(500, "unknown_query_language", language)
 
 
-def _session_key(ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> Hashable:
-    return (ddoc_id, tuple(functions), dumps(lib) if lib else "")
+def _session_key(database: str, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> Hashable:
+    return (database, ddoc_id, tuple(functions), dumps(lib) if lib else "")

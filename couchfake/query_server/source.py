@@ -1,8 +1,8 @@
-"""A design function's source, as text: its tokens, and the form of it that a standard engine compiles.
+"""A design function's source: its tokens, and a form of it that a standard engine compiles.
 
-CouchDB's build of QuickJS keeps a habit of older engines: an anonymous function may stand as a statement, and its value
-is the program's. That is how almost every map function is written (``function (doc) { ... }``), and no standard engine
-takes it. ``as_program`` turns such statements into expressions.
+CouchDB's build of QuickJS accepts what older engines accepted: an anonymous function as a statement, whose value is the
+program's. Almost every map function is written that way (``function (doc) { ... }``), and a standard engine rejects it.
+``as_program`` turns such statements into expressions.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _BEFORE_EXPRESSION = frozenset(
 
 @dataclass(slots=True)
 class Token:
-    """``kind``: name, number, string, template, regex or punctuator; ``depth``: brackets around it."""
+    """``kind``: name, number, string, template, regex or punctuator; ``depth``: the number of brackets around it."""
 
     kind: str
     text: str
@@ -57,7 +57,7 @@ class Token:
     after_newline: bool
 
     def ends_expression(self) -> bool:
-        """Whether a slash behind it divides and a line break behind it may end a statement."""
+        """Return whether a slash after the token divides, and a line break after it may end a statement."""
         if self.kind == "punctuator":
             return self.text in (")", "]", "}")
         return not (self.kind == "name" and self.text in _BEFORE_EXPRESSION)
@@ -65,7 +65,7 @@ class Token:
 
 @lru_cache(maxsize=256)
 def tokens(source: str) -> tuple[Token, ...]:
-    """The tokens of a program, comments left out. What is wrong with it is for the engine to say: nothing is raised."""
+    """Return the tokens of a program, without comments. Syntax errors are the engine's business: nothing is raised."""
     found: list[Token] = []
     position = depth = 0
     newline = False
@@ -103,7 +103,7 @@ def _regex_at(source: str, position: int, before: list[Token]) -> re.Match[str] 
 
 
 def _template_end(source: str, position: int) -> int:
-    """Where the template literal ends whose text begins at ``position``; templates may nest in its ``${}``."""
+    """Return the end of the template literal whose text begins at ``position``; templates may nest in ``${}``."""
     braces = 0
     while position < len(source):
         letter = source[position]
@@ -124,7 +124,7 @@ def _template_end(source: str, position: int) -> int:
 
 @lru_cache(maxsize=256)
 def as_program(source: str) -> str:
-    """``source`` with each anonymous function that stands as a statement of its own made an expression."""
+    """Return ``source`` with each anonymous function that is a statement made an expression."""
     pieces = []
     copied = 0
     program = tokens(source)

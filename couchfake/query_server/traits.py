@@ -100,7 +100,7 @@ def _assigns_plain_name(program: tuple[Token, ...], index: int) -> bool:
 
 
 def _keeps_no_state(source: str, program: tuple[Token, ...]) -> bool:
-    if not _is_one_function(as_program(source)):
+    if not is_one_function(as_program(source)):
         return False
     declared = _declared_names(program)
     for index, token in enumerate(program):
@@ -120,7 +120,9 @@ def _keeps_no_state(source: str, program: tuple[Token, ...]) -> bool:
     return True
 
 
-def _is_one_function(program: str) -> bool:
+@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
+def is_one_function(program: str) -> bool:
     """Whether the program is a single function expression, possibly in parentheses and with a semicolon behind it."""
     outline = tokens(program)
     if outline and outline[-1].text == ";" and outline[-1].depth == 0:

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from couchfake.auth.context import UserContext
+from couchfake.clock import Signal
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
@@ -66,7 +67,7 @@ class Job:
         self._ending = threading.Lock()
         self._node = node
         self._open_session = open_session
-        self._cancelled = threading.Event()
+        self._cancelled = Signal(node.clock)
         self._at_end: list[Callable[[Job], None]] = []
         self.source = self._peer(request.source)
         self.target = self._peer(request.target)
@@ -149,6 +150,7 @@ class Job:
         self.transfer = Transfer(
             self.request.id, self._node.uuids.random(), self.source, self.target, self.request.options, self._node.clock
         )
+        self.transfer.limit = self._node.replication_limit
         return self.transfer
 
     def _should_retry(self, error: CouchError | Unreachable) -> bool:

@@ -102,7 +102,7 @@ class LocalEndpoint:
 
     def wait(self, since: UpdateSequence, seconds: float, stopping: threading.Event) -> None:
         database = self._database()
-        with database.changed:
+        with self._node.clock.waking(database.changed), database.changed:
             if not stopping.is_set() and not database.count_since(_unpacked(database, since)):
                 database.changed.wait(seconds)
 

@@ -56,6 +56,9 @@ class Replicator:
     def tasks(self) -> list[dict[str, Any]]:
         return [job.task() for job in self.running.all()]
 
+    def running_jobs(self) -> list[Job]:
+        return self.running.all()
+
     def jobs(self) -> list[dict[str, Any]]:
         return [job.scheduler_row() for job in self.running.all()]
 

@@ -96,6 +96,8 @@ class Transfer:
         self._history: list[dict[str, Any]] = []
         self._log: dict[str, Any] = {}
         self._last_checkpoint = clock()
+        self.limit: Callable[[str], int | None] = lambda database: None
+        """After how many documents a run to a database fails: a fault of the test kit."""
         self.is_prepared = False  # whether both databases have been opened
 
     # ---- life
@@ -119,6 +121,10 @@ class Transfer:
             self._checkpoint()
             raise
         return self._result()
+
+    def is_idle(self) -> bool:
+        """Return whether the source has no change that has not been looked at. Raise CouchError or Unreachable."""
+        return self.is_prepared and self.pending == 0 and self._seen == self.source.update_seq()
 
     def prepare(self) -> None:
         """Open both databases and find the sequence to begin at."""
@@ -179,14 +185,20 @@ class Transfer:
             return
         fetched = self.source.fetch(list(missing.items()), self.options.use_bulk_get)
         self._refuse_if_stopping()
-        failures = self.target.write(fetched.edits)
+        limit = self.limit(self.target.name)
+        edits = (
+            fetched.edits if limit is None else fetched.edits[: max(0, limit - self.statistics.counts["docs_written"])]
+        )
+        failures = self.target.write(edits)
         self.statistics.add(
-            docs_read=len(fetched.edits),
-            docs_written=len(fetched.edits) - len(failures),
+            docs_read=len(edits),
+            docs_written=len(edits) - len(failures),
             doc_write_failures=len(failures),
             bulk_get_docs=fetched.in_bulk,
             bulk_get_attempts=fetched.attempts,
         )
+        if len(edits) < len(fetched.edits):
+            raise CouchError(500, "replication_stopped", f"stopped by a fault after {limit} documents")
 
     # ---- checkpoints and results
 

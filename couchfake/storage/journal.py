@@ -67,16 +67,17 @@ def begin(database: Database, indexes: dict[Hashable, Any]) -> Journal:
         return journal
 
 
-def restore(journal: Journal) -> Database:
-    """Return the database as it was at ``begin``, without indexes. The journals that began later are over."""
+def restore(journal: Journal) -> tuple[Database, set[str]]:
+    """Return the database as it was at ``begin``, without indexes, and the ids of the documents that were restored.
+
+    Those that began later must have been dropped, so that all they kept is in this one.
+    """
     database = journal.database
     with database.lock:
         database.closed = True
         database.changed.notify_all()
-        _undo(database, database.journals[-1])
-        while database.journals[-1] is not journal:
-            database.journals.pop()
-            _undo(database, database.journals[-1])
+        changed = set(journal.entries)
+        _undo(database, journal)
         restored = copy(database)
         restored.closed = False
         restored.indexes = {}
@@ -86,7 +87,7 @@ def restore(journal: Journal) -> Database:
             setattr(restored, name, value)
         for each in restored.journals:
             each.database = restored
-        return restored
+        return restored, changed
 
 
 def drop(journal: Journal) -> None:

@@ -46,41 +46,55 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
 
     Raises a CouchError where the server refuses the request as a whole, before anything is written.
     """
+    verdicts = Verdicts(database, user)
     with database.lock:
         database.require_open()
-        tasks = [_Task(edit) for edit in edits]
         for edit in edits:
             database.hooks.before_doc_update(database, edit, user, new_edits)
-        local: list[_Task] = []
-        stored: list[_Task] = []
-        for task in tasks:
-            (local if task.edit.id.startswith("_local/") else stored).append(task)
-        stored.sort(key=lambda task: task.edit.id)
-        if _must_prepare(database, stored):
-            prepare = _prepare_edit if new_edits else _prepare_replicated
-            for task in stored:
-                prepare(database, task, stored, user)
-            for task in stored:
-                if task.outcome is None:
-                    attachment_inputs.require_data(task.edit.inputs)
-        full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
-        known = len(database.entries)
-        transaction = database.begin(list(edits))
-        try:
-            for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
-                _merge_bucket(database, docid, list(bucket), new_edits, full, transaction)
-            for task in local:
-                transaction.note_local(task.edit.id, database.local_documents.get(task.edit.id))
-                _write_local(database, task)
-                if not new_edits and task.edit.rev is not None:
-                    task.outcome = task.edit.rev  # what the writer sent, although the document has the next one
-            written, inserted = database.update_seq - transaction.update_seq, len(database.entries) - known
-            database.commit(transaction)
-        except BaseException:
-            database.abort(transaction)
-            raise
-        _count(database.activity, written, inserted, len(local))
-        return [_outcome(task) for task in tasks]
+        outcomes = _write(database, edits, new_edits, verdicts)
+    while outcomes is None:
+        verdicts.reach()  # without the lock: whoever reads or writes need not wait for JavaScript
+        with database.lock:
+            database.require_open()
+            outcomes = _write(database, edits, new_edits, verdicts)
+    return outcomes
+
+
+def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts: Verdicts) -> list[Outcome] | None:
+    """Write the edits. Return None, having written nothing, if verdicts of validation functions are missing."""
+    tasks = [_Task(edit) for edit in edits]
+    local: list[_Task] = []
+    stored: list[_Task] = []
+    for task in tasks:
+        (local if task.edit.id.startswith("_local/") else stored).append(task)
+    stored.sort(key=lambda task: task.edit.id)
+    if _must_prepare(database, stored):
+        prepare = _prepare_edit if new_edits else _prepare_replicated
+        for task in stored:
+            prepare(database, task, stored, verdicts)
+        if verdicts.missing:
+            return None
+        for task in stored:
+            if task.outcome is None:
+                attachment_inputs.require_data(task.edit.inputs)
+    full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
+    known = len(database.entries)
+    transaction = database.begin(list(edits))
+    try:
+        for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
+            _merge_bucket(database, docid, list(bucket), new_edits, full, transaction)
+        for task in local:
+            transaction.note_local(task.edit.id, database.local_documents.get(task.edit.id))
+            _write_local(database, task)
+            if not new_edits and task.edit.rev is not None:
+                task.outcome = task.edit.rev  # what the writer sent, although the document has the next one
+        written, inserted = database.update_seq - transaction.update_seq, len(database.entries) - known
+        database.commit(transaction)
+    except BaseException:
+        database.abort(transaction)
+        raise
+    _count(database.activity, written, inserted, len(local))
+    return [_outcome(task) for task in tasks]
 
 
 def _count(activity: Activity, written: int, inserted: int, local: int) -> None:
@@ -112,11 +126,52 @@ def _must_prepare(database: Database, tasks: list[_Task]) -> bool:
     ) or database.hooks.has_validators(database)
 
 
-def _validate(database: Database, task: _Task, old: Revision | None, user: Any) -> None:
-    try:
-        database.hooks.validate(database, task.edit, old, user)
-    except CouchError as error:
-        task.outcome = error
+class Verdicts:
+    """What validation functions say of the edits of one request, by edit and the revision that it follows.
+
+    A verdict holds as long as the design documents and the security object stay as they were.
+    """
+
+    def __init__(self, database: Database, user: Any) -> None:
+        self._database = database
+        self._user = user
+        self._given: dict[tuple[int, RevisionId | None], tuple[Any, CouchError | None]] = {}
+        self.missing: list[tuple[Edit, Revision | None]] = []
+
+    def of(self, edit: Edit, old: Revision | None) -> CouchError | None:
+        """Return the error that refuses an edit; None if it may be written, or its verdict is missing so far."""
+        if not self._database.hooks.runs_javascript(self._database, edit):
+            return self._ask(edit, old)
+        basis, error = self._given.get(_position(edit, old), (None, None))
+        if basis is None or not all(a is b for a, b in zip(basis, self._basis())):
+            self.missing.append((edit, old))
+            return None
+        return error
+
+    def reach(self) -> None:
+        """Run the validation functions for the verdicts that are missing. Call it without the database's lock."""
+        missing, self.missing = self.missing, []
+        for edit, old in missing:
+            basis = self._basis()
+            self._given[_position(edit, old)] = (basis, self._ask(edit, old))
+
+    def _basis(self) -> tuple[Any, Any]:
+        return self._database.hooks.validators(self._database), self._database.security
+
+    def _ask(self, edit: Edit, old: Revision | None) -> CouchError | None:
+        try:
+            self._database.hooks.validate(self._database, edit, old, self._user)
+        except CouchError as error:
+            return error
+        return None
+
+
+def _position(edit: Edit, old: Revision | None) -> tuple[int, RevisionId | None]:
+    return id(edit), None if old is None else old.key
+
+
+def _validate(task: _Task, old: Revision | None, verdicts: Verdicts) -> None:
+    task.outcome = verdicts.of(task.edit, old)
 
 
 def _take_attachments(edit: Edit, parent: Revision | None, new_pos: int | None) -> None:
@@ -125,7 +180,7 @@ def _take_attachments(edit: Edit, parent: Revision | None, new_pos: int | None) 
         edit.attachments = attachment_inputs.resolve(edit.inputs, known, docid=edit.id, new_pos=new_pos)
 
 
-def _prepare_edit(database: Database, task: _Task, _: list[_Task], user: Any) -> None:
+def _prepare_edit(database: Database, task: _Task, _: list[_Task], verdicts: Verdicts) -> None:
     edit = task.edit
     entry = database.entries.get(edit.id)
     parent = None
@@ -135,17 +190,17 @@ def _prepare_edit(database: Database, task: _Task, _: list[_Task], user: Any) ->
         _take_attachments(edit, None, None)  # raises
     if (edit.rev is None and (entry is None or entry.counted)) or parent is not None:
         _take_attachments(edit, parent, edit.start + 1)
-        _validate(database, task, parent, user)
+        _validate(task, parent, verdicts)
     else:
         task.outcome = Conflict()
 
 
-def _prepare_replicated(database: Database, task: _Task, tasks: list[_Task], user: Any) -> None:
+def _prepare_replicated(database: Database, task: _Task, tasks: list[_Task], verdicts: Verdicts) -> None:
     edit = task.edit
     entry = database.entries.get(edit.id)
     if entry is None:
         _take_attachments(edit, None, None)
-        _validate(database, task, None, user)
+        _validate(task, None, verdicts)
         return
     assert edit.rev is not None
     if _is_known(entry, edit):
@@ -157,7 +212,7 @@ def _prepare_replicated(database: Database, task: _Task, tasks: list[_Task], use
         if old is None and edit.has_stubs:
             raise MissingStub(f"Invalid attachment stub in {edit.id} for {_first_stub(edit)}")
         _take_attachments(edit, old, None)
-        _validate(database, task, old, user)
+        _validate(task, old, verdicts)
 
 
 def _first_stub(edit: Edit) -> str:

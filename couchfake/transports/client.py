@@ -1,5 +1,6 @@
 """The client of a request, as a long-running answer sees it.
 
+from couchfake.transports.monotonic import real_monotonic
 Both transports (:mod:`couchfake.transports.http1` and :mod:`couchfake.transports.in_process`) put a :class:`Client`
 into the WSGI environment under :data:`ENVIRON_KEY`. A feed waits for changes through it, so that it ends at once when
 the client disconnects, when the server stops, or when an in-process client's read timeout expires.
@@ -9,9 +10,10 @@ the client disconnects, when the server stops, or when an in-process client's re
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
+
+from couchfake.transports.monotonic import real_monotonic
 
 ENVIRON_KEY = "couchfake.transports.client"
 
@@ -23,7 +25,7 @@ class ClientDisconnected(ConnectionError):
 class Client:
     """One client, for the time of one request.
 
-    ``deadline`` is the time of :func:`time.monotonic` at which the client stops reading, or None.
+    ``deadline`` is the time of ``real_monotonic`` at which the client stops reading, or None.
     ``watch``, if given, is called at the first :meth:`wait`: the transport starts to watch for the client's end.
     """
 
@@ -45,7 +47,7 @@ class Client:
     @property
     def gone(self) -> bool:
         """Whether the client stopped reading, so that the generator of a feed should end."""
-        return self._gone or (self.deadline is not None and time.monotonic() >= self.deadline)
+        return self._gone or (self.deadline is not None and real_monotonic() >= self.deadline)
 
     def wait(self, changed: threading.Condition, seconds: float | None = None) -> bool:
         """Wait until ``changed`` is notified, ``seconds`` have passed, or the client is gone.
@@ -65,7 +67,7 @@ class Client:
             self._conditions.append(changed)
         try:
             if self.deadline is not None:
-                remaining = max(0.0, self.deadline - time.monotonic())
+                remaining = max(0.0, self.deadline - real_monotonic())
                 seconds = remaining if seconds is None else min(seconds, remaining)
             return changed.wait(seconds)
         finally:

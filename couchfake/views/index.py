@@ -8,10 +8,10 @@ fails (a map function with a fatal error, a reduce that refuses a value) leaves 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -70,19 +70,33 @@ class Snapshot(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Draft:
+    """Rows that an index can begin with instead of none: right but for those of the documents in ``stale``.
+
+    ``origin``: what the database was restored from.
+    """
+
+    rows: Snapshot
+    stale: frozenset[str]
+    origin: object
+
+
+@dataclass(frozen=True)
 class SavedIndex:
     """An index as it was at one moment; ``resume`` makes another one of it, as often as wanted."""
 
     index: Index
     snapshot: Snapshot
     positions: Layers
+    draft: Draft | None
 
     def resume(self, db: Database) -> Index:
-        """Return an index with the saved rows. ``db``: the database as it was when the index was saved, or later."""
+        """Return an index with the saved rows. ``db``: the database as it was when the index was saved."""
         resumed = copy(self.index)
         resumed._db = db
         resumed.snapshot = self.snapshot
         resumed._positions = Positions(self.positions)
+        resumed._draft = self.draft
         resumed._updating = Lock()
         return resumed
 
@@ -94,17 +108,18 @@ class Index:
         self, db: Database, definitions: Sequence[TreeDefinition], mapper: Mapper, *, include_design: bool = False
     ) -> None:
         self.definitions = tuple(definitions)
+        self._draft: Draft | None = None
         self._db = db
-        self.snapshot = self._empty()
+        self.snapshot = self._empty(self._db)
         self._mapper = mapper
         self._include_design = include_design
         self._positions = Positions()
         self._updating = Lock()
         self._whole = True  # whether the positions are those of the snapshot
 
-    def _empty(self) -> Snapshot:
+    def _empty(self, db: Database) -> Snapshot:
         trees = tuple(RowTree(definition.reducers) for definition in self.definitions)
-        return Snapshot(trees, 0, self._db.purge_seq, (0,) * len(trees))
+        return Snapshot(trees, 0, db.purge_seq, (0,) * len(trees))
 
     @property
     def updating(self) -> bool:
@@ -119,10 +134,38 @@ class Index:
         """About how many bytes the rows take."""
         return sum(tree.size() for tree in self.snapshot.trees)
 
+    @property
+    def built(self) -> bool:
+        """Whether there are rows to keep."""
+        return self.snapshot.update_seq > 0 or self._draft is not None
+
+    @property
+    def used(self) -> bool:
+        """Whether the index has been brought up to date since its database was restored."""
+        return self._draft is None
+
     def save(self) -> SavedIndex:
         """Keep the rows that are there now. Waits for the end of an update; do not hold the database's lock."""
         with self._updating:
-            return SavedIndex(self, self.snapshot, self._positions.freeze())
+            return SavedIndex(self, self.snapshot, self._positions.freeze(), self._draft)
+
+    def drafted(self, db: Database, changed: Collection[str], origin: object) -> Index | None:
+        """Return an index that was never built, for a database that was restored to before this one was built.
+
+        Its first update begins with the rows of this index, and maps only the documents that have ``changed`` between
+        then and now. None while an update is going on.
+        """
+        if not self._updating.acquire(blocking=False):
+            return None
+        try:
+            draft = self._draft or Draft(self.snapshot, frozenset(), None)
+            if draft.origin is not origin:
+                draft = Draft(draft.rows, draft.stale | frozenset(changed), origin)
+            update_seq, purge_seq = min(draft.rows.update_seq, db.update_seq), min(draft.rows.purge_seq, db.purge_seq)
+            draft = replace(draft, rows=draft.rows._replace(update_seq=update_seq, purge_seq=purge_seq))
+            return SavedIndex(self, self._empty(db), self._positions.freeze(), draft).resume(db)
+        finally:
+            self._updating.release()
 
     def update(self) -> Snapshot:
         """Follow the database to where it is now. What the mapper and the reducers raise comes out of here."""
@@ -131,20 +174,30 @@ class Index:
             return snapshot
         with self._updating:
             if not self._whole:  # an exception cut off the last update
-                self.snapshot, self._positions, self._whole = self._empty(), Positions(), True
-            changes = _Changes()
+                self.snapshot, self._positions, self._draft, self._whole = (
+                    self._empty(self._db),
+                    Positions(),
+                    None,
+                    True,
+                )
+            draft = self._draft
+            before = self.snapshot if draft is None else draft.rows
+            changes = _Changes(before, frozenset() if draft is None else draft.stale)
             self._follow(changes)
             self._db.activity.indexed += len(changes.placed)
-            before = self.snapshot
             trees = tuple(self._changed(n, tree, changes.placed) for n, tree in enumerate(before.trees))
-            seqs = tuple(
-                seq if tree is old else changes.update_seq
-                for tree, old, seq in zip(trees, before.trees, before.tree_seqs, strict=True)
-            )
+            if draft is None:
+                seqs = tuple(
+                    seq if tree is old else changes.update_seq
+                    for tree, old, seq in zip(trees, before.trees, before.tree_seqs, strict=True)
+                )
+            else:  # as if all had been built now
+                seqs = tuple(changes.update_seq if len(tree) else 0 for tree in trees)
             self._whole = False
             for docid, placed in changes.placed.items():
                 self._positions.put(docid, None if placed is None else [positions for positions, _ in placed])
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
+            self._draft = None
             self._whole = True
             return self.snapshot
 
@@ -201,16 +254,16 @@ class Index:
         taken.append((gone, []))
 
     def _purged(self, gone: list[str], changes: _Changes) -> list[DocumentEntry]:
-        """The documents that lost revisions and are still there; those that are not are ``gone``."""
+        """The documents that lost revisions or are stale, and are still there; those that are not are ``gone``."""
         with self._db.lock:
             changes.purge_seq = self._db.purge_seq
-            docids = {docid for _, docid, _ in self._db.purges_since(self.snapshot.purge_seq)}
+            docids = {docid for _, docid, _ in self._db.purges_since(changes.before.purge_seq)} | changes.stale
             found = {docid: self._db.entry(docid) for docid in docids}
         gone += (docid for docid, entry in found.items() if entry is None)
         return [entry for entry in found.values() if entry is not None]
 
     def _updated(self, changes: _Changes) -> Iterator[list[DocumentEntry]]:
-        target, seq = self._db.update_seq, self.snapshot.update_seq
+        target, seq = self._db.update_seq, changes.before.update_seq
         while seq < target:
             with self._db.lock:
                 entries = list(islice(self._db.entries_since(seq), BATCH))
@@ -240,9 +293,14 @@ _Placed: TypeAlias = tuple[list[bytes], list[Row]]
 
 
 class _Changes:
-    """What one update has gathered: for each document its rows in each tree, None where it has none (any more)."""
+    """What one update has gathered: for each document its rows in each tree, None where it has none (any more).
 
-    def __init__(self) -> None:
+    ``before``: the rows it begins with; ``stale``: documents to be mapped whatever their sequence.
+    """
+
+    def __init__(self, before: Snapshot, stale: frozenset[str]) -> None:
+        self.before = before
+        self.stale = stale
         self.placed: dict[str, list[_Placed] | None] = {}
         self.update_seq = 0
         self.purge_seq = 0
@@ -292,15 +350,3 @@ def _in_erlang_order(group: list[Any]) -> tuple[list[Any], list[bytes]]:
         before = raw_key
         suffixes.append(ordinal(nth_key, nth_value))
     return [group[n] for _, _, n in entries], suffixes
-
-
-def save_indexes(db: Database) -> dict[Hashable, SavedIndex]:
-    """Keep the indexes of a database as they are now. Waits for the end of their updates."""
-    with db.lock:
-        indexes = dict(db.indexes)
-    return {name: index.save() for name, index in indexes.items() if isinstance(index, Index)}
-
-
-def resume_indexes(db: Database, saved: Mapping[Hashable, Any]) -> None:
-    """Give a restored database its indexes: those that ``save_indexes`` kept, and what else is in ``saved``."""
-    db.indexes = {name: index.resume(db) if isinstance(index, SavedIndex) else index for name, index in saved.items()}

@@ -1,4 +1,4 @@
-"""View indexes as design documents have them: JavaScript map functions, built-in reducers or JavaScript ones."""
+"""View indexes of design documents: JavaScript map functions, built-in or JavaScript reducers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _crashes() -> Iterator[None]:
-    """What a design function throws as fatal takes the index's process down: it is answered as a crash."""
+    """Answer what a design function throws as fatal as a crash, since the real indexer's process ends with it."""
     try:
         yield
     except CouchError as error:
@@ -35,7 +35,7 @@ def _crashes() -> Iterator[None]:
 
 
 class ViewServices:
-    """What view indexes need of their node."""
+    """The parts of their node that view indexes use."""
 
     def __init__(self, collator: Collator, query_server: QueryServer, config: Config) -> None:
         self.collator = collator
@@ -50,11 +50,11 @@ class ViewServices:
 
         return shared_index(db, VIEW_INDEXES, group.signature, make, lambda: signatures(db))
 
-    def reducers(self, tree: ViewTree, group: ViewGroup, ddoc_id: str) -> list[Reducer]:
+    def reducers(self, tree: ViewTree, group: ViewGroup, ddoc_id: str, database: str) -> list[Reducer]:
         overflow = SumOverflow(lambda: self.config[REDUCE_LIMIT] == "true")
         return [
             builtin_reducer(source, self.collator.sort_key, overflow)
-            or JavaScriptReducer(self.query_server, source, f"{ddoc_id}/_view/{name}", group)
+            or JavaScriptReducer(self.query_server, source, f"{ddoc_id}/_view/{name}", group, database)
             for name, source in zip(tree.reduce_names, tree.reduce_sources, strict=True)
         ]
 
@@ -67,7 +67,7 @@ class ViewIndex(Index):
         definitions = [
             TreeDefinition(
                 collator.raw_sort_key if tree.raw else collator.sort_key,
-                services.reducers(tree, group, ddoc_id),
+                services.reducers(tree, group, ddoc_id, db.uuid),
                 group.partitioned,
             )
             for tree in group.trees
@@ -85,15 +85,15 @@ class ViewIndex(Index):
             for batch in batches:
                 yield [()] * len(batch)
             return
-        server, lib, ddoc_id = self._query_server, self._lib or None, self._ddoc_id
+        server, lib, ddoc_id, db = self._query_server, self._lib or None, self._ddoc_id, self._db.uuid
         with _crashes():
-            session = server.compile_map(self._functions, lib, language=self._language, ddoc_id=ddoc_id)
+            session = server.compile_map(self._functions, lib, language=self._language, ddoc_id=ddoc_id, database=db)
             try:
                 yield from session.map_batches([self._text(entry) for entry in batch] for batch in batches)
             except BaseException:
                 session.close()
                 raise
-        server.release(session, self._functions, lib, ddoc_id=ddoc_id)
+        server.release(session, self._functions, lib, ddoc_id=ddoc_id, database=db)
 
     def _text(self, entry: DocumentEntry) -> bytes:
         with self._db.lock:
@@ -107,7 +107,8 @@ def _never(entries: Sequence[DocumentEntry]) -> Sequence[Sequence[Emitted]]:
 class JavaScriptReducer:
     """A reduce function of a design document."""
 
-    def __init__(self, query_server: QueryServer, source: str, label: str, group: ViewGroup) -> None:
+    def __init__(self, query_server: QueryServer, source: str, label: str, group: ViewGroup, database: str) -> None:
+        self._database = database
         self._query_server = query_server
         self._source = source
         self._label = label
@@ -116,7 +117,7 @@ class JavaScriptReducer:
 
     def reduce_all(self, calls: Sequence[Sequence[Row]]) -> Sequence[Any]:
         if calls and self._partitioned:
-            # The real server's keys carry their partition as a term that is no JSON: the function is never reached.
+            # The real server's keys carry their partition as a term that is not JSON: the call fails before it.
             raise Crash("error", "invalid_ejson")
         with _crashes():
             function = self._function()
@@ -127,8 +128,10 @@ class JavaScriptReducer:
             return self._function().rereduce_many(calls)
 
     def _function(self) -> ReduceFunction:
-        return self._query_server.reducer(self._source, language=self._language, label=self._label)
+        return self._query_server.reducer(
+            self._source, language=self._language, label=self._label, database=self._database
+        )
 
     def finish(self, value: Any) -> Any:
-        """What the function returned; a ``ReduceOverflow`` where that was too much."""
+        """Return the function's result, a ``ReduceOverflow`` if it was too large."""
         return value

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class View:
     """An index, the number of the view's tree in it, and of its reducer among the tree's, None if it has none.
 
-    ``autoupdate``: the index is updated in the background.
+    ``autoupdate``: the index is updated in the background. ``is_stale``: the index is answered as it is, whatever the
+    query says; a fault of the test kit.
     """
 
     index: Index
     tree: int
     reducer: int | None
     autoupdate: bool = True
+    is_stale: bool = False
 
     @property
     def partitioned(self) -> bool:
@@ -54,6 +56,8 @@ class View:
 
     def snapshot(self, options: ViewOptions) -> Snapshot:
         """Return the index as the query wants it: up to date, as it is, or as it is and updated afterwards."""
+        if self.is_stale:
+            return self.index.snapshot
         if options.update is True:
             return self.index.update()
         if self.autoupdate:

@@ -31,6 +31,12 @@ class Rules:
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         users.before_doc_update(self.config, database, edit, user)
 
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        return False
+
+    def validators(self, database: Database) -> Any:
+        return None
+
     def has_validators(self, database: Database) -> bool:
         return False
 

@@ -11,6 +11,7 @@ from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, Waiting, read_
 from couchfake.changes.filters import DocIds, Selector
 from couchfake.changes.query import ChangesQuery
 from couchfake.changes.waiting import wait_for_change, wait_until
+from couchfake.clock import Clock
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
 from couchfake.values.collation import Collator
@@ -162,19 +163,22 @@ def test_writers_do_not_wait_for_a_reader(db: Database, writer: Writer) -> None:
 # ---- waiting
 
 
+CLOCK = Clock()
+
+
 def test_waiting_ends_at_once_where_the_change_has_already_come(db: Database, writer: Writer) -> None:
     writer.put("a")
-    assert wait_for_change(db, 0, 30, Client())
+    assert wait_for_change(db, 0, CLOCK.deadline(30), Client(), CLOCK)
 
 
 def test_waiting_ends_without_a_change_when_the_time_is_up(db: Database) -> None:
-    assert not wait_for_change(db, 0, 0, Client())
+    assert not wait_for_change(db, 0, CLOCK.deadline(0), Client(), CLOCK)
 
 
 def test_waiting_ends_with_the_peer(db: Database) -> None:
     client = Client()
     client.leave()
-    assert not wait_for_change(db, 0, None, client)
+    assert not wait_for_change(db, 0, CLOCK.deadline(None), client, CLOCK)
 
 
 def test_being_woken_for_nothing_does_not_end_the_waiting() -> None:
@@ -192,5 +196,5 @@ def test_being_woken_for_nothing_does_not_end_the_waiting() -> None:
 
     waker = threading.Thread(target=wake)
     waker.start()
-    assert wait_until(changed, happened, 30, Client())
+    assert wait_until(changed, happened, CLOCK.deadline(30), Client(), CLOCK)
     waker.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -144,8 +145,11 @@ def test_a_wrong_command_is_a_usage_error_that_repeats_no_password(
     assert "geheim" not in output
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="js2py runs here")
-def test_an_engine_that_cannot_run_here_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_engine_that_is_not_installed_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "js2py" else find_spec(name))
     assert main(["serve", "--js-engine", "js2py"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -16,6 +16,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from couchdb_client import Database, Server
+from couchfake import CouchFake
 
 Play = Callable[["Connection"], None]
 
@@ -210,3 +211,21 @@ def server(transport: requests.Session) -> Server:
 @pytest.fixture
 def db(server: Server) -> Database:
     return Database(server.resource("people"), "people")
+
+
+@pytest.fixture(params=["in process", "socket"])
+def couch(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server: the fake, reached in process and over a socket."""
+    fake = CouchFake()
+    if request.param == "socket":
+        with fake:
+            yield Server(fake.url)
+    else:
+        with fake.session() as session:
+            yield Server(fake.url, session=session)
+
+
+@pytest.fixture
+def people(couch: Server) -> Database:
+    """An empty database of `couch`."""
+    return couch.create("people")

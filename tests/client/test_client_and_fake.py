@@ -192,7 +192,7 @@ def test_queries_leave_no_design_document(db: Database) -> None:
     assert [row.id for row in db.query(map_fun, keys=[2, 0])] == ["2", "5", "8", "0", "3", "6", "9"]
     assert [(row.key, row.value) for row in db.query(map_fun, "_sum", group=True)] == [(0, 18), (1, 25), (2, 15)]
     with pytest.raises(Exception, match="query_parse_error"):
-        list(db.query(map_fun, limit="many"))
+        list(db.query(map_fun, limit="many"))  # type: ignore[call-overload]
     with pytest.raises(Exception, match="compilation_error"):
         list(db.query("function ("))
     assert [row.id for row in db.view("_all_docs", startkey="_design/", endkey="_design0")] == []

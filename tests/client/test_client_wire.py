@@ -313,7 +313,7 @@ def test_a_continuous_feed_may_be_silent_for_as_long_as_it_asked_for(serve: Any)
         connection.is_left()
 
     db = Database(serve(play).url + "db", session=Session(timeout=0.1))
-    assert list(db.changes(feed="continuous", timeout=5000)) == [{"last_seq": 0}]
+    assert [dict(line) for line in db.changes(feed="continuous", timeout=5000)] == [{"last_seq": 0}]
 
 
 def test_a_feed_whose_end_is_the_end_of_the_connection_is_read_as_it_comes(serve: Any) -> None:
@@ -328,7 +328,7 @@ def test_a_feed_whose_end_is_the_end_of_the_connection_is_read_as_it_comes(serve
     feed = Database(serve(play).url + "db").changes(feed="continuous")
     assert next(feed)["id"] == "a"
     seen.set()
-    assert list(feed) == [{"last_seq": 1}]
+    assert [dict(line) for line in feed] == [{"last_seq": 1}]
 
 
 def test_a_feed_that_breaks_off_raises_an_error_of_the_network(serve: Any) -> None:

@@ -91,7 +91,7 @@ def test_deleting_a_document_that_was_updated_since(db: Database) -> None:
     with pytest.raises(ResourceConflict) as caught:
         db.delete(doc)
     assert caught.value.args == (("conflict", "Document update conflict."),)
-    assert str(caught.value) == "('conflict', 'Document update conflict.')"
+    assert str(caught.value) == "DELETE /python-tests/johndoe: conflict: Document update conflict."
 
 
 def test_explain(people: Database) -> None:

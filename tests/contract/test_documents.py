@@ -10,6 +10,7 @@ import requests
 
 from couchdb_client import (
     Database,
+    Document,
     PreconditionFailed,
     ResourceConflict,
     ResourceNotFound,
@@ -69,8 +70,8 @@ def test_old_revisions_can_be_read_until_they_are_compacted(couch_db: Database) 
     first = couch_db.save({"_id": "a", "n": 1})[1]
     couch_db.save({"_id": "a", "_rev": first, "n": 2})
     assert [doc["n"] for doc in couch_db.revisions("a")] == [2, 1]
-    assert couch_db.get("a", rev=first)["n"] == 1
-    info = couch_db.get("a", revs_info=True)["_revs_info"]
+    assert couch_db.get("a", Document(), rev=first)["n"] == 1
+    info = couch_db.get("a", Document(), revs_info=True)["_revs_info"]
     assert [each["status"] for each in info] == ["available", "available"]
 
 
@@ -81,11 +82,11 @@ def test_conflicts_come_by_replication_and_are_seen_when_asked_for(couch_db: Dat
         for each, who in histories.items()
     ]
     assert couch_db.update(documents, new_edits=False) == []
-    doc = couch_db.get("a", conflicts=True)
+    doc = couch_db.get("a", Document(), conflicts=True)
     assert (doc["who"], doc["_conflicts"]) == ("second", ["2-" + "b" * 32])
     couch_db.delete(doc)
-    assert couch_db.get("a", conflicts=True)["who"] == "first"
-    assert len(couch_db.get("a", deleted_conflicts=True)["_deleted_conflicts"]) == 1
+    assert couch_db.get("a", Document(), conflicts=True)["who"] == "first"
+    assert len(couch_db.get("a", Document(), deleted_conflicts=True)["_deleted_conflicts"]) == 1
 
 
 def test_many_documents_are_written_in_one_request_each_with_its_own_outcome(couch_db: Database) -> None:

@@ -47,6 +47,7 @@ class Asked:
             "info": self.ask("GET", name),
             "documents": self.ask("GET", f"{name}/_all_docs?include_docs=true&conflicts=true&update_seq=true"),
             "changes": self.ask("GET", f"{name}/_changes?style=all_docs&include_docs=true&conflicts=true"),
+            "designs": self.ask("GET", f"{name}/_changes?filter=_design"),
             "leaves": {id: self._leaves(f"{name}/{quote(id)}?{leaves}") for id in sorted(ids)},
             "histories": {id: self.ask("GET", f"{name}/{quote(id)}?revs_info=true&local_seq=true") for id in ids},
             "local": self.ask("GET", f"{name}/_local_docs?include_docs=true"),

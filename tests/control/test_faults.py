@@ -215,3 +215,26 @@ def test_wrong_arguments_are_one_sentence(fault: str, arguments: dict[str, Any],
     with pytest.raises(ValueError, match=message):
         faults.add(fault, **arguments)
     assert len(faults) == 0
+
+
+def test_a_view_is_answered_without_the_latest_writes(client: Client) -> None:
+    client("PUT", "/shop/_design/d", json={"views": {"v": {"map": "function (doc) { emit(doc._id); }"}}})
+    client("PUT", "/shop/tea", json={})
+    path = "/shop/_design/d/_view/v"
+    assert len(client("GET", path).json()["rows"]) == 1
+    client("PUT", "/shop/coffee", json={})
+    with client.fake.faults.stale_view(database="shop"):
+        assert len(client("GET", path).json()["rows"]) == 1
+    assert len(client("GET", path).json()["rows"]) == 2
+
+
+def test_a_replication_stops_after_some_documents_and_goes_on_without_the_fault(client: Client) -> None:
+    client("POST", "/shop/_bulk_docs", json={"docs": [{"_id": str(n)} for n in range(5)]})
+    client("PUT", "/copy")
+    order = {"source": "shop", "target": "copy"}
+    with client.fake.faults.stop_replication(3, database="copy"):
+        answer = client("POST", "/_replicate", json=order)
+        assert (answer.status_code, answer.json()["error"]) == (500, "replication_stopped")
+        assert client("GET", "/copy").json()["doc_count"] == 3
+    assert client("POST", "/_replicate", json=order).json()["ok"] is True
+    assert client("GET", "/copy").json()["doc_count"] == 5

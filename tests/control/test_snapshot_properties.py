@@ -132,3 +132,30 @@ def test_discarding_a_snapshot_changes_nothing(first: list[Write], second: list[
     outer.restore()
     assert couch.state() == before
     fake.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(WRITES, WRITES, WRITES)
+def test_indexes_that_were_built_since_are_right_after_a_restore(
+    first: list[Write], second: list[Write], third: list[Write]
+) -> None:
+    fake = CouchFake(clock=lambda: 1_700_000_000.0)
+    couch = Asked(fake, fake.session)
+    start = fake.snapshot()
+    play(couch, [("PUT", "a", None), *first])
+    expected = couch.state()
+    start.restore()
+    play(couch, [("PUT", "a", None), *first])
+    snapshot = fake.snapshot()
+    for writes in (second, third, []):
+        play(couch, writes[:6])
+        inner = fake.snapshot()
+        play(couch, writes[6:])
+        between = couch.state()  # builds all views
+        snapshot.restore()
+        play(couch, writes)
+        assert couch.state() == between
+        snapshot.restore()
+    inner.discard()
+    assert couch.state() == expected
+    fake.close()

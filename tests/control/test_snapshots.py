@@ -10,6 +10,7 @@ import pytest
 from couchfake import CouchFake
 from couchfake.control.snapshots import SnapshotEnded
 from couchfake.views.index import Index
+from couchfake.views.javascript import ViewIndex
 
 from .conftest import Asked
 
@@ -167,25 +168,106 @@ def test_no_snapshot_survives_a_reset(filled: Asked) -> None:
         snapshot.restore()
 
 
-def test_restored_indexes_map_no_document(filled: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the documents that indexes map, as they do it."""
+    ids: list[str] = []
+
+    def noted(original: Any) -> Any:
+        def map_batches(self: Index, batches: Any) -> Any:
+            taken = list(batches)
+            ids.extend(entry.id for batch in taken for entry in batch)
+            return original(self, taken)
+
+        return map_batches
+
+    for each in (Index, ViewIndex):
+        monkeypatch.setattr(each, "map_batches", noted(each.map_batches))
+    return ids
+
+
+def test_restored_indexes_map_no_document(filled: Asked, mapped: list[str]) -> None:
     filled.ask("POST", "db/_find", {"selector": {"n": 1}, "use_index": "n"})
     snapshot = filled.fake.snapshot()
     change_everything(filled)
     snapshot.restore()
-    mapped: list[str] = []
-    of_class = Index.map_batches
-
-    def noted(self: Index, batches: Any) -> Any:
-        taken = list(batches)
-        mapped.extend(entry.id for batch in taken for entry in batch)
-        return of_class(self, taken)
-
-    for each in filled.fake.node.databases["db"].indexes.values():
-        if isinstance(each, Index):
-            monkeypatch.setattr(type(each), "map_batches", noted)
+    mapped.clear()
     filled.ask("GET", "db/_design/d/_view/n")
     filled.ask("POST", "db/_find", {"selector": {"n": 1}, "use_index": "n"})
     assert mapped == []
+
+
+def test_indexes_that_were_built_since_map_only_what_had_changed(filled: Asked, mapped: list[str]) -> None:
+    views = {"views": {"other": {"map": "function (doc) { emit(doc.n, 2); }", "reduce": "_sum"}}}
+    filled.ask("PUT", "db/_design/other", views)
+    snapshot = filled.fake.snapshot()
+    filled.ask("PUT", "db/new", {"n": 1})
+    filled.ask("PUT", "db/doc-0", {"_rev": filled.ask("GET", "db/doc-0")["_rev"], "n": 3})
+    assert filled.ask("GET", "db/_design/other/_view/other")["rows"][0]["value"] == 12
+    for _ in range(2):
+        snapshot.restore()
+        mapped.clear()
+        assert filled.ask("GET", "db/_design/other/_view/other")["rows"][0]["value"] == 10
+        assert mapped == ["doc-0"]
+        filled.ask("PUT", "db/doc-0", {"_rev": filled.ask("GET", "db/doc-0")["_rev"], "n": 4})
+
+
+def put(couch: Asked, docid: str, n: int) -> None:
+    rev = couch.ask("GET", f"db/{docid}").get("_rev")
+    couch.ask("PUT", f"db/{docid}", {"n": n, "_rev": rev} if rev else {"n": n})
+
+
+def test_an_index_that_was_built_since_follows_other_writes_than_the_first_ones(filled: Asked) -> None:
+    filled.ask("PUT", "db/_design/sum", {"views": {"v": {"map": "function (doc) { emit(1, doc.n); }"}}})
+    snapshot = filled.fake.snapshot()
+    for n in range(4):
+        put(filled, f"first-{n}", n)
+    filled.ask("GET", "db/_design/sum/_view/v")
+    snapshot.restore()
+    put(filled, "second", 7)
+    rows = filled.ask("GET", "db/_design/sum/_view/v")["rows"]
+    assert {row["id"] for row in rows} == {"doc-0", "doc-1", "doc-2", "doc-3", "second", "with"}
+
+
+def test_an_index_that_was_built_after_an_inner_snapshot_is_right_after_an_outer_restore(filled: Asked) -> None:
+    filled.ask("PUT", "db/_design/sum", {"views": {"v": {"map": "function (doc) { emit(1, doc.n); }"}}})
+    outer = filled.fake.snapshot()
+    put(filled, "doc-0", 100)
+    inner = filled.fake.snapshot()
+    put(filled, "doc-2", 200)
+    filled.ask("GET", "db/_design/sum/_view/v")
+    outer.restore()
+    rows = filled.ask("GET", "db/_design/sum/_view/v")["rows"]
+    assert {row["id"]: row["value"] for row in rows if row["id"] in ("doc-0", "doc-2")} == {"doc-0": 0, "doc-2": 2}
+    inner.discard()
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_indexes_of_design_documents_that_do_not_come_again_are_dropped(
+    filled: Asked, mapped: list[str], anew: bool
+) -> None:
+    filled.ask("PUT", "db/_design/kept", {"views": {"v": {"map": "function (doc) { emit(doc.n, null); }"}}})
+    snapshot = filled.fake.snapshot()
+    for n in range(40):
+        filled.ask("PUT", "db/_design/own", {"views": {"v": {"map": f"function (doc) {{ emit({n}, null); }}"}}})
+        filled.ask("GET", "db/_design/own/_view/v")
+        mapped.clear()
+        filled.ask("GET", "db/_design/kept/_view/v")
+        assert n == 0 or mapped == []
+        snapshot.restore()
+        if anew:
+            snapshot.discard()
+            snapshot = filled.fake.snapshot()
+    assert len(filled.fake.node.databases["db"].indexes) < 30
+
+
+def test_the_clock_goes_back(filled: Asked) -> None:
+    clock = filled.fake.clock
+    with filled.fake.rollback():
+        clock.advance(5)
+        clock.freeze()
+    assert not clock.is_frozen
+    assert clock() == 1_700_000_000.0
 
 
 def test_an_open_feed_ends(filled: Asked) -> None:

@@ -216,8 +216,8 @@ def test_databases_of_the_application_are_deleted_by_their_prefix_and_others_nam
         ("admins={'a': 5}", "admins is a dict of names and passwords"),
         ("config={'couchdb': 'x'}", "config is a dict of sections"),
         ("config=[]", "config is a dict of sections"),
-        ("clock=5", "clock is a function without arguments, not 5"),
-        ("uuids='x'", "uuids is a function without arguments"),
+        ("clock=5", "clock is a datetime, at which the clock is frozen, or a function, not 5"),
+        ("uuids='x'", "uuids is a number, a seed, or a function without arguments"),
         ("intercept=5", "intercept is a URL or a list of URLs"),
     ],
 )

@@ -51,7 +51,10 @@ def test_a_validation_function_sees_both_documents_the_user_and_the_security(fun
         ("['error', 'my_name', 'why']", (500, "my_name", "why")),
         ("['error', 'not_found', 'why']", (404, "not_found", "why")),
         ("new Error('boom')", (500, "Error", "{[]}")),
-        ("{a: 1, b: 2}", (500, "case_clause", '{[{<<"a">>,1},{<<"b">>,2}]}')),
+        ("{a: 1, b: 2}", (500, "error", "internal_server_error")),
+        ("{}", (500, "error", "internal_server_error")),
+        ("[]", (500, "error", "internal_server_error")),
+        ("2", (500, "error", "internal_server_error")),
         ("null", (500, "TypeError", "{[]}")),
     ],
 )
@@ -131,15 +134,6 @@ def test_functions_that_are_not_there(
 ) -> None:
     with pytest.raises(NotFound, match=reason):
         call(functions(shows={"s": "function () {}"}, updates="text"))
-
-
-def test_whether_a_function_is_there(functions: Functions) -> None:
-    design = functions(shows={"s": "function () {}"})
-    assert (design.has("shows", "s"), design.has("shows", "t"), design.has("validate_doc_update")) == (
-        True,
-        False,
-        False,
-    )
 
 
 # ---- shows
@@ -338,7 +332,44 @@ def test_a_list_that_throws_before_it_sends_is_an_error(functions: Functions) ->
 
 def test_a_list_that_throws_while_sending_ends_with_the_error(functions: Functions) -> None:
     answer = listed(functions, "send('a'); getRow(); throw ['error', 'mine', 'why'];")
-    assert (answer.code, b"".join(answer.chunks)) == (200, b'a\n{"error":"mine","reason":"why"}\n')
+    assert (answer.code, b"".join(answer.chunks)) == (200, b'a\n{"code":500,"error":"mine","reason":"why"}\n')
+
+
+def test_a_list_that_throws_while_rows_remain_has_the_error_as_its_body(functions: Functions) -> None:
+    answer = listed(functions, "start({headers: {'X-A': 'b'}}); getRow(); throw ['error', 'mine', 'why'];")
+    assert b"".join(answer.chunks) == b'\n{"code":500,"error":"mine","reason":"why"}\n'
+
+
+def test_a_list_that_throws_after_the_last_row_without_sending_is_an_ordinary_error(functions: Functions) -> None:
+    body = "start({headers: {'X-A': 'b'}}); while (getRow()) {} throw ['error', 'mine', 'why'];"
+    assert refusal(lambda: listed(functions, body)) == (500, "mine", "why")
+
+
+def test_after_an_error_all_functions_of_the_design_document_begin_again(functions: Functions) -> None:
+    counting = "function () { n = typeof n === 'undefined' ? 1 : n + 1; return String(n); }"
+    design = functions(shows={"count": counting, "bad": "function () { throw new Error('boom'); }"})
+    assert [design.show("count", None, REQ)["body"] for _ in range(3)] == ["1", "2", "3"]
+    refusal(lambda: design.show("bad", None, REQ))
+    assert design.show("count", None, REQ)["body"] == "1"
+
+
+def test_a_refusal_by_validation_is_no_error_and_keeps_the_globals(functions: Functions) -> None:
+    source = "function (doc) { n = typeof n === 'undefined' ? 1 : n + 1; throw {forbidden: String(n)}; }"
+    design = functions(validate_doc_update=source)
+    assert [refusal(lambda: design.validate_doc_update({}, None, {}, {}))[2] for _ in range(2)] == ["1", "2"]
+
+
+def test_a_module_that_throws_is_reported_each_time(functions: Functions) -> None:
+    source = "function () { return JSON.stringify(Object.keys(require('lib/bad'))); }"
+    design = functions(lib={"bad": "exports.a = 1; throw new Error('boom')"}, shows={"s": source})
+    assert [refusal(lambda: design.show("s", None, REQ))[:2] for _ in range(2)] == [(500, "compilation_error")] * 2
+
+
+def test_functions_of_two_databases_share_nothing(server: QueryServer) -> None:
+    source = "function () { n = typeof n === 'undefined' ? 1 : n + 1; return String(n); }"
+    ddoc = {"_id": "_design/d", "shows": {"s": source}}
+    of = [server.design_functions(ddoc, database=name) for name in ("a", "b")]
+    assert [each.show("s", None, REQ)["body"] for each in (of[0], of[0], of[1])] == ["1", "2", "1"]
 
 
 def test_lists_negotiate_too(functions: Functions) -> None:
@@ -390,9 +421,18 @@ def test_a_rewrite_that_throws(functions: Functions) -> None:
 # ---- languages, responses
 
 
-@pytest.mark.parametrize("language", ["erlang", "coffeescript"])
+@pytest.mark.parametrize("language", ["erlang", "javascripts"])
 def test_other_languages_are_unknown(functions: Functions, language: str) -> None:
-    assert refusal(lambda: functions(language=language)) == (500, "unknown_query_language", language)
+    design = functions(language=language, shows={"s": "function () {}"})
+    assert refusal(lambda: design.show("s", None, REQ)) == (500, "unknown_query_language", language)
+
+
+@pytest.mark.parametrize("language", ["JavaScript", "JAVASCRIPT", "coffeescript"])
+def test_the_case_of_a_language_does_not_matter_and_coffeescript_is_javascript(
+    functions: Functions, language: str
+) -> None:
+    design = functions(language=language, shows={"s": "function () { return 'ran'; }"})
+    assert design.show("s", None, REQ)["body"] == "ran"
 
 
 @pytest.mark.parametrize(
@@ -404,6 +444,7 @@ def test_other_languages_are_unknown(functions: Functions, language: str) -> Non
         ({"base64": "aGVsbG8="}, 200, "application/binary", b"hello"),
         ({"code": 418, "body": "b", "headers": {"content-type": "text/plain"}}, 418, "text/plain", b"b"),
         ({"stop": True, "body": "b"}, 200, "text/html; charset=utf-8", b"b"),
+        ({"code": "404", "body": "x"}, 404, "text/html; charset=utf-8", b"x"),
     ],
 )
 def test_what_a_response_object_means(response: Any, code: int, content_type: str, content: bytes) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -82,3 +83,73 @@ def test_other_functions_go_on_when_one_is_ended(server: QueryServer, settings: 
 def test_deep_recursion_is_possible(map_docs: Map) -> None:
     source = "function (doc) { function depth(n) { return n ? 1 + depth(n - 1) : 0; } emit(depth(1500), null); }"
     assert map_docs(source) == [[1500, None]]
+
+
+HUGE = "var a = []; a.length = 4294967295;"
+NATIVES = [
+    HUGE + "a.join('x');",
+    HUGE + "a.indexOf(1);",
+    HUGE + "a.sort();",
+    HUGE + "a.fill(0);",
+    HUGE + "a.reverse();",
+    HUGE + "String(a);",
+    HUGE + "JSON.stringify(a);",
+    HUGE + "emit(a, null);",
+    "'x'.repeat(1e9);",
+    "'x'.padStart(1e9, 'ab');",
+    "var s = 'a'.repeat(1e6); s.indexOf('a'.repeat(5e5) + 'b');",
+    "/(a|a)*$/.test('a'.repeat(40) + 'b');",
+]
+
+
+@pytest.mark.parametrize("body", NATIVES)
+def test_native_calls_that_cannot_be_interrupted_hold_nobody_up(
+    map_docs: Map, settings: dict[tuple[str, str], str], engine_name: str, body: str
+) -> None:
+    if engine_name == "js2py":
+        pytest.skip("its process is killed, whatever it does")
+    settings["couchdb", "os_process_timeout"] = "300"
+    with contextlib.suppress(CouchError):
+        assert map_docs(f"function (doc) {{ {body} }}") == []
+    settings.clear()
+    assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
+
+
+def test_a_script_that_runs_does_not_hold_up_others(engine_name: str) -> None:
+    if engine_name == "js2py":
+        pytest.skip("js2py runs one call at a time")
+    server = QueryServer(engine_name)
+    slow = server.compile_map(
+        [("slow", "function (doc) { var end = Date.now() + doc.ms; while (Date.now() < end) {} }")]
+    )
+    waiting = slow._submit(['{"ms": 3000}'])
+    quick = server.compile_map([("quick", "function (doc) { emit(1, null); }")])
+    assert quick.map_docs(["{}"]) == [([[1, None]],)]
+    assert not slow._functions[0]._script._strand.idle  # type: ignore[union-attr]  # it still runs
+    server.close()
+    with pytest.raises(CouchError):
+        waiting()
+
+
+def test_memory_of_all_scripts_is_bounded(monkeypatch: pytest.MonkeyPatch, engine_name: str) -> None:
+    if engine_name == "js2py":
+        pytest.skip("the operating system bounds its process")
+    monkeypatch.setattr("couchfake.query_server.server.MEMORY_OF_ALL", 64 * 1024 * 1024)
+    server = QueryServer(engine_name)
+    source = "function () { kept = []; for (var i = 0; i < 2e6; i++) kept.push(i); return 'x'; }"
+    for number in range(8):
+        server.design_functions({"_id": f"_design/{number}", "shows": {"s": source}}).show("s", None, {"path": []})
+    server.try_compile("function () {}")
+    server.design_functions({"_id": "_design/x", "shows": {"s": "function () { return 'x'; }"}}).show(
+        "s", None, {"path": []}
+    )
+    assert server._engine.memory() <= 64 * 1024 * 1024
+    server.close()
+
+
+def test_reloading_drops_what_functions_keep(server: QueryServer) -> None:
+    source = "function () { n = typeof n === 'undefined' ? 1 : n + 1; return String(n); }"
+    functions = server.design_functions({"_id": "_design/d", "shows": {"s": source}})
+    assert [functions.show("s", None, {"path": []})["body"] for _ in range(2)] == ["1", "2"]
+    server.reload()
+    assert functions.show("s", None, {"path": []})["body"] == "1"

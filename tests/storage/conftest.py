@@ -32,6 +32,12 @@ class Rules:
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         pass
 
+    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+        return bool(self.refused)
+
+    def validators(self, database: Database) -> Any:
+        return self.refused
+
     def has_validators(self, database: Database) -> bool:
         return bool(self.refused)
 

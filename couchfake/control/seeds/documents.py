@@ -1,4 +1,4 @@
-"""Files of documents: which form a file has is seen from its content.
+"""Files of documents. The content of a file shows which form it has.
 
 One JSON text: a document, an array of documents, ``{"docs": […]}``, the answer of ``_all_docs?include_docs=true`` or
 ``_changes?include_docs=true``. Or one JSON text a line: documents, or arrays of documents as ``couchbackup`` writes

@@ -63,8 +63,8 @@ def without_login(url: str) -> str:
 
 def refusal(answer: requests.Response) -> str:
     try:
-        told = json.loads(answer.content)
-        return f"{answer.status_code} {told['error']}: {told['reason']}"
+        error = json.loads(answer.content)
+        return f"{answer.status_code} {error['error']}: {error['reason']}"
     except (ValueError, KeyError, TypeError):
         return str(answer.status_code)
 

@@ -1,14 +1,13 @@
-"""What the query server asks of a JavaScript engine, and how an engine is chosen by name.
+"""The protocol between the query server and a JavaScript engine, and the choice of an engine by name.
 
 An engine makes scripts. A script is one JavaScript world with globals of its own, in which the prelude has been
-loaded: it takes a command with text arguments and gives text back (see ``prelude/couch.js`` for the commands).
+loaded: it takes a command with text arguments and returns text (see ``javascript/core.js`` for the commands).
 Nothing else crosses the border: no Python object is reachable from a script.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,24 +25,27 @@ class ScriptTimeout(ScriptError):
 
 
 class ScriptCrashed(ScriptError):
-    """A call ran out of ``memory`` or ``stack``: the text says which."""
+    """A call ran out of ``memory`` or ``stack``, which is the exception's text."""
 
 
 class ScriptLost(ScriptError):
-    """The script went down with another one that shared its process; making it anew and asking again is right."""
+    """The script ended through no fault of this call: compile it again, and repeat the call."""
 
 
 class Script(Protocol):
     """One JavaScript world with the prelude in it."""
 
+    memory: int
+    """Bytes that the script held when they were last counted; 0 if it is small."""
+
     def call(self, timeout: float, part: str, command: str, *arguments: str) -> str:
-        """The answer's JSON text, within ``timeout`` seconds. Raises ScriptError, which is the script's end."""
+        """Return the answer's JSON text. Raise ScriptError after ``timeout`` seconds, or if the script fails."""
 
     def submit(self, timeout: float, part: str, command: str, *arguments: str) -> Callable[[], str]:
-        """Start a call; the result is a function that waits for the answer and raises what ``call`` raises."""
+        """Start a call; return a function that waits for the answer and raises what ``call`` raises."""
 
     def close(self) -> None:
-        """Give its memory back. Calling it twice is fine."""
+        """Give its memory back after the call that runs. May be called twice."""
 
 
 class Engine(Protocol):
@@ -53,21 +55,25 @@ class Engine(Protocol):
 
     def new_script(self) -> Script: ...
 
+    def memory(self) -> int:
+        """Return the sum of its scripts' ``memory``."""
+
     def close(self) -> None:
-        """End everything that the engine started. Scripts are of no use afterwards."""
+        """End the threads and processes of the engine, and the calls that run. The next call starts new ones."""
 
 
 EngineFactory = Callable[[], Engine]
 
 
 class EngineUnavailable(Exception):
-    """The engine that was asked for cannot run here; the text says what to install."""
+    """The chosen engine cannot run here; the text says what to install."""
 
 
 def choose_engine(name: str | None = None) -> EngineFactory:
-    """The engine called ``name`` (``quickjs`` or ``js2py``); without a name quickjs, or js2py where it alone is there.
+    """Return the engine called ``name`` (``quickjs`` or ``js2py``); without a name quickjs, or js2py if only that is
+    installed.
 
-    Raises EngineUnavailable with an advice in one line. Nothing is imported that was not chosen.
+    Raise EngineUnavailable with a line of advice. Only the chosen engine is imported.
     """
     if name is None:
         name = "js2py" if not _installed("_quickjs") and _installed("js2py") else "quickjs"
@@ -84,19 +90,18 @@ def _installed(module: str) -> bool:
 
 def _quickjs() -> EngineFactory:
     if not _installed("_quickjs"):
-        raise EngineUnavailable("the JavaScript engine 'quickjs' is not installed: pip install quickjs-ng")
+        raise EngineUnavailable(
+            "the JavaScript engine 'quickjs' is not installed: pip install quickjs-ng; where that has no wheel and"
+            " there is no C compiler, pip install couchfake[js2py]"
+        )
     from couchfake.query_server.engines.quickjs import QuickJSEngine
 
     return QuickJSEngine
 
 
 def _js2py() -> EngineFactory:
-    if sys.version_info >= (3, 12):
-        raise EngineUnavailable(
-            "the JavaScript engine 'js2py' does not run on Python 3.12 and newer: use 'quickjs' or an older Python"
-        )
     if not _installed("js2py"):
-        raise EngineUnavailable("the JavaScript engine 'js2py' is not installed: pip install js2py")
+        raise EngineUnavailable("the JavaScript engine 'js2py' is not installed: pip install couchfake[js2py]")
     from couchfake.query_server.engines.js2py.engine import Js2PyEngine
 
     return Js2PyEngine

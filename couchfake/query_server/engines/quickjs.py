@@ -1,84 +1,194 @@
 """The default engine: quickjs-ng, of the engine family that CouchDB 3.5 itself runs.
 
-Each script is a QuickJS runtime of its own. All of them live on one thread with a large stack. Limits are QuickJS's
-own: memory, stack, and the processor time of a call (it reads the whole process's clock, so other busy threads
-shorten a call's time; JavaScript cannot wait, so nothing makes it longer).
+Each script is a QuickJS runtime of its own, which runs on one thread of the engine's pool at a time. Limits are
+QuickJS's own for memory and stack. The limit of time counts the processor time of the thread that runs the script:
+QuickJS itself can only read the clock of the whole process, so its own limit is set so high that other busy threads
+cannot reach it, and whoever waits for the answer watches the thread's clock. That also ends the wait for native calls,
+which QuickJS cannot interrupt: such a call is abandoned with its thread, and ends with its next allocation.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import quickjs
 
-from couchfake.query_server.engines.engine import MEMORY_LIMIT, ScriptCrashed, ScriptTimeout
-from couchfake.query_server.engines.owner_thread import STACK_SIZE, OwnerThread
+from couchfake.query_server.engines.engine import (
+    MEMORY_LIMIT,
+    ScriptCrashed,
+    ScriptLost,
+    ScriptTimeout,
+)
+from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool
 from couchfake.query_server.prelude import quickjs_prelude
+from couchfake.transports.monotonic import real_monotonic
 
 SCRIPT_STACK = STACK_SIZE * 3 // 4
+SPARE_CONTEXTS = 2
+MEASURED_FROM = 0.02  # seconds of a call from which a script may have come to hold memory worth measuring
+
+
+class Spares:
+    """Contexts with the prelude in them that no script has used yet, so that a fresh server need not wait for one."""
+
+    def __init__(self, prelude: str) -> None:
+        self._prelude = prelude
+        self._process = os.getpid()
+        self._contexts: deque[tuple[Any, Any]] = deque()
+
+    def take(self) -> tuple[Any, Any]:
+        """Return a context and its ``dispatch`` function, for one script alone."""
+        if self._process == os.getpid():
+            try:
+                return self._contexts.pop()
+            except IndexError:
+                pass
+        return self._make()
+
+    def put(self, context: Any, dispatch: Any) -> None:
+        """Take back a context in which nothing but the prelude ran."""
+        if self._process == os.getpid() and len(self._contexts) < SPARE_CONTEXTS:
+            self._contexts.append((context, dispatch))
+
+    def fill(self) -> None:
+        """Make one context if some are missing."""
+        if self._process == os.getpid() and len(self._contexts) < SPARE_CONTEXTS:
+            self._contexts.append(self._make())
+
+    def _make(self) -> tuple[Any, Any]:
+        context = quickjs.Context()
+        context.set_max_stack_size(SCRIPT_STACK)
+        context.set_memory_limit(MEMORY_LIMIT)
+        return context, context.eval(self._prelude)
+
+
+@cache
+def spares(*, utc: bool) -> Spares:
+    """Return the spare contexts of this process: the one thing that servers share, and never while it is in use."""
+    return Spares(quickjs_prelude(utc=utc))
 
 
 class QuickJSEngine:
-    """Makes scripts on its own thread."""
+    """Makes scripts that run on its own threads."""
 
     name = "quickjs"
 
     def __init__(self) -> None:
-        self._thread = OwnerThread("couchfake-quickjs")
-        self._prelude = quickjs_prelude(utc=bool(time.timezone or time.daylight))
+        self.spares = spares(utc=bool(time.timezone or time.daylight))
+        self.pool = ThreadPool("couchfake-quickjs", when_idle=self.spares.fill)
+        self.running: set[Any] = set()  # contexts
+        self._memory = 0
+        self._lock = threading.Lock()
 
     def new_script(self) -> QuickJSScript:
-        return QuickJSScript(self._thread, self._prelude)
+        return QuickJSScript(self)
+
+    def memory(self) -> int:
+        return self._memory
+
+    def count_memory(self, growth: int) -> None:
+        with self._lock:
+            self._memory += growth
 
     def close(self) -> None:
-        self._thread.close()
+        self.pool.close()
+        for context in list(self.running):
+            starve(context)
+
+
+def starve(context: Any) -> None:
+    """Make a running script fail at its next allocation or call, which is what another thread can do to it."""
+    context.set_memory_limit(1)
+    context.set_max_stack_size(1)
 
 
 class QuickJSScript:
-    """A QuickJS runtime with the prelude in it; made on the engine's thread by its first call."""
+    """A QuickJS runtime with the prelude in it, made by the first call."""
 
-    def __init__(self, thread: OwnerThread, prelude: str) -> None:
-        self._thread = thread
-        self._prelude = prelude
+    def __init__(self, engine: QuickJSEngine) -> None:
+        self._engine = engine
+        self._strand = Strand(engine.pool)
+        self._process = os.getpid()
         self._context: Any = None
         self._dispatch: Any = None
-        self._timeout = 0.0
+        self._limit = 0.0
+        self._closed = False
+        self._unused = True
+        self.memory = 0
 
     def call(self, timeout: float, part: str, command: str, *arguments: str) -> str:
-        return self._thread.run(lambda: self._call(timeout, part, command, arguments))
+        return self.submit(timeout, part, command, *arguments)()
 
     def submit(self, timeout: float, part: str, command: str, *arguments: str) -> Callable[[], str]:
-        return self._thread.submit(lambda: self._call(timeout, part, command, arguments))
+        if self._process != os.getpid():  # a fork: the parent's threads and their scripts are not here
+            raise ScriptLost(command)
+        self._unused = self._unused and command == "check"
+        task = self._strand.submit(lambda: self._call(timeout, part, command, arguments))
+
+        def result() -> str:
+            try:
+                return task.wait(timeout, self._give_up)
+            except Overdue:
+                raise ScriptTimeout(command) from None
+            except PoolClosed:
+                raise ScriptLost(command) from None
+
+        return result
 
     def close(self) -> None:
-        self._dispatch = self._context = None
+        context, dispatch, unused = self._context, self._dispatch, self._unused and self._strand.idle
+        self._drop()
+        if unused and dispatch is not None:
+            self._engine.spares.put(context, dispatch)
 
-    def _open(self) -> None:
-        context = quickjs.Context()
-        context.set_max_stack_size(SCRIPT_STACK)
-        context.set_memory_limit(MEMORY_LIMIT)
-        self._dispatch = context.eval(self._prelude)
-        self._context = context
+    def _give_up(self) -> None:
+        context = self._context
+        self._drop()
+        if context is not None:
+            starve(context)
+
+    def _drop(self) -> None:
+        self._closed = True
+        self._dispatch = self._context = None
+        self._hold(0)
+
+    def _hold(self, memory: int) -> None:
+        self._engine.count_memory(memory - self.memory)
+        self.memory = memory
 
     def _call(self, timeout: float, part: str, command: str, arguments: tuple[str, ...]) -> str:
+        if self._closed:
+            raise ScriptLost(command)
         if self._dispatch is None:
-            self._open()
-        if timeout != self._timeout:
-            self._context.set_time_limit(timeout)
-            self._timeout = timeout
+            self._context, self._dispatch = self._engine.spares.take()
+        context, dispatch = self._context, self._dispatch
+        limit = timeout * (1.25 + self._engine.pool.running())
+        if limit != self._limit:
+            context.set_time_limit(limit)
+            self._limit = limit
+        start = real_monotonic()
+        self._engine.running.add(context)
         try:
-            answer = self._dispatch(part, command, *arguments)
+            answer = dispatch(part, command, *arguments)
         except quickjs.StackOverflow as error:
-            self.close()
+            self._drop()
             raise ScriptCrashed("stack") from error
         except quickjs.JSException as error:
-            self.close()
+            self._drop()
             if "interrupted" in str(error):
                 raise ScriptTimeout(command) from error
-            raise ScriptCrashed("memory") from error
-        if not isinstance(answer, str):  # it could not even say so: out of memory while out of memory
-            self.close()
+            raise ScriptCrashed("memory" if "memory" in str(error) else "stack") from error
+        finally:
+            self._engine.running.discard(context)
+        if not isinstance(answer, str):  # out of memory while it said that it is out of memory
+            self._drop()
             raise ScriptCrashed("memory")
+        if real_monotonic() - start > MEASURED_FROM and not self._closed:
+            self._hold(context.memory()["malloc_size"])
         return answer

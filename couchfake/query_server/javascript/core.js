@@ -1,9 +1,12 @@
 // What a design function finds around itself, how its source becomes a function, and the commands of a script.
-// ES5: both engines run it. `realm` is the engine's own part (see quickjs_realm.js for what it brings). The files
-// views.js, mime.js and render.js are parts that are loaded when first needed: each is a function of `core`.
+// ES5: both engines run it. `realm` is the engine's own part (see quickjs_realm.js for its members). The files
+// views.js, mime.js and render.js are parts, functions of `core`; they load before a script's own code runs.
+//
+// A script may replace any built-in. So what the server depends on uses built-ins saved before, calls functions by
+// realm.apply, and keeps its lists in arrays without a prototype (realm.bare), which have no setters and no toJSON.
 
-var stringify = realm.stringify;
-var logged = [];  // [level, text] of this call
+var stringify = realm.stringify, bare = realm.bare, apply = realm.apply, toText = String;
+var logged = bare([]);  // [level, text] of this call
 
 var core = {
   realm: realm,
@@ -11,7 +14,7 @@ var core = {
   designDocument: null,
   designFunction: null,
   sawEmit: false,        // whether a map function that serves as a filter has emitted
-  emitted: [],           // [key, value] of the document at hand
+  emitted: bare([]),     // keys and values of the present document, in turn
   note: note,
   errorResponse: errorResponse,
   part: part
@@ -23,23 +26,24 @@ function part(name) {
   return parts[name];
 }
 
-function note(level, text) { logged[logged.length] = [level, text]; }
+function note(level, text) { logged[logged.length] = bare([level, text]); }
 
 // -- the sandbox ----------------------------------------------------------------------------------------------------
 
 function log(message) {
-  if (realm.isError(message)) message = String(message);
+  if (realm.isError(message)) message = toText(message);
   else if (typeof message !== 'string') message = stringify(message);
-  note('info', String(message));
+  note('info', toText(message));
 }
 
-// An Error as a whole value is worth its name and message; anywhere deeper JSON makes {} of it.
+// An Error that is the whole value becomes its name and message; anywhere deeper JSON makes {} of it.
 function emit(key, value) {
   if (typeof value === 'object' && value !== null && realm.isError(value)) {
     value = {error: value.name, message: value.message};
   }
   var rows = core.emitted;
-  rows[rows.length] = [key, value];
+  rows[rows.length] = key;
+  rows[rows.length] = value;
 }
 
 function emitToFilter() { core.sawEmit = true; }
@@ -52,13 +56,13 @@ function sum(values) {
 
 function isArray(value) { return realm.classOf(value) === '[object Array]'; }
 
-// Full-text indexing calls it; without the search plugins nobody reads what it was given.
+// Full-text indexing calls it; without the search plugins nobody reads its arguments.
 function index() {}
 
 var sandbox = {
   emit: emit, sum: sum, log: log, toJSON: stringify, JSON: realm.JSON, isArray: isArray,
   provides: function provides(type, run) { part('mime').provides(type, run); },
-  registerType: function registerType() { part('mime').registerType.apply(null, arguments); },
+  registerType: function registerType() { apply(part('mime').registerType, null, arguments); },
   start: function start(response) { part('render').start(response); },
   send: function send(chunk) { part('render').send(chunk); },
   getRow: function getRow() { return part('render').getRow(); }
@@ -80,7 +84,7 @@ function compile(source, program) {
     result = realm.evaluate(program);
   } catch (error) {
     if (realm.crash(error)) throw error;
-    throw ['error', 'compilation_error', String(error) + ' (' + source + ')'];
+    throw ['error', 'compilation_error', toText(error) + ' (' + source + ')'];
   }
   if (!realm.isFunction(result)) {
     throw ['error', 'compilation_error', 'Expression does not eval to a function. (' + source + ')'];
@@ -88,11 +92,12 @@ function compile(source, program) {
   return result;
 }
 
-// The function at a path of a design document. From now on it stands in the place of its source there.
+// The function at a path of a design document, which takes the place of its source there.
 function compileAt(ddoc, path, program) {
   var point = ddoc, last = path.length - 1;
   for (var i = 0; i < last; i++) point = point[path[i]];
-  point[path[last]] = compile(point[path[last]], program);
+  var source = point[path[last]];
+  point[path[last]] = compile(typeof source === 'string' ? source : stringify(source), program);
   return point[path[last]];
 }
 
@@ -131,13 +136,13 @@ function makeRequire(ddoc) {
   return function require(path, requirer) {
     var module = locate(path.split('/'), (requirer || {}).parent || {}, ddoc);
     if (!realm.hasOwn(cache, module.id)) {
-      cache[module.id] = {};  // what a module of a circle gets of one that is not done yet
+      cache[module.id] = {};  // the exports, so far, of a module that requires itself in a circle
       try {
         var body = realm.evaluate('(function (module, exports, require) { ' + module.current + '\n })');
-        body.apply(sandbox, [module, module.exports, function (name) { return require(name, module); }]);
+        apply(body, sandbox, [module, module.exports, function (name) { return require(name, module); }]);
       } catch (error) {
         if (realm.crash(error)) throw error;
-        throw ['error', 'compilation_error', "Module require('" + path + "') raised error " + String(error)];
+        throw ['error', 'compilation_error', "Module require('" + path + "') raised error " + toText(error)];
       }
       cache[module.id] = module.exports;
     }
@@ -148,16 +153,23 @@ function makeRequire(ddoc) {
 // -- commands: texts in, a text out -----------------------------------------------------------------------------------
 
 var commands = {
-  // a map function, with the modules of views/lib; `foreign` when it may tell that documents come from elsewhere
+  // whether a source compiles; only for sources that are a single function expression, which leaves nothing behind
+  check: function (source, program) {
+    compile(source, program);
+    return 'true';
+  },
+  // a map function, with the modules of views/lib; `foreign` when it can detect that documents come from elsewhere
   add_map: function (source, program, libText, foreign) {
     if (foreign === 'foreign') core.functions = realm.adopt(core.functions);
     furnish({index: index, require: makeRequire({views: {lib: realm.parse(libText)}})});
+    part('views');
     core.functions[0] = compile(source, program);
     return 'true';
   },
   add_reduce: function (source, program, foreign) {
     if (foreign === 'foreign') core.functions = realm.adopt(core.functions);
     furnish({});
+    part('views');
     core.functions[0] = compile(source, program);
     return 'true';
   },
@@ -166,35 +178,48 @@ var commands = {
     var path = realm.parse(pathText);
     core.designDocument = realm.adopt(realm.parse(ddocText));
     furnish({emit: path[0] === 'views' ? emitToFilter : emit, require: makeRequire(core.designDocument)});
+    part('render');
     core.designFunction = compileAt(core.designDocument, path, program);
     return 'true';
   }
 };
 
-// What the protocol says of something thrown: ["error", name, reason] with a fourth member "fatal" or "crash" when
-// this script is of no use any more.
+function failed(name, reason, end) { return bare(end ? ['error', name, reason, end] : ['error', name, reason]); }
+
+// The protocol's description of something thrown: ["error", name, reason] with a fourth member "fatal" or "crash" when
+// the script is of no further use.
 function errorResponse(error) {
-  if (error === null || error === undefined) return ['error', 'internal_error', null, 'fatal'];
+  if (error === null || error === undefined) return failed('internal_error', null, 'fatal');
   var crash = realm.crash(error);
-  if (crash) return ['error', crash, null, 'crash'];
-  if (error[0] == 'fatal') return ['error', error[1], error[2], 'fatal'];
-  if (error[0] == 'error') return ['error', error[1], error[2]];
-  if (error.name == 'InternalError') return ['error', error.name, error.message, 'fatal'];
-  if (error.error && error.reason) return ['error', error.error, error.reason];
-  if (error.name) return ['error', error.name, error];
-  return ['error', 'unnamed_error', error.stack];
+  if (crash) return failed(crash, null, 'crash');
+  if (error[0] == 'fatal') return failed(error[1], error[2], 'fatal');
+  if (error[0] == 'error') return failed(error[1], error[2]);
+  if (error.name == 'InternalError') return failed(error.name, error.message, 'fatal');
+  if (error.error && error.reason) return failed(error.error, error.reason);
+  if (error.name) return failed(error.name, error);
+  return failed('unnamed_error', error.stack);
 }
 
-// '[log, answer]', or '[log, null, error]', in one piece. Commands that are not here are functions of the part that `place` names.
-function dispatch(place, command) {
-  var texts = [], answer, failure;
-  for (var i = 2; i < arguments.length; i++) texts[i - 2] = arguments[i];
-  logged = [];
+// '[log, null, error]'. Describing the error may itself throw; then nothing that this script says can be trusted, and
+// the answer is no JSON at all, unless the engine has run out of something.
+function failureText(error) {
   try {
-    answer = (place ? part(place) : commands)[command].apply(null, texts);
+    return realm.join(['[', stringify(logged), ',null,', stringify(errorResponse(error)), ']'], '');
+  } catch (another) {
+    var crash = realm.crash(another);
+    return crash ? '[[],null,["error","' + crash + '",null,"crash"]]' : '';
+  }
+}
+
+// '[log, answer]', or '[log, null, error]', as one text. Commands that are not here are functions of the part `place`.
+function dispatch(place, command) {
+  var texts = bare([]), answer;
+  for (var i = 2; i < arguments.length; i++) texts[i - 2] = arguments[i];
+  logged = bare([]);
+  try {
+    answer = apply((place ? part(place) : commands)[command], null, texts);
     return realm.join(['[', stringify(logged), ',', answer === undefined ? 'null' : answer, ']'], '');
   } catch (error) {
-    failure = errorResponse(error);
+    return failureText(error);
   }
-  return realm.join(['[', stringify(logged), ',null,', stringify(failure), ']'], '');
 }

@@ -1,8 +1,8 @@
-// The engine's own part on js2py (see quickjs_realm.js for what it brings). Its worker gives `host`: functions in Python.
-// There is one realm only, and what js2py makes of ES5 is what there is.
+// The engine's own part on js2py (see quickjs_realm.js for what it brings). `host` has functions in Python.
+// There is only one realm, and js2py's own ES5.
 
 function makeRealm(host) {
-  var classOf = Object.prototype.toString, hasOwn = Object.prototype.hasOwnProperty;
+  var classOf = Object.prototype.toString, hasOwn = Object.prototype.hasOwnProperty, apply = host.apply;
   var arrayJoin = Array.prototype.join, now = Date.now;
 
   return {
@@ -13,12 +13,14 @@ function makeRealm(host) {
     adopt: function (value) { return value; },
     freeze: host.freeze,
     isForeignArray: function (value) { return false; },
-    classOf: function (value) { return classOf.call(value); },
-    hasOwn: function (object, name) { return hasOwn.call(object, name); },
-    hasStack: function (error) { return classOf.call(error) === '[object Error]'; },
-    isError: function (value) { return classOf.call(value) === '[object Error]'; },
+    classOf: function (value) { return apply(classOf, value, []); },
+    apply: apply,
+    bare: function (array) { return array; },
+    hasOwn: function (object, name) { return apply(hasOwn, object, [name]); },
+    hasStack: function (error) { return apply(classOf, error, []) === '[object Error]'; },
+    isError: function (value) { return apply(classOf, value, []) === '[object Error]'; },
     isFunction: function (value) { return typeof value === 'function'; },
-    join: function (texts, between) { return arrayJoin.call(texts, between); },
+    join: function (texts, between) { return apply(arrayJoin, texts, [between]); },
     define: host.define,
     evaluate: host.evaluate,
     load: host.load,

@@ -70,7 +70,7 @@
     return best;
   }
 
-  // The supported type that an Accept header likes best. The real server orders the candidates as texts
+  // The supported type that fits an Accept header best. The real server orders the candidates as texts
   // ("fitness,q,position,type"), the last one wins, and a type that nothing matched can win with q 0: then it is ''.
   function bestMatch(supported, accept) {
     var ranges = accept.split(','), candidates = [], i;
@@ -91,7 +91,7 @@
       return req.query.format;
     }
     if (accept) {
-      provided.reverse();  // later ones are asked first, and stay so for the message below
+      provided.reverse();  // later ones come first, here and in the message below
       var supported = [];
       for (var i = 0; i < provided.length; i++) supported = supported.concat(mimesByType[provided[i][0]] || []);
       responseType = bestMatch(supported, accept);

@@ -1,10 +1,10 @@
 // The other realm: prototypes for values that the server hands in. On the real server each function is a context of its
 // own and documents come from outside; here there is one realm, and this second set of prototypes.
 (function (nativeParse) {
-  var OwnError = Error, OwnArray = Array;
-  var isArray = Array.isArray, keys = Object.keys, freezeOne = Object.freeze, isFrozen = Object.isFrozen;
+  var OwnError = Error, OwnArray = Array, isPrototypeOf = Object.prototype.isPrototypeOf;
+  var isArray = Array.isArray, keys = Object.keys, freezeOne = Object.freeze;
   var setPrototype = Object.setPrototypeOf, prototypeOf = Object.getPrototypeOf;
-  var define = Object.defineProperty, describe = Object.getOwnPropertyDescriptor, ownKeys = Reflect.ownKeys;
+  var define = Object.defineProperty, describe = Object.getOwnPropertyDescriptor, ownKeys = Reflect.ownKeys, apply = Reflect.apply;
 
   function copy(from, to) {
     ownKeys(from).forEach(function (name) {
@@ -54,7 +54,7 @@
   function foreignMethod(method, name) {
     var wrapper = function () {
       try {
-        return method.apply(this, arguments);
+        return apply(method, this, arguments);
       } catch (error) {
         throw error instanceof OwnError ? setPrototype(error, foreignError(error.name)) : error;
       }
@@ -63,19 +63,13 @@
     return wrapper;
   }
 
-  ['push', 'pop', 'shift', 'unshift', 'splice', 'reverse', 'fill', 'copyWithin'].forEach(function (name) {
+  ['push', 'pop', 'shift', 'unshift', 'splice', 'sort', 'reverse', 'fill', 'copyWithin'].forEach(function (name) {
     hidden(arrayPrototype, name, foreignMethod(Array.prototype[name], name));
   });
   ['toReversed', 'toSorted', 'toSpliced', 'with'].forEach(function (name) {
     var method = Array.prototype[name];
-    hidden(arrayPrototype, name, function () { return setPrototype(method.apply(this, arguments), arrayPrototype); });
+    hidden(arrayPrototype, name, function () { return setPrototype(apply(method, this, arguments), arrayPrototype); });
   });
-  var sort = Array.prototype.sort;
-  hidden(arrayPrototype, 'sort', function (compare) {
-    if (isFrozen(this)) throw setPrototype(new TypeError('object is read-only'), foreignError('TypeError'));
-    return sort.call(this, compare);
-  });
-
   function adopt(value) {
     var i, member;
     if (isArray(value)) {
@@ -122,6 +116,6 @@
     freeze: freeze,
     parse: function (text, reviver) { return adopt(foreignParse(text, reviver)); },
     isForeign: function (value) { return prototypeOf(value) === arrayPrototype; },
-    isError: function (value) { return typeof value === 'object' && value !== null && errorPrototype.isPrototypeOf(value); }
+    isError: function (value) { return typeof value === 'object' && value !== null && apply(isPrototypeOf, errorPrototype, [value]); }
   };
 })

@@ -1,8 +1,9 @@
-// The engine's own part on QuickJS. It brings to core.js:
+// The engine's own part on QuickJS. Its members, for core.js:
 //   define(name, value)      a global of the script          evaluate(text)      a program's value, in the global scope
 //   parse, stringify         JSON, plain                     JSON                what scripts see as JSON
 //   adopt(value)             makes a parsed value one of the server's realm      freeze(value)   adopts and freezes it
-//   isForeignArray(value)    an array of that realm          join(texts, between)    a text that is no rope
+//   isForeignArray(value)    an array of that realm          join(texts, between)    a flat text
+//   apply(f, this, list)     a call                          bare(array)             the array, without its prototype
 //   isError, isFunction, classOf, hasOwn, hasStack, now
 //   crash(error)             'stack' or 'memory' when the error is a limit of the process; null
 //   place(error)             ' (line 3)' of the function's source, or ''          load(name)      a part of the prelude
@@ -13,9 +14,28 @@ function makeRealm() {
   var parse = JSON.parse, stringify = JSON.stringify, now = Date.now;
   var isArray = Array.isArray, prototypeOf = Object.getPrototypeOf, defineProperty = Object.defineProperty;
   var classOf = Object.prototype.toString, hasOwn = Object.prototype.hasOwnProperty;
-  var arrayJoin = Array.prototype.join;
-  var OwnError = Error, OwnRangeError = RangeError, OwnInternalError = InternalError;
+  var arrayJoin = Array.prototype.join, apply = Reflect.apply, setPrototype = Object.setPrototypeOf;
+  var slice = String.prototype.slice, indexOf = Array.prototype.indexOf, exec = RegExp.prototype.exec;
+  var OwnError = Error, OwnRangeError = RangeError, OwnReferenceError = ReferenceError, OwnInternalError = InternalError;
   var asyncPrototypes = [prototypeOf(async function () {}), prototypeOf(async function* () {})];
+
+  // Messages of the real server's QuickJS, where they differ. The engine calls this for each error that it creates,
+  // and scripts cannot reach it once its name is removed from Error (below).
+  var ending = ' is not defined';
+  Error.prepareStackTrace = function (error, frames) {
+    var message = error.message, text = '';
+    if (typeof message === 'string') {
+      var name = apply(slice, message, [0, -ending.length]);
+      if (error instanceof OwnReferenceError && name + ending === message) error.message = "'" + name + "'" + ending;
+      else if (message === 'Cannot convert undefined or null to object') error.message = 'cannot convert to object';
+    }
+    for (var i = 0; i < frames.length; i++) {
+      var file = frames[i].getFileName();
+      text += '    at ' + (frames[i].getFunctionName() || '<anonymous>') + ' (' + (file === null ? 'native' :
+              file + ':' + frames[i].getLineNumber() + ':' + frames[i].getColumnNumber()) + ')\n';
+    }
+    return text;
+  };
 
   // What the real server's build of QuickJS does not have.
   function remove(object, names) {
@@ -37,6 +57,36 @@ function makeRealm() {
   remove(JSON, 'rawJSON isRawJSON');
   remove(Symbol, 'dispose asyncDispose');
 
+  // Natives walk all of an array's length without looking at the clock. An array that has so many elements takes more
+  // memory than a script may have, so only arrays that are mostly holes are refused here.
+  var MOST_ELEMENTS = 1 << 24, bindCall = Function.prototype.call, bind = Function.prototype.bind;
+
+  function guard(name, make) {
+    var native = Array.prototype[name], guarded = make(apply(bind, bindCall, [native]), native);
+    defineProperty(guarded, 'name', {value: name});
+    defineProperty(guarded, 'length', {value: native.length});
+    defineProperty(Array.prototype, name, {value: guarded, writable: true, enumerable: false, configurable: true});
+  }
+
+  function isTooLong(array) {
+    if (array !== null && array !== undefined && array.length > MOST_ELEMENTS) throw new OwnRangeError('array too long');
+  }
+
+  var guards = (function () {
+    'use strict';
+    return {
+      one: function (call) { return {f(a) { isTooLong(this); return call(this, a); }}.f; },
+      two: function (call) { return {f(a, b) { isTooLong(this); return call(this, a, b); }}.f; },
+      any: function (call, native) { return {f(...list) { isTooLong(this); return apply(native, this, list); }}.f; }
+    };
+  })();
+
+  'join sort flat'.split(' ').forEach(function (name) { guard(name, guards.one); });
+  'indexOf includes slice forEach map filter every some find findIndex findLast findLastIndex flatMap'.split(' ').forEach(
+    function (name) { guard(name, guards.two); });
+  'reverse fill lastIndexOf splice copyWithin shift unshift concat reduce reduceRight toString toLocaleString'.split(' ')
+    .forEach(function (name) { guard(name, guards.any); });
+
   var theOtherRealm = null;
   function other() { return theOtherRealm || (theOtherRealm = realm.load('quickjs_foreign')(parse)); }
 
@@ -57,15 +107,17 @@ function makeRealm() {
     adopt: function (value) { return other().adopt(value); },
     freeze: function (value) { other().freeze(value); },
     isForeignArray: function (value) { return isArray(value) && other().isForeign(value); },
-    classOf: function (value) { return classOf.call(value); },
+    apply: apply,
+    bare: function (array) { return setPrototype(array, null); },
+    classOf: function (value) { return apply(classOf, value, []); },
     hasStack: function (error) { return !!error.stack; },
-    join: function (texts, between) { return arrayJoin.call(texts, between); },
-    hasOwn: function (object, name) { return hasOwn.call(object, name); },
+    join: function (texts, between) { return apply(arrayJoin, texts, [between]); },
+    hasOwn: function (object, name) { return apply(hasOwn, object, [name]); },
     isError: function (value) {
       return value instanceof OwnError || (theOtherRealm !== null && theOtherRealm.isError(value));
     },
     isFunction: function (value) {
-      return typeof value === 'function' && asyncPrototypes.indexOf(prototypeOf(value)) < 0;
+      return typeof value === 'function' && apply(indexOf, asyncPrototypes, [prototypeOf(value)]) < 0;
     },
     define: function (name, value) {
       defineProperty(global, name, {value: value, writable: true, enumerable: true, configurable: true});
@@ -80,7 +132,7 @@ function makeRealm() {
     place: function (error) {
       var frames = error !== null && error !== undefined && typeof error.stack === 'string' ? error.stack : '';
       var line = /<input>:(\d+)/g, match;
-      while ((match = line.exec(frames)) !== null) if (+match[1] < PRELUDE_LINE) return ' (line ' + match[1] + ')';
+      while ((match = apply(exec, line, [frames])) !== null) if (+match[1] < PRELUDE_LINE) return ' (line ' + match[1] + ')';
       return '';
     }
   };

@@ -1,10 +1,11 @@
 // Shows, lists, updates, rewrites, validation and filters; the answers are those of the query server protocol.
 (function (core) {
-  var realm = core.realm, stringify = realm.stringify, mime = core.part('mime');
+  var realm = core.realm, stringify = realm.stringify, bare = realm.bare, apply = realm.apply, toText = String;
+  var mime = core.part('mime');
 
-  var chunks = [], head = {}, headIsNew = false;
+  var chunks = bare([]), head = {}, headIsNew = false;
   var listRows = [], nextRow = 0, startSent = false, listEnded = false;
-  var listEvents = [];  // JSON texts of ["start", chunks, head], ["chunks", chunks(, head)] and ["end", chunks(, head)]
+  var listEvents = bare([]);  // JSON texts of ["start", chunks, head], ["chunks", chunks(, head)] and ["end", chunks(, head)]
 
   function start(response) {
     head = response || {};
@@ -14,7 +15,7 @@
   function send(chunk) { chunks[chunks.length] = chunk.toString(); }
 
   function forgetList() {
-    chunks = [];
+    chunks = bare([]);
     head = {};
     headIsNew = false;
     startSent = listEnded = false;
@@ -26,19 +27,19 @@
     return response;
   }
 
-  function tell(event) { listEvents[listEvents.length] = stringify(event); }
+  function report(event) { listEvents[listEvents.length] = stringify(bare(event)); }
 
   function sendStart() {
-    tell(['start', chunks, withType(head, mime.chosen())]);
-    chunks = [];
+    report(['start', chunks, withType(head, mime.chosen())]);
+    chunks = bare([]);
     head = {};
     headIsNew = false;
   }
 
   function sendChunks(label) {
-    tell(headIsNew ? [label, chunks, head] : [label, chunks]);
+    report(headIsNew ? [label, chunks, head] : [label, chunks]);
     headIsNew = false;
-    chunks = [];
+    chunks = bare([]);
   }
 
   function getRow() {
@@ -58,7 +59,7 @@
 
   function wrapped(response) { return typeof response === 'string' ? {body: response} : response; }
 
-  // Only arrays of the server's own realm (parts of a request, say) are known for arrays here.
+  // Only arrays of the server's own realm (parts of a request, say) count as arrays here.
   function isResponse(value) {
     var type = typeof value;
     return type === 'string' || (type === 'object' && value !== null && !realm.isForeignArray(value));
@@ -67,31 +68,31 @@
   function raise(error, name) {
     if ((error.error && error.reason) || error[0] == 'error' || error[0] == 'fatal') throw error;
     if (realm.crash(error)) throw error;
-    core.note('error', 'function raised error: ' + String(error) + realm.place(error));
-    throw ['error', name, 'function raised error: ' + String(error) + ' \nstacktrace: ' + error.stack];
+    core.note('error', 'function raised error: ' + toText(error) + realm.place(error));
+    throw ['error', name, 'function raised error: ' + toText(error) + ' \nstacktrace: ' + error.stack];
   }
 
   function show(run, ddoc, args) {
     try {
       forgetList();
       mime.forget();
-      var response = wrapped(run.apply(ddoc, args) || {});
+      var response = wrapped(apply(run, ddoc, args) || {});
       if (chunks.length) {
         response.headers = response.headers || {};
         for (var name in head) response.headers[name] = head[name];
-        response.body = chunks.join('') + (response.body || '');
+        response.body = realm.join(chunks, '') + (response.body || '');
         forgetList();
       }
       if (mime.wasUsed()) {
         var more = wrapped(mime.run(args[1], ddoc) || {});
-        response.body = (response.body || '') + chunks.join('') + (more.body || '');
+        response.body = (response.body || '') + realm.join(chunks, '') + (more.body || '');
         response = withType(response, mime.chosen());
         forgetList();
       }
       if (!isResponse(response)) throw ['error', 'render_error', 'undefined response from show function'];
-      return ['resp', wrapped(response)];
+      return bare(['resp', wrapped(response)]);
     } catch (error) {
-      // a path that names a document which is not there turns every error into this one
+      // if the path names a document that does not exist, every error becomes this one
       if (args[0] === null && args[1].path.length > 5) throw ['error', 'not_found', 'document not found'];
       raise(error, 'render_error');
     }
@@ -100,10 +101,10 @@
   function update(run, ddoc, args) {
     try {
       if (args[1].method == 'GET') throw ['error', 'method_not_allowed', 'Update functions do not allow GET'];
-      var result = run.apply(ddoc, args);
+      var result = apply(run, ddoc, args);
       var doc = result[0], response = result[1];
       if (!isResponse(response)) throw ['error', 'render_error', 'undefined response from update function'];
-      return ['up', doc, wrapped(response)];
+      return bare(['up', doc, wrapped(response)]);
     } catch (error) {
       raise(error, 'render_error');
     }
@@ -111,17 +112,17 @@
 
   function rewrite(run, ddoc, args) {
     try {
-      var result = run.apply(ddoc, args);
-      if (!result) return ['no_dispatch_rule'];
-      return ['ok', typeof result === 'string' ? {path: result} : result];
+      var result = apply(run, ddoc, args);
+      if (!result) return bare(['no_dispatch_rule']);
+      return bare(['ok', typeof result === 'string' ? {path: result} : result]);
     } catch (error) {
       raise(error, 'rewrite_error');
     }
   }
 
-  // The events up to the end, and the error that cut them short, if one did.
+  // The events up to the end, the error that ended them if there was one, and whether all rows had been read.
   function list(run, ddoc, listHead, req, rows) {
-    listEvents = [];
+    listEvents = bare([]);
     listRows = rows;
     nextRow = 0;
     var failure = null;
@@ -129,7 +130,7 @@
       mime.forget();
       forgetList();
       try {
-        var tail = run.apply(ddoc, [listHead, req]);
+        var tail = apply(run, ddoc, [listHead, req]);
         if (mime.wasUsed()) tail = mime.run(req, ddoc);
         if (!startSent) getRow();
         if (typeof tail !== 'undefined') chunks[chunks.length] = tail;
@@ -141,18 +142,19 @@
       failure = core.errorResponse(error);
     }
     listRows = [];
-    return '{"events":[' + realm.join(listEvents, ',') + '],"failure":' + stringify(failure) + '}';
+    return '{"events":[' + realm.join(listEvents, ',') + '],"failure":' + stringify(failure) +
+           ',"ended":' + listEnded + '}';
   }
 
-  // A refusal is an object with one member, forbidden or unauthorized; real errors are told from thrown objects by their stack.
+  // A refusal is an object with one member, forbidden or unauthorized. Only real errors have a stack.
   function validate(run, ddoc, args) {
     try {
-      run.apply(ddoc, args);
+      apply(run, ddoc, args);
       return 1;
     } catch (error) {
       if (realm.crash(error)) throw error;
       if (error.name && realm.hasStack(error)) {
-        core.note('error', 'function raised error: ' + String(error) + realm.place(error));
+        core.note('error', 'function raised error: ' + toText(error) + realm.place(error));
         throw error;
       }
       return error;
@@ -160,13 +162,13 @@
   }
 
   function filterDocs(run, ddoc, docs, req) {
-    var passes = [];
-    for (var i = 0; i < docs.length; i++) passes[i] = !!run.apply(ddoc, [docs[i], req]);
+    var passes = bare([]);
+    for (var i = 0; i < docs.length; i++) passes[i] = !!apply(run, ddoc, [docs[i], req]);
     return passes;
   }
 
   function filterByView(run, docs) {
-    var passes = [];
+    var passes = bare([]);
     for (var i = 0; i < docs.length; i++) {
       core.sawEmit = false;
       run(docs[i]);

@@ -14,6 +14,7 @@ from couchfake.transports.client import ENVIRON_KEY, Client, ClientDisconnected
 from couchfake.transports.http1.answer import AnswerWriter
 from couchfake.transports.http1.body import RequestBody
 from couchfake.transports.http1.head import Head, MalformedRequest, Source, parse_head
+from couchfake.transports.monotonic import real_monotonic
 from couchfake.transports.wsgi import DateHeader, base_environ, make_environ
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ConnectionOwner(Protocol):
 class Connection:
     """Serves one socket in a thread of its own, from the start of :attr:`thread` until either side ends it.
 
-    ``idle_since`` is the :func:`time.monotonic` time since which it waits for a request, None while it answers one.
+    ``idle_since`` is the ``real_monotonic`` time since which it waits for a request, None while it answers one.
     """
 
     def __init__(self, server: ConnectionOwner, sock: socket.socket, address: tuple[Any, ...]) -> None:
@@ -69,7 +70,7 @@ class Connection:
         self._client_host = str(address[0]) if address else ""
         client_port = address[1] if len(address) > 1 else ""
         self._environ = base_environ(server.host or "127.0.0.1", server.port, self._client_host, client_port)
-        self.idle_since: float | None = time.monotonic()
+        self.idle_since: float | None = real_monotonic()
         self.thread = threading.Thread(target=self._serve, name=f"couchfake:{server.port}:client", daemon=True)
 
     # --- called by other threads ------------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ class Connection:
 
     def _answer_next(self) -> bool:
         """Read one request and answer it. Return False if the connection is to end."""
-        self.idle_since = time.monotonic()
+        self.idle_since = real_monotonic()
         try:
             raw = self._source.head()
             if raw is None:
@@ -187,8 +188,8 @@ class Connection:
     def _linger(self) -> None:
         """Let the client read its answer before the connection is reset for what it still sends."""
         self._socket.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + LINGER_SECONDS
-        while (remaining := deadline - time.monotonic()) > 0:
+        deadline = real_monotonic() + LINGER_SECONDS
+        while (remaining := deadline - real_monotonic()) > 0:
             self._socket.settimeout(remaining)
             if not self._socket.recv(RECEIVE_SIZE):
                 return

@@ -35,6 +35,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from couchfake.transports.http1.connection import Access, Connection
+from couchfake.transports.monotonic import real_monotonic
 from couchfake.transports.wsgi import DateHeader
 
 if TYPE_CHECKING:
@@ -108,10 +109,10 @@ class Server:
         self._wake()
         for connection in connections:
             connection.cut()
-        deadline = time.monotonic() + timeout
+        deadline = real_monotonic() + timeout
         for thread in (self._acceptor, *(connection.thread for connection in connections)):
             if thread is not None and thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+                thread.join(max(0.0, deadline - real_monotonic()))
         self._obey()  # orders that came too late for the accepting thread
         for resource in (self._selector, self._listener, self._wake_sender, self._wake_receiver):
             if resource is not None:

@@ -13,7 +13,6 @@ through its :class:`~couchfake.transports.client.Client`, but is raised late if 
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from urllib3.exceptions import ReadTimeoutError
 from couchfake.transports.client import ENVIRON_KEY, Client, ClientDisconnected
 from couchfake.transports.in_process.response import RawAnswer, read_timed_out
 from couchfake.transports.in_process.session import InProcessSession
+from couchfake.transports.monotonic import real_monotonic
 from couchfake.transports.wsgi import Answer, DateHeader, base_environ, header_items, make_environ, within_limits
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class ApplicationAdapter(BaseAdapter):
         client = environ[ENVIRON_KEY] = Client()
         seconds = _read_timeout(timeout)
         if seconds is not None:
-            client.deadline = time.monotonic() + seconds
+            client.deadline = real_monotonic() + seconds
         try:
             raw = self._call(application, environ, client, seconds, url)
         except ClientDisconnected as error:

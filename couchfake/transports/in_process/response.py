@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.message
 import io
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
 from couchfake.transports.client import Client, ClientDisconnected
+from couchfake.transports.monotonic import real_monotonic
 from couchfake.transports.wsgi import Answer
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -119,9 +119,9 @@ class RawAnswer(io.RawIOBase):
             while True:
                 deadline = None
                 if self._seconds is not None:
-                    deadline = self._client.deadline = time.monotonic() + self._seconds
+                    deadline = self._client.deadline = real_monotonic() + self._seconds
                 following = self._answer.next_chunk()
-                if deadline is not None and time.monotonic() >= deadline:
+                if deadline is not None and real_monotonic() >= deadline:
                     raise read_timed_out(self._url, self._seconds)
                 if following is None:
                     return None

@@ -1,5 +1,7 @@
-"""The engine in pure Python: js2py, in a process of its own (see ``js2py_process``), which is killed when a call's time
-is up. All scripts of an engine share the process; when it goes down they are lost, and made anew by whoever needs them.
+"""The engine in pure Python: js2py, in a process of its own, which is killed when a call's time is up.
+
+All scripts of an engine share the process. When it ends they are lost, and compiled again by whoever needs them. Each
+request has a number, which its answer repeats; a process that writes anything else is killed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from couchfake.query_server.engines.engine import (
 )
 from couchfake.query_server.prelude import js2py_prelude
 
-# The process imports its own package by name, and nothing else of couchfake: not what the packages above it import.
+# The process imports its own package by name, and nothing else of couchfake.
 _PROGRAM = """
 import sys, types
 names = "couchfake", "couchfake.query_server", "couchfake.query_server.engines", "couchfake.query_server.engines.js2py"
@@ -44,40 +46,56 @@ class Js2PyEngine:
     name = "js2py"
 
     def __init__(self) -> None:
+        self._renew()
+
+    def _renew(self) -> None:
+        self._owner = os.getpid()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._generation = 0
-        self._numbers = 0
+        self._generation = getattr(self, "_generation", 0) + 1
+        self._scripts = self._requests = 0
         self._forgotten: list[int] = []
-        self._killed = False
 
     def new_script(self) -> Js2PyScript:
         with self._lock:
-            self._numbers += 1
-            return Js2PyScript(self, self._numbers)
+            self._scripts += 1
+            return Js2PyScript(self, self._scripts)
+
+    def memory(self) -> int:
+        """The operating system limits the process as a whole."""
+        return 0
 
     def close(self) -> None:
-        with self._lock:
-            self._stop()
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()  # a call that runs ends with it
+            with self._lock:
+                self._stop()
 
     def ask(self, script: int, generation: int, timeout: float, texts: tuple[str, ...]) -> tuple[int, str]:
-        """A script's answer, and the generation of the process that gave it; a script is of one generation, 0 before
-        its first call."""
+        """Return a script's answer and the generation of the process that gave it.
+
+        ``generation`` is that of the script's process, 0 before its first call. Raise ScriptLost if it has ended.
+        """
+        if self._owner != os.getpid():  # a fork: the process belongs to the parent
+            self._renew()
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._stop()
                 self._start()
             if generation not in (0, self._generation):
                 raise ScriptLost(str(script))
-            lines = [json.dumps([number]) for number in self._forgotten]
-            self._forgotten = []
-            reply = self._exchange([*lines, json.dumps([script, *texts])], timeout)
-            if "crash" in reply:
-                raise ScriptCrashed(reply["crash"])
-            return self._generation, reply["answer"]
+            forgotten, self._forgotten = self._forgotten, []
+            reply = self._exchange({"forget": forgotten, "script": script, "texts": texts}, timeout)
+            crash, answer = reply.get("crash"), reply.get("answer")
+            if isinstance(answer, str):
+                return self._generation, answer
+            if not isinstance(crash, str):
+                self._stop()
+            raise ScriptCrashed(str(crash))
 
     def forget(self, script: int, generation: int) -> None:
-        """Drop a script; the process hears of it with the next call."""
+        """Drop a script; the process learns of it with the next call."""
         if generation == self._generation:
             self._forgotten.append(script)
 
@@ -91,18 +109,20 @@ class Js2PyEngine:
             text=True,
             encoding="utf-8",
         )
-        weakref.finalize(self, _end, self._process)
+        weakref.finalize(self, _end, self._process, os.getpid())
         self._generation += 1
         core, parts = js2py_prelude()
         try:
-            self._exchange([json.dumps({"core": core, "parts": parts, "memory": MEMORY_LIMIT})], STARTING_TIME)
+            self._exchange({"core": core, "parts": parts, "memory": MEMORY_LIMIT}, STARTING_TIME)
         except ScriptError as error:
-            raise EngineUnavailable("js2py does not start here: its process ended, or did not answer") from error
+            raise EngineUnavailable("js2py does not start: its process ended, or did not answer") from error
 
-    def _exchange(self, lines: list[str], timeout: float) -> Any:
-        """Write lines, read one; the process is killed when that takes too long."""
+    def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Send a request and return its reply. Kill the process if that takes too long, or for any other answer."""
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
+        self._requests += 1
+        number = self._requests
         timed_out = threading.Event()
 
         def kill() -> None:
@@ -113,25 +133,37 @@ class Js2PyEngine:
         watch.daemon = True
         watch.start()
         try:
-            process.stdin.write("\n".join(lines) + "\n")
+            process.stdin.write(json.dumps({"number": number, "timeout": timeout, **request}) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
-        except OSError:
+        except (OSError, ValueError):  # the process has ended, or is being closed
             line = ""
         finally:
             watch.cancel()
-        if not line:
+        reply = _reply(line, number)
+        if reply is None:
             self._stop()
             raise ScriptTimeout("js2py") if timed_out.is_set() else ScriptCrashed("stack")
-        return json.loads(line)
+        return reply
 
     def _stop(self) -> None:
         if self._process is not None:
-            _end(self._process)
+            _end(self._process, self._owner)
             self._process = None
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _reply(line: str, number: int) -> dict[str, Any] | None:
+    """Return the reply to the request of that number; None if the line is anything else."""
+    try:
+        reply = json.loads(line)
+    except ValueError:
+        return None
+    return reply if isinstance(reply, dict) and reply.get("number") == number else None
+
+
+def _end(process: subprocess.Popen[str], owner: int) -> None:
+    if owner != os.getpid():
+        return
     process.kill()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
@@ -145,6 +177,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 class Js2PyScript:
     """A script in the engine's process."""
 
+    memory = 0
+
     def __init__(self, engine: Js2PyEngine, number: int) -> None:
         self._engine = engine
         self._number = number
@@ -156,7 +190,7 @@ class Js2PyScript:
         return answer
 
     def submit(self, timeout: float, part: str, command: str, *arguments: str) -> Callable[[], str]:
-        """The call is made when its answer is waited for."""
+        """Return a function that makes the call: one process works on one call at a time."""
         return lambda: self.call(timeout, part, command, *arguments)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from couchfake.query_server.engines.js2py.process.patches import ABSENT, builtin
 _COMPLETION = "PyJsCompletionValue"
 _FILE_NAME = "<script>"
 
-# What imports modules or reads files when it is first used.
+# Library functions that import modules or read files on their first use.
 _WARM_UP = """
 var date = new Date('2024-02-29'), local = new Date(2020, 1, 1);
 [String(date), date.toLocaleString(), date.toUTCString(), date.toISOString(), String(local), local.getHours(),
@@ -30,11 +30,14 @@ var date = new Date('2024-02-29'), local = new Date(2020, 1, 1);
 
 @lru_cache(maxsize=256)
 def compiled(program: str) -> Any:
-    """Python code of a JavaScript program that leaves the program's value in a variable. Raises JsSyntaxError."""
+    """Return Python code of a JavaScript program, which leaves the program's value in a variable.
+
+    Raise JsSyntaxError or SyntaxError."""
     try:
         tree = PyJsParser().parse(program)
     except IndexError as error:  # where brackets end that were never begun
         raise SyntaxError("Unexpected token") from error
+    _refuse_generated_names(tree)
     body = tree["body"]
     while body and body[-1]["type"] == "EmptyStatement":
         body.pop()
@@ -49,8 +52,22 @@ def compiled(program: str) -> Any:
     return compile(translating_nodes.trans(tree), _FILE_NAME, "exec")
 
 
+def _refuse_generated_names(tree: Any) -> None:
+    """Raise SyntaxError for names and strings that look like those of the Python code that js2py generates: it finds
+    the places of its own names in that code by their text."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+        elif isinstance(node, str) and "PyJs" in node:
+            raise SyntaxError("a name or string with 'PyJs' in it")
+
+
 def _calling_scope() -> Any:
-    """The scope of the JavaScript function that calls into Python."""
+    """Return the scope of the JavaScript function that calls into Python."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename != _FILE_NAME:
         assert frame.f_back is not None
@@ -59,7 +76,7 @@ def _calling_scope() -> Any:
 
 
 class Scripts:
-    """Makes scripts, each with members of its own for the builtins, which js2py has once for all."""
+    """Makes scripts, each with its own members of the built-in objects, which js2py shares between all."""
 
     def __init__(self, core: str, parts: dict[str, str]) -> None:
         self._core = core
@@ -73,7 +90,7 @@ class Scripts:
 
 
 class Script:
-    """``call`` is the way in."""
+    """One global scope; ``call`` runs a command in it."""
 
     def __init__(self, core: str, parts: dict[str, str], builtin_members: list[tuple[Any, dict[str, Any]]]) -> None:
         self._builtin_members = builtin_members
@@ -91,13 +108,13 @@ class Script:
         self._dispatch = self.evaluate(core).callprop("call", base.undefined, self._host())
 
     def call(self, texts: list[str]) -> str:
-        """What ``dispatch`` of the prelude answers to a command and its texts."""
+        """Return what ``dispatch`` of the prelude answers to a command and its texts."""
         self._enter()
         PyJs.GlobalObject = self._this
         return str(self._dispatch(*[Js(text) for text in texts]).value)
 
     def evaluate(self, program: str, scope: Any = None) -> Any:
-        """The value of a program that runs in the global scope or in ``scope``."""
+        """Run a program in the global scope, or in ``scope``, and return its value."""
         try:
             code = compiled(program)
         except (JsSyntaxError, SyntaxError, NotImplementedError) as error:
@@ -117,7 +134,7 @@ class Script:
         )
 
     def _define_builtins(self) -> None:
-        """``eval`` and ``Function`` that leave the value of a program, which js2py's own do in simple cases only."""
+        """Define ``eval`` and ``Function`` so that they return any program's value, as js2py's own do not."""
 
         def evaluate(code: Any) -> Any:
             return self.evaluate(code.value, _calling_scope()) if code.TYPE == "String" else code
@@ -136,7 +153,7 @@ class Script:
         self._define("Function", constructor)
 
     def _host(self) -> Any:
-        """What the prelude gets from Python."""
+        """Return the functions in Python that the prelude uses."""
 
         def define(name: Any, value: Any) -> Any:
             self._define(name.value, value)
@@ -145,6 +162,7 @@ class Script:
         return Js(
             {
                 "define": Native(define, 2),
+                "apply": Native(lambda f, this, items: f.call(this, _items(items)), 3),
                 "evaluate": Native(lambda text: self.evaluate(text.to_string().value), 1),
                 "load": Native(lambda name: self.evaluate(self._parts[name.value]), 1),
                 "crash": Native(_crash, 1),
@@ -153,8 +171,12 @@ class Script:
         )
 
 
+def _items(listed: Any) -> tuple[Any, ...]:
+    return tuple(listed.get(str(index)) for index in range(int(listed.get("length").to_uint32())))
+
+
 def _crash(error: Any) -> Any:
-    """'stack' for the error that js2py makes of Python's RecursionError."""
+    """Return 'stack' for the error that js2py makes of Python's RecursionError."""
     message = error.get("message").to_string().value if error.is_object() else ""
     return Js("stack") if error.is_object() and error.Class == "Error" and message == "RecursionError" else base.null
 

@@ -1,0 +1,18 @@
+"""A monotonic clock that freezegun and time-machine do not replace.
+
+They replace ``time.monotonic`` wherever it is found. A server whose timeouts followed it would hang in a frozen test.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def _real_monotonic() -> Callable[[], float]:
+    if hasattr(time, "clock_gettime"):
+        return lambda: time.clock_gettime(time.CLOCK_MONOTONIC)
+    return lambda monotonic=time.monotonic: monotonic()  # type: ignore[misc]
+
+
+real_monotonic = _real_monotonic()
