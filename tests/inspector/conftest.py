@@ -27,7 +27,7 @@ WAIT = 10_000  # milliseconds after which a test gives up
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its event loop runs in this thread, where other modules run their own
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="the dependency group browser is not installed")
     if CHROMIUM is None:
