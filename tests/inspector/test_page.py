@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from conftest_plugin.inspecting import Inspected, serve
 from couchfake import CouchFake
 from couchfake.inspector.files import STATIC
 
@@ -119,6 +120,20 @@ def test_a_person_logs_in_and_out(browser: Any, locked: CouchFake) -> None:
     tab.get_by_role("button", name="Log out").click()
     tab.get_by_label("Password").wait_for()
     context.close()
+
+
+def test_the_servers_of_a_run_lead_to_each_other(browser: Any) -> None:
+    with CouchFake() as one, CouchFake() as other:
+        other.ask("PUT", "/of-the-other")
+        serve([Inspected("test_one", one), Inspected("test_other", other)])
+        tab = browser.new_page()
+        tab.set_default_timeout(WAIT)
+        tab.goto(one.url + "_couchfake/")
+        tab.locator("#who .test", has_text="test_one").wait_for()
+        tab.get_by_label("Servers of failed tests").select_option("test_other")
+        tab.get_by_role("link", name="of-the-other").wait_for()
+        assert tab.locator("#who .test").inner_text() == "test_other"
+        tab.close()
 
 
 def test_the_browser_finds_nothing_that_the_policy_forbids(browsing: Browsing) -> None:

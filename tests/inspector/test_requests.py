@@ -93,12 +93,12 @@ def test_a_request_is_copied_as_a_test_that_passes(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    couch("POST", "/_dbs_info", {"keys": ["none"], "x": [None, True, False, 'it"s']})
+    couch("POST", "/_dbs_info", {"keys": ["none"], "x": [None, True, False, 'it"s ü', 1.0, 12345678901234567890]})
     tab = browsing.go("#/requests")
     tab.locator("tbody tr").first.click()
     source = copied("Copy as Python test")
     assert "def test_post_dbs_info(couch_url: str) -> None:\n" in source
-    assert "[None, True, False, " in source
+    assert '[None, True, False, "it\\"s ü", 1.0, 12345678901234567890]' in source
     pytester.makepyfile(source)
     arguments = ["-p", "conftest_plugin", "-p", "no:cacheprovider"]
     pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
@@ -108,7 +108,7 @@ def test_requests_are_copied_as_a_recording_that_can_be_replayed(
     browsing: Browsing, couch: Send, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     couch("PUT", "/shop")
-    couch("PUT", "/shop/tea", {"price": 3})
+    couch("PUT", "/shop/tea", {"price": 3, "n": [1.0, 12345678901234567890]})
     couch("GET", "/shop/tea")
     tab = browsing.go("#/requests")
     with tab.expect_download() as downloading:
@@ -118,6 +118,7 @@ def test_requests_are_copied_as_a_recording_that_can_be_replayed(
     recording = json.loads(path.read_text("utf-8"))
     steps = recording["scenarios"][0]["steps"]
     assert [each["request"]["path"] for each in steps] == ["/shop", "/shop/tea", "/shop/tea"]
+    assert steps[2]["response"]["body"]["n"] == [1.0, 12345678901234567890]
     assert main(["replay", str(path)]) == 0
     assert "3" in capsys.readouterr().out
     steps[2]["response"]["body"]["price"] = 4

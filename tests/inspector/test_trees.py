@@ -37,6 +37,17 @@ def test_a_conflict_is_seen_compared_and_resolved(browsing: Browsing, fake: Couc
     assert len(fake.revision_tree("shop", "tea").conflicts) == 0
 
 
+def test_revisions_are_compared_without_a_second_hand(browsing: Browsing, fake: CouchFake, couch: Send) -> None:
+    couch("PUT", "/shop")
+    tree = fake.conflict("shop", "tea", {"price": 3}, {"price": 4})
+    assert tree.winner is not None
+    tab = browsing.go("#/doc/shop/tea")
+    tab.locator(f'[data-rev="{tree.winner.rev}"]').click()
+    tab.get_by_label("Compare with").select_option(tree.conflicts[0].rev)
+    tab.locator(".diff").wait_for()
+    assert tab.locator("[data-rev].chosen").count() == 2
+
+
 def test_a_revision_says_who_wrote_it(browsing: Browsing, couch: Send) -> None:
     couch("PUT", "/shop")
     first = couch("PUT", "/shop/tea", {"price": 3})["rev"]

@@ -91,7 +91,7 @@ async function showDetail(detail, number) {
       found.user && ` for ${found.user}`, found.test && h("span", { class: "quiet" }, ` in ${found.test}`)),
     h("div", { class: "bar" }, button("Copy as curl", () => copy(asCurl(found, location.origin))),
       button("Copy as Python test", () => copy(asTest(found))),
-      button("Copy as recording", () => copy(JSON.stringify(asRecording([found]), null, 1)))),
+      button("Copy as recording", () => copy(asRecording([found])))),
     part("Request headers", headers(found.headers)), found.body && part("Request body", content(found.body), true),
     part("Answer headers", headers(found.answer_headers)), part("Answer", found.answer ? content(found.answer) : h("p", { class: "quiet" }, "No body, or one that was sent piece by piece."), true));
 }
@@ -108,5 +108,5 @@ async function record(rows) {
   for (const each of rows.slice().reverse()) found.push(await whole(each.number));
   const streamed = found.filter(isStreamed).length;
   if (streamed) note(`${streamed} requests are left out: their answers were sent piece by piece, and the log does not keep those.`, true);
-  download("recording.json", JSON.stringify(asRecording(found), null, 1));
+  download("recording.json", asRecording(found));
 }

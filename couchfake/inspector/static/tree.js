@@ -19,7 +19,7 @@ export async function showTree(section, db, id, { rev, reload, open }) {
     if (both && chosen.length) chosen.splice(1, 2, found);
     else chosen.splice(0, 2, found);
     for (const [name, node] of nodes) node.classList.toggle("chosen", chosen.some((each) => each.rev === name));
-    await (chosen.length === 2 ? showDifference(detail, db, id, chosen) : showRevision(detail, db, id, found, { conflicts, tree, origins, reload, open }));
+    await (chosen.length === 2 ? showDifference(detail, db, id, chosen) : showRevision(detail, db, id, found, { conflicts, tree, origins, reload, open, compare: (other) => choose(tree.revisions.find((each) => each.rev === other), true).catch((error) => note(error.message, true)) }));
   };
   for (const found of tree.revisions) {
     const node = nodes.get(found.rev);
@@ -37,7 +37,7 @@ export async function showTree(section, db, id, { rev, reload, open }) {
     h("div", { class: "scroll picture-of-tree" }, drawing), detail);
 }
 
-async function showRevision(detail, db, id, found, { conflicts, tree, origins, reload, open }) {
+async function showRevision(detail, db, id, found, { conflicts, tree, origins, reload, open, compare }) {
   const origin = origins[found.rev];
   const isLive = found.state === "winner" || found.state === "conflict";
   const losers = tree.revisions.filter((each) => (each.state === "winner" || each.state === "conflict") && each.rev !== found.rev);
@@ -50,7 +50,10 @@ async function showRevision(detail, db, id, found, { conflicts, tree, origins, r
         note(`Resolved: ${found.rev} is the only live revision.`);
         await reload();
       }, { class: "first" }),
-      isLive && button("Edit this revision", () => open(found.rev))),
+      isLive && button("Edit this revision", () => open(found.rev)),
+      tree.revisions.length > 1 && h("select", { "aria-label": "Compare with", onchange: (event) => compare(event.target.value) },
+        h("option", { value: "" }, "Compare with…"),
+        tree.revisions.filter((each) => each !== found).map((each) => h("option", { value: each.rev }, `${short(each.rev)} ${STATES[each.state]}`)))),
     h("pre", { class: "json" }, await bodyOf(db, id, found)));
 }
 
