@@ -49,9 +49,15 @@ export function docPath(db, id) {
   const [, special, rest] = /^(_design\/|_local\/)?(.*)$/s.exec(id);
   return `${dbPath(db)}/${special ?? ""}${escaped(rest)}`;
 }
-export const query = (parameters) => "?" + Object.entries(parameters)
-  .filter(([, value]) => value !== undefined)
-  .map(([name, value]) => `${name}=${escaped(typeof value === "string" && name === "rev" ? value : JSON.stringify(value))}`).join("&");
+export const query = (parameters) =>
+  "?" +
+  Object.entries(parameters)
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([name, value]) =>
+        `${name}=${escaped(typeof value === "string" && name === "rev" ? value : JSON.stringify(value))}`,
+    )
+    .join("&");
 
 export const dbLink = (db, panel = "") => `#/db/${escaped(db)}${panel && "/" + panel}`;
 export const docLink = (db, id, rev) => `#/doc/${escaped(db)}/${escaped(id)}${rev ? "/" + escaped(rev) : ""}`;

@@ -9,9 +9,19 @@ const END = "\ufff0";
 
 export async function show(body, db, _, signal) {
   const list = h("div");
-  const prefix = h("input", { type: "search", placeholder: "Ids that begin with…", "aria-label": "Ids that begin with" });
-  const create = form((made) => { location.hash = docLink(db, made.elements.id.value) + "/new"; }, { class: "bar" },
-    h("input", { name: "id", placeholder: "New document's id", "aria-label": "Id of a new document", required: true }), h("button", {}, "New document"));
+  const prefix = h("input", {
+    type: "search",
+    placeholder: "Ids that begin with…",
+    "aria-label": "Ids that begin with",
+  });
+  const create = form(
+    (made) => {
+      location.hash = docLink(db, made.elements.id.value) + "/new";
+    },
+    { class: "bar" },
+    h("input", { name: "id", placeholder: "New document's id", "aria-label": "Id of a new document", required: true }),
+    h("button", {}, "New document"),
+  );
   replace(body, h("div", { class: "bar" }, prefix, h("span", { class: "grow" }), create), list);
   let asked = new AbortController();
   const draw = (page) => {
@@ -31,29 +41,52 @@ async function load(list, db, prefix, page, draw, signal) {
   const range = backwards
     ? { start_key: page.before, end_key: prefix || undefined, descending: true, skip: 1 }
     : { start_key: lower, end_key: prefix ? prefix + END : undefined };
-  const found = await get(`${dbPath(db)}/_all_docs${query({ ...range, include_docs: true, limit: PAGE + 1 })}`, { signal });
+  const found = await get(`${dbPath(db)}/_all_docs${query({ ...range, include_docs: true, limit: PAGE + 1 })}`, {
+    signal,
+  });
   const extra = found.rows.length > PAGE ? found.rows.pop() : null;
   if (backwards) found.rows.reverse();
   const rows = found.rows;
-  const first = rows[0]?.id, next = backwards ? page.before : extra?.id;
+  const first = rows[0]?.id,
+    next = backwards ? page.before : extra?.id;
   const hasBefore = backwards ? extra !== null : page.from !== undefined;
-  replace(list, rows.length ? documentTable(db, rows.map((row) => row.doc)) : h("p", { class: "empty" }, prefix ? "No id begins with this." : "The database holds no document."),
-    h("div", { class: "bar" }, button("← Before", () => draw({ before: first }), { disabled: !hasBefore }),
+  replace(
+    list,
+    rows.length
+      ? documentTable(
+          db,
+          rows.map((row) => row.doc),
+        )
+      : h("p", { class: "empty" }, prefix ? "No id begins with this." : "The database holds no document."),
+    h(
+      "div",
+      { class: "bar" },
+      button("← Before", () => draw({ before: first }), { disabled: !hasBefore }),
       button("Next →", () => draw({ from: next }), { disabled: next === undefined }),
-      h("span", { class: "quiet" }, `${found.total_rows.toLocaleString("en")} documents in all`)));
+      h("span", { class: "quiet" }, `${found.total_rows.toLocaleString("en")} documents in all`),
+    ),
+  );
 }
 
 /** A table with a column for each member that many of the documents have. */
 export function documentTable(db, documents) {
   const counts = new Map();
-  for (const each of documents) for (const name of Object.keys(each)) if (!name.startsWith("_")) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const columns = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([name]) => name);
-  return table(["Id", "Revision", ...columns, ""], documents.map((each) => [
-    h("a", { href: docLink(db, each._id) }, each._id),
-    h("code", { title: each._rev }, short(each._rev ?? "")),
-    ...columns.map((name) => h("span", { class: "cell" }, shown(each[name]))),
-    h("span", { class: "quiet" }, each._attachments ? `${Object.keys(each._attachments).length} attached` : ""),
-  ]), { class: "wide documents" });
+  for (const each of documents)
+    for (const name of Object.keys(each)) if (!name.startsWith("_")) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const columns = [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 6)
+    .map(([name]) => name);
+  return table(
+    ["Id", "Revision", ...columns, ""],
+    documents.map((each) => [
+      h("a", { href: docLink(db, each._id) }, each._id),
+      h("code", { title: each._rev }, short(each._rev ?? "")),
+      ...columns.map((name) => h("span", { class: "cell" }, shown(each[name]))),
+      h("span", { class: "quiet" }, each._attachments ? `${Object.keys(each._attachments).length} attached` : ""),
+    ]),
+    { class: "wide documents" },
+  );
 }
 
 export const short = (rev) => rev.replace(/-(.{6}).*/, "-$1");

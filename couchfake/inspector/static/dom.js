@@ -15,7 +15,9 @@ export function h(tag, properties = {}, ...children) {
 }
 
 export function replace(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
+  element.replaceChildren(
+    ...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false),
+  );
   return element;
 }
 
@@ -30,39 +32,92 @@ export function svg(tag, attributes = {}, ...children) {
 
 /** Show a short message; errors stay until they are dismissed. */
 export function note(text, isError = false) {
-  const shown = h("div", { class: isError ? "note error" : "note", role: isError ? "alert" : undefined },
+  const shown = h(
+    "div",
+    { class: isError ? "note error" : "note", role: isError ? "alert" : undefined },
     h("span", {}, text),
-    h("button", { type: "button", title: "Dismiss", "aria-label": "Dismiss", onclick: () => shown.remove() }, "×"));
+    h("button", { type: "button", title: "Dismiss", "aria-label": "Dismiss", onclick: () => shown.remove() }, "×"),
+  );
   document.getElementById("notes").append(shown);
   if (!isError) setTimeout(() => shown.remove(), 4000);
 }
 
 /** A button whose work may fail: the failure is shown, and it cannot be pressed twice meanwhile. */
 export function button(label, work, properties = {}) {
-  const made = h("button", { type: "button", ...properties, onclick: async () => {
-    made.disabled = true;
-    try { await work(); } catch (error) { note(error.message, true); } finally { made.disabled = false; }
-  } }, label);
+  const made = h(
+    "button",
+    {
+      type: "button",
+      ...properties,
+      onclick: async () => {
+        made.disabled = true;
+        try {
+          await work();
+        } catch (error) {
+          note(error.message, true);
+        } finally {
+          made.disabled = false;
+        }
+      },
+    },
+    label,
+  );
   return made;
 }
 
 /** A form whose submission may fail. */
 export function form(work, properties, ...children) {
-  return h("form", { ...properties, onsubmit: async (event) => {
-    event.preventDefault();
-    try { await work(event.target); } catch (error) { note(error.message, true); }
-  } }, ...children);
+  return h(
+    "form",
+    {
+      ...properties,
+      onsubmit: async (event) => {
+        event.preventDefault();
+        try {
+          await work(event.target);
+        } catch (error) {
+          note(error.message, true);
+        }
+      },
+    },
+    ...children,
+  );
 }
 
 /** A table: heads are texts or nodes; each row is a list of cells or a finished `tr`. */
 export function table(heads, rows, properties = {}) {
-  const lines = rows.map((row) => row instanceof Node ? row : h("tr", {}, row.map((cell) => cell instanceof HTMLTableCellElement ? cell : h("td", {}, cell))));
-  const kind = (column) => lines[0]?.cells[column]?.classList.contains("number") ? "number" : undefined;
-  return h("div", { class: "scroll" }, h("table", properties,
-    h("thead", {}, h("tr", {}, heads.map((head, column) => h("th", { scope: "col", class: kind(column) }, head)))), h("tbody", {}, lines)));
+  const lines = rows.map((row) =>
+    row instanceof Node
+      ? row
+      : h(
+          "tr",
+          {},
+          row.map((cell) => (cell instanceof HTMLTableCellElement ? cell : h("td", {}, cell))),
+        ),
+  );
+  const kind = (column) => (lines[0]?.cells[column]?.classList.contains("number") ? "number" : undefined);
+  return h(
+    "div",
+    { class: "scroll" },
+    h(
+      "table",
+      properties,
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head, column) => h("th", { scope: "col", class: kind(column) }, head)),
+        ),
+      ),
+      h("tbody", {}, lines),
+    ),
+  );
 }
 
-export const number = (value) => h("td", { class: "number" }, value === undefined || value === null ? "" : value.toLocaleString("en"));
+export const number = (value) =>
+  h("td", { class: "number" }, value === undefined || value === null ? "" : value.toLocaleString("en"));
 
 export function size(bytes) {
   for (const unit of ["B", "KB", "MB", "GB"]) {
@@ -75,10 +130,12 @@ export const time = (seconds) => new Date(seconds * 1000).toISOString().replace(
 
 /** JSON with its parts coloured, as text nodes and spans. */
 export function json(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+  const text = typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? "");
   const parts = [];
   let place = 0;
-  for (const found of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g)) {
+  for (const found of text.matchAll(
+    /("(?:[^"\\]|\\.)*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g,
+  )) {
     if (found.index > place) parts.push(text.slice(place, found.index));
     const kind = found[1] ? (found[2] ? "key" : "text") : found[3] ? "word" : "digits";
     parts.push(h("span", { class: "json-" + kind }, found[1] ?? found[0]), found[2] ?? "");
@@ -90,14 +147,22 @@ export function json(value) {
 /** JSON text of the server, made readable; digits stay as they were sent. */
 export function pretty(text) {
   const tokens = text.match(/"(?:[^"\\]|\\.)*"|[^\s",:[\]{}]+|[,:[\]{}]/g) ?? [];
-  let out = "", indent = 0;
+  let out = "",
+    indent = 0;
   const line = () => "\n" + "  ".repeat(indent);
   for (let place = 0; place < tokens.length; place++) {
-    const token = tokens[place], following = tokens[place + 1];
-    if ((token === "{" || token === "[") && (following === "}" || following === "]")) { out += token + following; place++; }
-    else if (token === "{" || token === "[") { indent++; out += token + line(); }
-    else if (token === "}" || token === "]") { indent--; out += line() + token; }
-    else out += token === "," ? "," + line() : token === ":" ? ": " : token;
+    const token = tokens[place],
+      following = tokens[place + 1];
+    if ((token === "{" || token === "[") && (following === "}" || following === "]")) {
+      out += token + following;
+      place++;
+    } else if (token === "{" || token === "[") {
+      indent++;
+      out += token + line();
+    } else if (token === "}" || token === "]") {
+      indent--;
+      out += line() + token;
+    } else out += token === "," ? "," + line() : token === ":" ? ": " : token;
   }
   return out;
 }
@@ -108,7 +173,13 @@ export async function copy(text) {
     note("Copied.");
   } catch {
     const area = h("textarea", { class: "copied", rows: 8, readOnly: true }, text);
-    const dialog = h("dialog", {}, h("p", {}, "Copy this text:"), area, h("button", { onclick: () => dialog.remove() }, "Close"));
+    const dialog = h(
+      "dialog",
+      {},
+      h("p", {}, "Copy this text:"),
+      area,
+      h("button", { onclick: () => dialog.remove() }, "Close"),
+    );
     document.body.append(dialog);
     dialog.showModal();
     area.select();

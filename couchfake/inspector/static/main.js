@@ -37,23 +37,49 @@ async function show() {
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
     replace(main, h("h1", {}, "This cannot be shown"), h("p", { class: "failure", role: "alert" }, error.message));
-    if (error.status === 401) replace(main, h("h1", {}, "Log in"), h("p", {}, h("a", { href: "/_couchfake/" }, "Log in as a server admin.")));
+    if (error.status === 401)
+      replace(main, h("h1", {}, "Log in"), h("p", {}, h("a", { href: "/_couchfake/" }, "Log in as a server admin.")));
   }
 }
 
 async function showServer() {
   const server = await kit.get("server");
   const who = document.getElementById("who");
-  replace(who,
+  replace(
+    who,
     server.name && h("strong", { class: "test" }, server.name),
-    h("span", {}, server.user ?? "everybody is admin"), h("span", {}, `CouchDB ${server.version}`), h("span", {}, server.engine),
-    server.user && h("button", { type: "button", class: "plain", onclick: async () => {
-      await fetch("/_session", { method: "DELETE", headers: { "X-CouchFake": "inspector" } });
-      location.reload();
-    } }, "Log out"));
+    h("span", {}, server.user ?? "everybody is admin"),
+    h("span", {}, `CouchDB ${server.version}`),
+    h("span", {}, server.engine),
+    server.user &&
+      h(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          onclick: async () => {
+            await fetch("/_session", { method: "DELETE", headers: { "X-CouchFake": "inspector" } });
+            location.reload();
+          },
+        },
+        "Log out",
+      ),
+  );
   if (server.others.length) {
-    who.append(h("select", { "aria-label": "Servers of failed tests", onchange: (event) => { location.href = event.target.value; } },
-      server.others.map((each) => h("option", { value: each.url + "_couchfake/", selected: each.name === server.name }, each.name))));
+    who.append(
+      h(
+        "select",
+        {
+          "aria-label": "Servers of failed tests",
+          onchange: (event) => {
+            location.href = event.target.value;
+          },
+        },
+        server.others.map((each) =>
+          h("option", { value: each.url + "_couchfake/", selected: each.name === server.name }, each.name),
+        ),
+      ),
+    );
   }
 }
 
@@ -61,6 +87,9 @@ addEventListener("hashchange", show);
 addEventListener("unhandledrejection", (event) => {
   if (event.reason?.name !== "AbortError") note(String(event.reason?.message ?? event.reason), true);
 });
-document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 show();
 showServer();
