@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from couchfake.chttpd.request import Request
@@ -34,9 +36,21 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+_LOGIN_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:80vh;margin:1rem}"
+    "main{border:1px solid #8886;border-radius:10px;padding:1.5rem 2rem;width:min(20rem,90vw);box-sizing:border-box}"
+    "h1{font-size:1.2rem;margin:0}label{display:block}p[role]{color:#d33}"
+    "input,button{font:inherit;width:100%;box-sizing:border-box;padding:.35rem .6rem;border-radius:6px}"
+    "input{border:1px solid #8888}button{border:0;background:#b3321f;color:#fff;cursor:pointer}"
+)
+_LOGIN_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_LOGIN_STYLE.encode()).digest()).decode()}';"
+    " img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _LOGIN = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>couchfake: log in</title></head>
+<meta name="color-scheme" content="light dark"><title>couchfake: log in</title>
+<link rel="icon" href="data:,"><style>%s</style></head>
 <body><main><h1>couchfake</h1><p>Log in as a server admin.</p>%s
 <form method="post" action="%s">
 <p><label>Name <input name="name" autocomplete="username" required autofocus></label></p>
@@ -47,6 +61,8 @@ _LOGIN = """<!doctype html>
 
 def page(request: Request) -> Response:
     """Return the inspector, a page for a browser."""
+    if not request.target[0].endswith("/"):
+        return Response(b"", 301, {"Location": f"{request.base_uri}{CONTROL_PATH}/"})
     return _file(request, "index.html")
 
 
@@ -73,4 +89,5 @@ def login_form(request: Request) -> Response:
     back = f"{CONTROL_PATH}/"
     refused = "<p role=alert>Name or password is incorrect.</p>" if "refused" in request.parameters else ""
     action = html.escape(f"/_session?next={back}&fail={back}%3Frefused")
-    return body_response((_LOGIN % (refused, action)).encode(), TYPES[".html"], 401, HEADERS)
+    headers = {**HEADERS, "Content-Security-Policy": _LOGIN_POLICY}
+    return body_response((_LOGIN % (_LOGIN_STYLE, refused, action)).encode(), TYPES[".html"], 401, headers)

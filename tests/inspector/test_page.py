@@ -63,6 +63,11 @@ def test_the_page_is_for_admins_and_shows_others_a_form(visit: Visit) -> None:
     assert visit(PAGE, headers={"Accept": "application/json"}).json()["error"] == "unauthorized"
 
 
+def test_the_address_without_a_slash_redirects(visit: Visit, locked: CouchFake) -> None:
+    answer = visit("/_couchfake", auth=("adm", "pass"))
+    assert (answer.status_code, answer.headers["Location"]) == (301, locked.url + "_couchfake/")
+
+
 def test_the_files_of_the_page_are_for_admins_too(visit: Visit) -> None:
     assert visit(PAGE + "static/main.js").status_code in (302, 401)
     assert visit(PAGE + "static/main.js", headers={"Accept": "*/*"}).status_code == 401
