@@ -1,4 +1,4 @@
-"""What a failed test's server held, kept as plain values for the report."""
+"""What a failed test's server contains, as plain values for the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--couch-html FILE``: a page that stands alone, with what the servers of failed tests held."""
+"""``--couch-html FILE``: a self-contained page with what the servers of failed tests contain."""
 
 from __future__ import annotations
 

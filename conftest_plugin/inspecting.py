@@ -1,6 +1,6 @@
 """``--couch-inspect``: the inspector for the servers of failed tests.
 
-What a server held when its test failed is copied: the test's own clean-up, and the next test, do not change it. The
+A server is copied at the moment of the failure, before the test's clean-up and the next test change it. The
 copy has no admins, so that nobody needs a password that only the test knows.
 """
 
@@ -85,7 +85,7 @@ def _announce(config: pytest.Config, pages: Iterable[tuple[str, str]]) -> None:
 
 
 def serve_at_prompt(config: pytest.Config, backends: Iterable[Any], test: str) -> None:
-    """Serve the inspectors of the running test's servers, which are as the test left them at this moment."""
+    """Serve the inspectors of the running test's servers, in their state at this moment."""
     reporter: Any = config.pluginmanager.getplugin("terminalreporter")
     for backend in backends:
         fake = getattr(backend, "fake", None)

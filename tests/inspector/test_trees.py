@@ -1,4 +1,4 @@
-"""Revision trees in the browser: seen, compared, resolved."""
+"""Revision trees in the browser: shown, compared, resolved."""
 
 from __future__ import annotations
 

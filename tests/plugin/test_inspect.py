@@ -1,4 +1,4 @@
-"""``--couch-inspect`` and ``--couch-html``: what the servers of failed tests held."""
+"""``--couch-inspect`` and ``--couch-html``: what the servers of failed tests contain."""
 
 from __future__ import annotations
 

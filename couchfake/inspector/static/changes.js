@@ -9,10 +9,10 @@ const WAIT = 20000; // milliseconds of one longpoll
 
 export async function show(body, db, _, signal) {
   const rows = h("tbody"),
-    told = h("p", { class: "quiet", role: "status" }, "Waiting for changes…");
+    status = h("p", { class: "quiet", role: "status" }, "Waiting for changes…");
   replace(
     body,
-    told,
+    status,
     h(
       "div",
       { class: "scroll" },
@@ -35,7 +35,7 @@ export async function show(body, db, _, signal) {
   const past = await get(`${dbPath(db)}/_changes?descending=true&limit=50&style=all_docs`, { signal });
   rows.append(...past.results.map((each) => row(db, each)));
   follow(db, past.results[0]?.seq ?? "0", rows, signal).catch((error) => {
-    if (error.name !== "AbortError") replace(told, error.message);
+    if (error.name !== "AbortError") replace(status, error.message);
   });
 }
 

@@ -25,8 +25,8 @@ export async function send(method, path, body, options = {}) {
     throw new Error("The server does not answer. Is it still running?");
   }
   if (!answer.ok) {
-    const told = await answer.json().catch(() => ({ error: answer.statusText, reason: "" }));
-    throw new CouchError(answer.status, told.error, told.reason);
+    const refusal = await answer.json().catch(() => ({ error: answer.statusText, reason: "" }));
+    throw new CouchError(answer.status, refusal.error, refusal.reason);
   }
   return answer;
 }

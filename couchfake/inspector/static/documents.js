@@ -1,7 +1,7 @@
 // A database's documents in the order of their ids, a page at a time.
 
 import { dbPath, docLink, get, query } from "./couch.js";
-import { button, form, h, replace, table } from "./dom.js";
+import { button, form, h, noteError, replace, table } from "./dom.js";
 
 const PAGE = 50;
 const CELL = 60; // characters of a value that a row shows
@@ -23,14 +23,21 @@ export async function show(body, db, _, signal) {
     h("button", {}, "New document"),
   );
   replace(body, h("div", { class: "bar" }, prefix, h("span", { class: "grow" }), create), list);
-  let asked = new AbortController();
+  let running = new AbortController();
+  signal.addEventListener("abort", () => running.abort());
   const draw = (page) => {
-    asked.abort();
-    asked = new AbortController();
-    signal.addEventListener("abort", () => asked.abort());
-    return load(list, db, prefix.value, page, draw, asked.signal);
+    running.abort();
+    running = new AbortController();
+    return load(list, db, prefix.value, page, draw, running.signal);
   };
-  prefix.addEventListener("input", () => draw({}).catch(() => {}));
+  const search = async () => {
+    try {
+      await draw({});
+    } catch (error) {
+      noteError(error);
+    }
+  };
+  prefix.addEventListener("input", search);
   await draw({});
 }
 

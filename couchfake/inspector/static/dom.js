@@ -42,6 +42,11 @@ export function note(text, isError = false) {
   if (!isError) setTimeout(() => shown.remove(), 4000);
 }
 
+/** Show an error, unless the work was aborted because another panel or page was opened. */
+export function noteError(error) {
+  if (error.name !== "AbortError") note(error.message, true);
+}
+
 /** A button whose work may fail: the failure is shown, and it cannot be pressed twice meanwhile. */
 export function button(label, work, properties = {}) {
   const made = h(
@@ -54,7 +59,7 @@ export function button(label, work, properties = {}) {
         try {
           await work();
         } catch (error) {
-          note(error.message, true);
+          noteError(error);
         } finally {
           made.disabled = false;
         }
@@ -76,7 +81,7 @@ export function form(work, properties, ...children) {
         try {
           await work(event.target);
         } catch (error) {
-          note(error.message, true);
+          noteError(error);
         }
       },
     },

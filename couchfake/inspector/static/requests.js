@@ -12,7 +12,7 @@ export async function show(room, _, signal) {
   const state = { since: null, rows: [], missed: 0, paused: false };
   const body = h("tbody"),
     detail = h("aside", { class: "detail", hidden: true, "aria-label": "The chosen request" });
-  const told = h("span", { class: "quiet", role: "status" });
+  const count = h("span", { class: "quiet", role: "status" });
   const search = h("input", {
     type: "search",
     placeholder: "Filter: path, user, test, error",
@@ -60,7 +60,7 @@ export async function show(room, _, signal) {
       button("Recording of these", () => record(state.rows.filter(isShown)), {
         title: "The shown requests as a recording that couchfake replay plays",
       }),
-      told,
+      count,
     ),
     h(
       "div",
@@ -98,7 +98,7 @@ export async function show(room, _, signal) {
     for (const each of added) if (isShown(each)) body.prepend(row(each, body, detail));
     while (body.rows.length > ROWS) body.lastChild.remove();
     replace(
-      told,
+      count,
       state.missed
         ? h(
             "span",
@@ -123,14 +123,17 @@ export async function show(room, _, signal) {
   repeat(look, signal);
 }
 
-/** Look again and again until the panel is left; a look that fails does not end it. */
+/** Call `look` at an interval until another panel is opened. The first of several failures is shown. */
 export function repeat(look, signal, interval = INTERVAL) {
+  let failing = false;
   const again = async () => {
     if (signal.aborted) return;
     try {
       await look();
-    } catch {
-      /* the server is away; the next look tells */
+      failing = false;
+    } catch (error) {
+      if (!failing && !signal.aborted) note(error.message, true);
+      failing = true;
     }
     if (!signal.aborted) setTimeout(again, interval);
   };
