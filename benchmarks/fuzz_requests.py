@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import base64
 import copy
-import gzip
 import json
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from couchfake.api.routing import ROUTES
+from couchfake.recordings.shipped import area_names, load_area
 
-CORPUS = Path(__file__).parents[1] / "tests" / "conformance" / "corpus"
 EXCLUDED = ("replication",)  # which would call other servers
 
 METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "COPY", "OPTIONS", "PATCH", "TRACE", "MOVE", "get", "FOO"]
@@ -116,10 +114,7 @@ class Requests:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.scenarios = [
-            scenario
-            for path in sorted(CORPUS.glob("*.json.gz"))
-            if path.name.removesuffix(".json.gz") not in EXCLUDED
-            for scenario in json.loads(gzip.decompress(path.read_bytes()))["scenarios"]
+            scenario for area in area_names() if area not in EXCLUDED for scenario in load_area(area)["scenarios"]
         ]
 
     def __iter__(self) -> Iterator[FuzzRequest]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -29,12 +31,25 @@ def new_fake(settings: Settings) -> CouchFake:
     from couchfake import CouchFake
     from couchfake.query_server.engines.engine import EngineUnavailable, choose_engine
 
+    _check_names(settings.fake.get("config") or {})
     try:
         if settings.js_engine.value is not None:
             choose_engine(settings.js_engine.value)
         return CouchFake(js_engine=settings.js_engine.value, **settings.fake)
     except EngineUnavailable as error:
         raise pytest.UsageError(f"{settings.js_engine.source}: {error}") from None
+
+
+def _check_names(config: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise pytest.UsageError for a setting that CouchDB does not have, with the nearest that it has."""
+    from couchfake.config import Config
+
+    known = [f"[{section}] {key}" for section, key in Config.known()]
+    for section, keys in config.items():
+        for key in keys:
+            if not Config.is_known(section, key):
+                near = difflib.get_close_matches(f"[{section}] {key}", known, 1, 0.0)
+                raise pytest.UsageError(f"config: CouchDB has no setting [{section}] {key}; did you mean {near[0]}?")
 
 
 def with_login(url: str, admin: Admin | None) -> str:

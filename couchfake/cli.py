@@ -22,6 +22,7 @@ from couchfake.control.seeds.errors import SeedError
 from couchfake.control.settings_file import SettingsFileError, read_settings
 from couchfake.inspector.fauxton import NotFauxton
 from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.recordings.commands import add_commands
 from couchfake.transports.http1.server import Access, Server
 
 # user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
@@ -74,12 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="log each request as a line of JSON")
     command.set_defaults(command=serve)
     _add_seed_commands(commands)
-    command = commands.add_parser("replay", help="play recorded exchanges and compare the answers")
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, plain or gzipped")
-    command.add_argument("--url", help="the server to play them against, with its admin's login (default: a fake)")
-    command.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only scenarios with this in their name")
-    command.add_argument("-v", "--verbose", action="store_true", help="write every difference to standard error")
-    command.set_defaults(command=replay_files)
+    add_commands(commands)
     return parser
 
 
@@ -204,17 +200,6 @@ def dump_seed(options: argparse.Namespace) -> int:
         return _failed(str(error))
     print(f"{count} documents written")
     return 0
-
-
-def replay_files(options: argparse.Namespace) -> int:
-    """Play recordings. Return 0 if every answer agrees, 1 if one differs or the recordings cannot be played."""
-    from couchfake.recordings.replay import ReplayFailed, replay  # not needed for serving
-
-    try:
-        with _logging(logging.CRITICAL):  # errors of design functions are what many recordings are about
-            return 0 if replay(options.files, options.url, options.chosen, options.verbose) else 1
-    except ReplayFailed as error:
-        return _failed(str(error))
 
 
 @contextlib.contextmanager

@@ -9,19 +9,16 @@ Source: CouchDB documentation, "Configuration"; the ``default.ini`` of CouchDB 3
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 
 T = TypeVar("T")
 
 MAX_VIEW_LIMIT = 576460752303423487
 """The limit of a view query that sets none."""
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 LEGACY_SECTIONS = {"chttpd": "httpd", "chttpd_auth": "couch_httpd_auth"}
 """Legacy section names, used when the current section does not set the key."""
@@ -44,7 +41,7 @@ def name(value: str) -> str:
 
 def integer(value: str) -> int:
     """Decimal digits, with or without a sign."""
-    if not _INTEGER.fullmatch(value):
+    if not INTEGER.fullmatch(value):
         raise ValueError(value)
     return read_integer(value)
 

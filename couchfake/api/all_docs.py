@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
-from couchfake.api.all_docs_rows import Listing, Namespace
-from couchfake.api.document_ids import require_readable
+from couchfake.api.document_queries import require_readable
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.chttpd.streaming import in_chunks, json_body
 from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
+from couchfake.storage import documents
+from couchfake.storage.database import Database, Visible
+from couchfake.storage.documents import DocOptions, DocumentEntry, LocalDocument
+from couchfake.storage.id_ranges import AFTER_DESIGN, DESIGN, IdRange, Ids, count_design_documents
+from couchfake.storage.revision_tree import Revision
+from couchfake.values import json
+from couchfake.views.keys import MISSING
 from couchfake.views.options import (
     ViewOptions,
     bounded,
@@ -22,6 +28,10 @@ from couchfake.views.options import (
     of_one_query,
     of_query,
 )
+
+Namespace = Literal["_all_docs", "_design", "_local"]
+
+Found = tuple[DocumentEntry, Revision] | LocalDocument | None
 
 
 def all_docs(request: Request) -> Response:
@@ -146,3 +156,121 @@ def _texts(listings: Iterable[Listing]) -> Iterator[bytes]:
 
 def _respond(pieces: Iterator[bytes]) -> Response:
     return json_body(in_chunks(chain(pieces, [b"\n"])))
+
+
+# ---- one listing
+
+
+class Listing:
+    """The rows are fixed when the listing is made; reading them later does not need the database's lock.
+
+    ``keys``: rows for these, in their order, instead of a range. ``meta``: the members before the rows.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        namespace: Namespace,
+        options: ViewOptions,
+        keys: list[Any] | None,
+        visible: Visible | None = None,
+    ) -> None:
+        self._database = database
+        self._visible = visible
+        self._namespace = namespace
+        self._options = options
+        with database.lock:
+            total = self._total()
+            if keys is not None:
+                offset, seq = None, None
+                self._found = [(key, self._find(key)) for key in self._asked(keys)]
+            else:
+                ids: Ids = database.local_documents if namespace == "_local" else database.live_ids
+                cut = self._range().cut(ids)
+                offset = None if total is None else min(total, cut.offset + options.skip)
+                seq = None if namespace == "_local" else database.pack_seq(database.update_seq)
+                self._found = [(docid, self._find(docid)) for docid in cut]
+        self.meta = b'"total_rows":%b,"offset":%b,' % (json.encode(total), json.encode(offset))
+        if options.update_seq:
+            self.meta += b'"update_seq":%b,' % json.encode(seq)
+
+    def _total(self) -> int | None:
+        if self._namespace == "_local":
+            return None
+        database = self._database
+        return count_design_documents(database.live_ids) if self._namespace == "_design" else database.doc_count
+
+    def _range(self) -> IdRange:
+        options = self._options
+        whole = options.partition is None  # in a partition the server looks at keys only
+        asked = IdRange(
+            _end(options.start_key, options.start_key_docid if whole else None),
+            _end(options.end_key, options.end_key_docid if whole else None),
+            options.inclusive_end,
+            options.descending,
+            options.skip,
+            options.limit,
+        )
+        if self._namespace == "_design":
+            asked = asked.within(DESIGN, AFTER_DESIGN)
+        if options.partition is not None:
+            asked = asked.within(f"{options.partition}:", f"{options.partition};")
+        return asked
+
+    def _asked(self, keys: list[Any]) -> list[Any]:
+        """Skip and limit keys first, then omit those of another namespace."""
+        options = self._options
+        keys = (keys[::-1] if options.descending else keys)[options.skip :][: options.limit]
+        if self._namespace == "_all_docs":
+            return keys
+        return [key for key in keys if isinstance(key, str) and key.startswith(f"{self._namespace}/")]
+
+    def _find(self, docid: Any) -> Found:
+        if not isinstance(docid, str):
+            return None
+        if docid.startswith("_local/"):
+            return self._database.local(docid)
+        entry = self._database.entries.get(docid)
+        return None if entry is None else (entry, entry.tree.leaves[0])
+
+    def rows(self) -> Iterator[bytes]:
+        """The text of each row."""
+        include_docs, shown = self._options.include_docs, self._shown()
+        for key, found in self._found:
+            name = json.quote(key) if isinstance(key, str) else json.dumps(key)
+            if found is None:
+                yield f'{{"key":{name},"error":"not_found"}}'.encode()
+                continue
+            if isinstance(found, LocalDocument):
+                value = f'{{"rev":"0-{found.rev}"}}'
+            else:
+                leaf = found[1]
+                value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
+            text = f'{{"id":{name},"key":{name},"value":{value}'.encode()
+            yield b'%b,"doc":%b}' % (text, self._document(found, shown)) if include_docs else text + b"}"
+
+    def _document(self, found: tuple[DocumentEntry, Revision] | LocalDocument, shown: DocOptions) -> bytes:
+        if isinstance(found, LocalDocument):
+            return json.encode(found.document())
+        entry, leaf = found
+        self._database.activity.reads += 1
+        if self._visible is not None and not leaf.deleted:
+            leaf = self._visible(entry, leaf)
+        return b"null" if leaf.deleted else documents.shown_document(entry, leaf, shown, self._database.revs_limit)
+
+    def _shown(self) -> DocOptions:
+        options = self._options
+        if not (options.conflicts or options.attachments or options.att_encoding_info):
+            return documents.PLAIN
+        return DocOptions(
+            conflicts=bool(options.conflicts),
+            attachments=options.attachments,
+            att_encoding_info=options.att_encoding_info,
+        )
+
+
+def _end(key: Any, docid: str | None) -> str | None:
+    """Return the end of a range. A key that is not a string sorts before all ids."""
+    if key is MISSING:
+        return docid
+    return key if isinstance(key, str) else ""

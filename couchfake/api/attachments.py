@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.api import documents
-from couchfake.api.document_ids import require_writable
-from couchfake.api.document_queries import DocumentQuery, named_rev, read_query
+from couchfake.api.document_queries import DocumentQuery, named_rev, read_query, require_writable
 from couchfake.api.quorums import require_read_quorum, require_write_quorum, write_copies
 from couchfake.chttpd import ranges
 from couchfake.chttpd.accepting import accepted_encodings
@@ -72,7 +71,7 @@ def get(request: Request, docid: str, name: str) -> Response:
 
 
 def _opened(request: Request, docid: str, query: DocumentQuery) -> Revision:
-    """The revision whose attachment is asked for: with ``latest`` the leaf that the named one has led to."""
+    """Return the revision whose attachment is requested; with ``latest``, the leaf below the named one."""
     if query.rev is None:
         return documents.find(request, docid, query)[1]
     request.db.activity.reads += 1
@@ -116,7 +115,7 @@ def _headers(request: Request, attachment: Attachment, etag: str) -> dict[str, s
 
 
 def _header_text(content_type: Any) -> str:
-    """A content type in a header, its UTF-8 as WSGI wants it. The server breaks on what is no string."""
+    """A content type in a header, its UTF-8 as WSGI wants it. The server crashes on anything but a string."""
     if not isinstance(content_type, str):
         raise ServerError("badarg")
     if "\r" in content_type or "\n" in content_type:  # would end the header
@@ -164,7 +163,7 @@ def put(request: Request, docid: str, name: str) -> Response:
         name, _content_type(request), data, settings, encoding=encoding, revpos=edit.start + 1
     )
     edit.attachments = stored_attachments.put_first(edit.attachments, attachment)
-    # The database's name stands here as it is, not escaped as in the Location of a document.
+    # The database's name is not escaped here as in the Location of a document.
     location = f"{request.base_uri}/{request.db.name}/{quote(docid)}/{quote(name)}"
     return _written(request, edit, 201, {"Location": location})
 
@@ -228,6 +227,6 @@ def _named(request: Request, docid: str, rev: RevisionId) -> Revision:
 
 def _written(request: Request, edit: Edit, status: int, headers: dict[str, str]) -> Response:
     status_of_upload, rev = write_copies(request, edit, status)
-    # That a removal reached one copy only is told nobody.
+    # It is not reported that a removal reached one copy only.
     status = status if request.verb == "DELETE" else status_of_upload
     return json_response({"ok": True, "id": edit.id, "rev": format_rev(rev)}, status, headers)

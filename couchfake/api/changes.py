@@ -124,7 +124,7 @@ def _read(request: Request) -> _Asked:
 
 
 def _integer(text: str) -> int:
-    """A whole number; the real server crashes over what is none."""
+    """Parse an integer; the real server crashes on anything else."""
     if not INTEGER.fullmatch(text):
         raise ServerError("badarg")
     return read_integer(text)

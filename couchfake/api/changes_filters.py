@@ -14,7 +14,7 @@ from couchfake.settings import CHANGES_DOC_IDS_OPTIMIZATION_THRESHOLD, QUERY_REV
 
 
 def read_filter(request: Request, name: str, body: dict[str, Any] | None) -> Filter | None:
-    """The filter of that name; None for all changes. ``body`` is the request's, None where there is none.
+    """The filter of that name; None for all changes. ``body`` is the request's, None if there is none.
 
     Errors: BadRequest for unknown names and unfit arguments, NotFound for design functions that are not there.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from couchfake.api.all_docs_rows import Listing
-from couchfake.api.document_ids import require_writable
+from couchfake.api.all_docs import Listing
+from couchfake.api.document_queries import require_writable
 from couchfake.api.function_request import function_request
 from couchfake.api.views import find_ddoc, open_view
 from couchfake.auth.permissions import require_server_admin
@@ -157,7 +157,7 @@ def _respond_to_list(request: Request, answer: ListResponse) -> Response:
     return Response(b"".join(answer.chunks), answer.code, headers)
 
 
-# ---- what they share
+# ---- shared by all
 
 
 def functions_of(node: Node, db: Database, entry: DocumentEntry) -> DesignFunctions:
@@ -167,7 +167,7 @@ def functions_of(node: Node, db: Database, entry: DocumentEntry) -> DesignFuncti
 
 
 def _document(request: Request, docid: str | None) -> tuple[DocumentEntry, Revision] | None:
-    """Return the document that a path names; None if it names none, or one that is missing or deleted."""
+    """Return the document that a path names; None if it names no document, or one that is missing or deleted."""
     found = None if docid is None else request.db.open_leaf(docid, None)
     if found is None or found[1].body is None or found[1].deleted:
         return None

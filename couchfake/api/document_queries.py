@@ -1,4 +1,4 @@
-"""The query parameters of single documents, and the revision that a write names in three places."""
+"""What a request for a document names: its parameters, the id, and the revision of a write (in three places)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from couchfake.chttpd.parameters import Parameters, read_json
 from couchfake.chttpd.request import Request
 from couchfake.errors import BadRequest
+from couchfake.settings import MAX_DOCUMENT_ID_LENGTH
 from couchfake.storage.documents import DocOptions
-from couchfake.storage.edits import Edit, read_edit
+from couchfake.storage.edits import Edit, check_docid, read_edit
+from couchfake.storage.partitions import check_partitioned_docid, is_exempt, partition_of
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 
 
@@ -96,3 +98,16 @@ def edit_of(request: Request, docid: str, document: Any, parts: Any = None) -> E
 def require_revision(edit: Edit, new_edits: bool) -> None:
     if not new_edits and not edit.ids:
         raise BadRequest("When `new_edits: false`, the document needs `_rev` or `_revisions` specified")
+
+
+def require_writable(request: Request, docid: str) -> None:
+    """Refuse an id that no document of the request's database can have."""
+    check_docid(docid, request.node.config[MAX_DOCUMENT_ID_LENGTH])
+    if request.db.partitioned:
+        check_partitioned_docid(docid)
+
+
+def require_readable(request: Request, docid: str) -> None:
+    """In a partitioned database an id without a partition is refused even for reading."""
+    if request.db.partitioned and not is_exempt(docid):
+        partition_of(docid)

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from couchfake.api import local_documents, multipart_documents
-from couchfake.api.document_ids import require_readable, require_writable
 from couchfake.api.document_queries import (
     DocumentQuery,
     edit_of,
     named_rev,
     read_query,
+    require_readable,
     require_revision,
+    require_writable,
 )
 from couchfake.api.quorums import require_read_quorum, write_copies
 from couchfake.chttpd import multipart
@@ -69,7 +70,7 @@ def get(request: Request, docid: str) -> Response:
     shown = query.shown
     shown.attachments = shown.attachments or shown.atts_since is not None
     if query.rev is not None and not query.latest:
-        # Of a revision that was asked for by name the server tells nothing about others.
+        # With a revision that was requested by name the server shows nothing about others.
         shown.revs_info = shown.conflicts = shown.deleted_conflicts = shown.local_seq = False
     headers = {}
     if not shown.any_meta or not stored.meta_members(entry, leaf, shown):
@@ -89,7 +90,7 @@ def redirect_to_design_document(request: Request) -> Response:
 
 
 def find(request: Request, docid: str, query: DocumentQuery) -> tuple[DocumentEntry, Revision]:
-    """The revision that is asked for, or NotFound with ``missing`` or ``deleted``."""
+    """Return the requested revision. Raise NotFound ``missing`` or ``deleted`` if there is none."""
     require_readable(request, docid)
     rev = None if query.latest else query.rev
     found = request.db.open_leaf(docid, rev)
@@ -185,7 +186,7 @@ def put(request: Request, docid: str) -> Response:
 
 
 def batched(request: Request, edit: Edit) -> Response:
-    """``batch=ok``: the answer comes before the outcome is known, so a refusal stays unheard."""
+    """Write with ``batch=ok``: the answer is sent before the outcome is known, so refusals are not reported."""
     try:
         write_one(request.db, edit, request.user)
     except CouchError:
@@ -205,7 +206,7 @@ def delete(request: Request, docid: str) -> Response:
 
 
 def post(request: Request) -> Response:
-    """``POST /{db}``: a document whose id may be left to the server."""
+    """``POST /{db}``: write a document; the server chooses the id if it has none."""
     request.require_json_type()
     node = request.node
     edit = read_edit(request.json(), node.config, node.attachment_settings())

@@ -18,9 +18,9 @@ _NOT_IN_REWRITES = ("info", "uuid", "id", "form")
 
 
 def function_request(request: Request, docid: str | None = None, body: Any = None) -> dict[str, Any]:
-    """The object for a function of a design document, its members in the real server's order.
+    """Return the object for a function of a design document, its members in the real server's order.
 
-    ``docid`` is the document that the path names, there or not. ``body`` stands in place of the text that was sent.
+    ``docid`` is the document that the path names, whether it exists or not. ``body`` replaces the text that was sent.
     """
     sent = _text_of_body(request)
     return {
@@ -43,12 +43,12 @@ def function_request(request: Request, docid: str | None = None, body: Any = Non
 
 
 def rewrite_request(request: Request) -> dict[str, Any]:
-    """The smaller object that a rewrite function is given."""
+    """Return the smaller object that a rewrite function receives."""
     return {name: value for name, value in function_request(request).items() if name not in _NOT_IN_REWRITES}
 
 
 def query_members(parameters: Parameters) -> dict[str, Any]:
-    """Parameters by name, the last of each name; those that views take as JSON are values. Errors: BadRequest."""
+    """Return parameters by name, the last of each name, with those of views parsed as JSON. Errors: BadRequest."""
     members: dict[str, Any] = {}
     for name, text in parameters.pairs:
         members[_text(name)] = read_json(text) if name in _JSON_PARAMETERS else _text(text)
@@ -56,7 +56,7 @@ def query_members(parameters: Parameters) -> dict[str, Any]:
 
 
 def headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
-    """The headers, by name in capitalised words and alphabetical order; credentials are not told."""
+    """Return headers by name, in capitalised words and alphabetical order, without credentials."""
     headers = {}
     for name in environ:
         if name.startswith("HTTP_"):
@@ -71,7 +71,7 @@ def headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
 
 
 def requested_path(request: Request) -> list[str]:
-    """The path before a virtual host or a proxy changed it, in parts; the query stays on the last."""
+    """Return the parts of the path before a virtual host or a proxy changed it; the query stays on the last part."""
     environ = request.environ
     path = environ.get("HTTP_X_COUCHDB_VHOST_PATH") or environ.get("HTTP_X_COUCHDB_REQUESTED_PATH")
     return [_text(unquote(part)) for part in (path or _raw_path(request)).split("/") if part]
@@ -100,5 +100,5 @@ def _form(request: Request, body: str) -> dict[str, str]:
 
 
 def _text(text: str) -> str:
-    """Text of a request in which bytes that were no UTF-8 are replaced."""
+    """Return text of a request, with bytes that are not UTF-8 replaced."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -18,7 +18,7 @@ def find(request: Request, docid: str) -> LocalDocument:
 
 
 def get(request: Request, docid: str, query: DocumentQuery) -> Response:
-    """A local document has one revision; asked for any by name it is missing."""
+    """A local document has one revision; a request that names any revision finds it missing."""
     if query.rev is not None:
         raise NotFound("missing")
     found = find(request, docid)

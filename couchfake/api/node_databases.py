@@ -15,7 +15,7 @@ from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import NotFound
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.storage.database import Database
-from couchfake.storage.revision_hash import revision_hash
+from couchfake.storage.revision_ids import revision_hash
 
 Documents = dict[str, dict[str, Any]]
 """Bodies by id."""

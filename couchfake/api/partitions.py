@@ -13,8 +13,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound
 from couchfake.storage.database import Database
-from couchfake.storage.full_partitions import partition_entries
-from couchfake.storage.partitions import check_partition
+from couchfake.storage.partitions import check_partition, partition_entries
 from couchfake.storage.sizes import LEAF_OVERHEAD
 
 Result = TypeVar("Result")

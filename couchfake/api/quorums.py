@@ -1,6 +1,6 @@
 """The quorum parameters ``w`` and ``r``: the copies of a document that a request waits for. There is one of each here.
 
-On the real server a number that is none breaks the request once it is on its way: what was to be written is written.
+On the real server an invalid number breaks the request after it has begun: what was to be written is written.
 Source: CouchDB documentation, "Cluster: Reading and writing"; ``fabric_doc_update``, ``fabric_doc_open``.
 """
 
@@ -17,7 +17,7 @@ from couchfake.values.integers import INTEGER, read_integer
 
 
 def write_quorum(request: Request, in_body: Any = None) -> int | None:
-    """The copies that a write asks for, None where ``w`` is no number. ``in_body`` counts more if it is an integer."""
+    """The copies that a write asks for, None if ``w`` is not a number. ``in_body`` counts more if it is an integer."""
     if isinstance(in_body, int) and not isinstance(in_body, bool):
         return in_body
     text = request.parameters.get("w", "1") or ""
@@ -25,7 +25,7 @@ def write_quorum(request: Request, in_body: Any = None) -> int | None:
 
 
 def require_write_quorum(request: Request) -> int:
-    """The same; ServerError where it is no number."""
+    """The same. Raise ServerError if it is not a number."""
     quorum = write_quorum(request)
     if quorum is None:
         raise ServerError("badarg")
@@ -33,17 +33,16 @@ def require_write_quorum(request: Request) -> int:
 
 
 def require_read_quorum(request: Request) -> None:
-    """Of several ``r`` the last counts; one copy is read, however many are asked for."""
+    """Of several ``r`` the last counts; one copy is read, whatever their number."""
     asked = [value for name, value in request.parameters.pairs if name == "r"]
     if asked and not INTEGER.fullmatch(asked[-1]):
         raise ServerError("badarg")
 
 
 def write_copies(request: Request, edit: Edit, status: int, new_edits: bool = True) -> tuple[int, RevisionId]:
-    """Write one edit: the status of the answer and the new revision. Raises why it was not written, or ServerError.
+    """Write one edit. Return the status of the answer and the new revision. Raise an error if it was not written.
 
-    More copies than the one that there is make a 202 of ``status``. Replicated edits are never missed: nobody is
-    told of them.
+    ``status`` becomes 202 if more copies are requested than the one that exists, except for replicated edits.
     """
     quorum = write_quorum(request)
     try:

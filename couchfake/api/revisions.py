@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from couchfake.api.document_ids import require_readable
-from couchfake.api.document_queries import read_revs
+from couchfake.api.document_queries import read_revs, require_readable
 from couchfake.api.quorums import write_quorum
 from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, require_database_admin
 from couchfake.chttpd.request import Request
@@ -27,7 +26,7 @@ def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
 
 
 def _asked_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
-    """The same, where the server breaks on what is no list of strings (or lists, which it takes for strings)."""
+    """The same, but the server crashes on anything but a list of strings (or lists, which it takes for strings)."""
     request.require_json_type()
     for revs in request.json_object().values():
         if not isinstance(revs, list) or not all(isinstance(rev, str | list) for rev in revs):

@@ -1,8 +1,8 @@
-"""Rewrite rules: which one fits a request, and the path that it leads to.
+"""Rewrite rules: which one matches a request, and the path to which it leads.
 
 A rule is ``{"from", "to", "method", "query", "formats"}``. Parts of ``from`` that begin with a colon are variables, a
-star takes all that is left. What the variables and the query string say may be used in ``to`` and ``query``.
-Source: ``chttpd_rewrite``, whose every turn is kept here, as query strings show the order of its lists.
+star matches the rest of the path. ``to`` and ``query`` may use the variables and the parameters of the query string.
+Source: ``chttpd_rewrite``, which is followed step by step, because query strings show the order of its lists.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STAR = "*"
 
 @dataclass(frozen=True)
 class Variable:
-    """A part of a path that stands for any; ``*`` for all that is left."""
+    """A part of a path that matches any one part; ``*`` matches the rest."""
 
     name: str
 
@@ -35,7 +35,7 @@ Part = str | Variable
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, read. ``method`` None fits all."""
+    """One parsed rule. ``method`` is None for all methods."""
 
     source: list[Part]
     target: list[Part]
@@ -47,10 +47,10 @@ class Rule:
 def apply_rules(
     rules: Sequence[Any], method: str, path: list[str], arguments: list[Binding], secure: bool = True
 ) -> str | None:
-    """Where the first rule that fits leads: an escaped path, relative to the design document, with its query.
+    """Return the target of the first rule that matches: an escaped path, relative to the design document, with a query.
 
     ``path``: the parts behind ``_rewrite``; ``arguments``: the query string's, those of JSON_NAMES as values;
-    ``secure``: at most two ``..`` in a rule. None where no rule fits. Errors: 500 for rules that make no sense.
+    ``secure``: at most two ``..`` in a rule. Return None if no rule matches. Errors: 500 for malformed rules.
     """
     for rule in [_read_rule(rule, secure) for rule in rules if isinstance(rule, dict)]:
         if rule.method not in (None, method):
@@ -74,7 +74,7 @@ def _quoted(text: str) -> str:
 
 
 def normalized(path: str) -> str:
-    """An absolute path without doubled slashes, ``.`` and ``..`` (which stay where there is nothing to leave)."""
+    """Return an absolute path without doubled slashes, ``.`` and ``..`` (which stay at the top)."""
     parts: list[str] = []
     for part in path.split("/"):
         if part == ".." and parts and parts[-1] != "..":
@@ -120,7 +120,7 @@ def _read_path(path: Any, secure: bool) -> list[Part]:
 
 
 def _bind(source: list[Part], path: list[str]) -> tuple[list[Binding], list[str]] | None:
-    """Variables' values, the last one first, and what a star at the end takes; None where the path does not fit."""
+    """Return the variables, the last one first, and what a final star matches; None if the path does not match."""
     bindings: list[Binding] = []
     for index, part in enumerate(source):
         if part == Variable(STAR) and index == len(source) - 1:
@@ -135,7 +135,7 @@ def _bind(source: list[Part], path: list[str]) -> tuple[list[Binding], list[str]
 
 
 def _filled(value: Any, bindings: list[Binding], formats: dict[str, Any]) -> Any:
-    """A value of a rule's query with variables in the places of their names."""
+    """Return a value of a rule's query with its variables replaced."""
     if isinstance(value, list):
         return [
             _variable(item[1:], item, bindings, formats) if isinstance(item, str) and item.startswith(":") else item
@@ -171,7 +171,7 @@ def _target(target: list[Part], bindings: list[Binding], remaining: list[str]) -
 
 
 def _query_string(bindings: list[Binding]) -> str | None:
-    """The bindings as a query string, the last one first; None where there are none."""
+    """Return the bindings as a query string, the last one first; None if there are no bindings."""
     if not bindings:
         return None
     pairs = []
@@ -183,7 +183,7 @@ def _query_string(bindings: list[Binding]) -> str | None:
 
 
 def _io_text(value: Any) -> str:
-    """A value as text where Erlang takes it for one (``iolist_to_binary/1``): strings, and lists of them."""
+    """Return a value as text if Erlang accepts it as one (``iolist_to_binary/1``): strings, and lists of them."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):

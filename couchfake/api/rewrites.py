@@ -27,7 +27,7 @@ _COUNT = "couchfake.rewrites"
 
 
 def rewrite(request: Request, ddoc: str, rest: list[str]) -> Response:
-    """``/{db}/_design/{ddoc}/_rewrite/{path}``: the answer to the request that comes of it."""
+    """``/{db}/_design/{ddoc}/_rewrite/{path}``: return the answer to the rewritten request."""
     entry = find_ddoc(request.db, ddoc)
     count = request.environ.get(_COUNT, 0) + 1
     if count > request.node.config[REWRITE_LIMIT]:

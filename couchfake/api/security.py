@@ -18,8 +18,8 @@ def get_security(request: Request) -> Response:
 
 
 def put_security(request: Request) -> Response:
-    """``PUT /{db}/_security``. Each shard refuses a wrong object, or a user without the right, for itself; all that
-    the request's handler knows of it is that too few agreed, whatever the reason."""
+    """``PUT /{db}/_security``. Each shard refuses a wrong object, or a user without the right, by itself; the
+    request's handler sees only that too few agreed, and answers ``no_majority`` in either case."""
     config = request.node.config
     if request.db.name == users.db_name(config) and not config[USERS_DB_SECURITY_EDITABLE]:
         raise Forbidden("You can't edit the security object of the user database.")

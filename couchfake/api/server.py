@@ -222,7 +222,7 @@ def nouveau_analyze(request: Request) -> Response:
 
 
 def search_cleanup(request: Request) -> Response:
-    """``POST /{db}/_search_cleanup`` crashes, since there is no search node to ask."""
+    """``POST /{db}/_search_cleanup`` crashes, since there is no search node."""
     raise Crash("badmatch", "{'EXIT',noconnection}")
 
 

@@ -80,7 +80,7 @@ def _pbkdf2_parameters(config: Config, stored: Mapping[str, Any]) -> tuple[str, 
 def hashed(config: Config, password: Any, salt: str) -> dict[str, Any]:
     """Return the members that a user document stores for a new password, in the real server's order.
 
-    Raises BadRequest where the password does not conform, Forbidden where it is no string or cannot be hashed.
+    Raise BadRequest if the password does not conform, Forbidden if it is not a string or cannot be hashed.
     """
     check_conformance(config, password)
     if not isinstance(password, str):

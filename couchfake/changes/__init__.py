@@ -1,7 +1,7 @@
 """The changes of a database: what has changed after a sequence, and what changes next.
 
 ``query``     What a reader of changes asks.
-``filters``   Which changes it is told of; ``function_filters``: by functions of design documents.
+``filters``   Which changes it receives; ``function_filters``: by functions of design documents.
 ``scan``      One pass over the changes that are there.
 ``rows``      A change as JSON text.
 ``feed``      A pass, or passes one after the other as the database changes: events in plain values.

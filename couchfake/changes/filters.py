@@ -1,8 +1,8 @@
-"""Which changes a reader is told of.
+"""Which changes a reader receives.
 
 A filter is asked about batches of changes and answers with the revisions of each that pass; none means that the
 change is passed over. Two of the built-in filters know the documents that they want by name: these are looked up
-instead of going through all changes, which also shows in what a reader is told of its progress.
+instead of going through all changes, which also shows in the progress that is reported.
 Source: CouchDB documentation, "Changes Feeds: Filtering", and the server's ``couch_changes``.
 """
 
@@ -35,8 +35,8 @@ class Change(NamedTuple):
     entry: DocumentEntry
     leaves: tuple[Revision, ...]
 
-    def told(self, style: Style) -> tuple[Revision, ...]:
-        """The leaves that the change names, unless a filter has them left out."""
+    def shown(self, style: Style) -> tuple[Revision, ...]:
+        """Return the leaves that the change names if no filter drops them."""
         return self.leaves if style == "all_docs" else self.leaves[:1]
 
 
@@ -48,7 +48,7 @@ class Filter(Protocol):
     opens_documents: bool
 
     def lookup(self, database: Database) -> list[DocumentEntry] | None:
-        """All documents that may pass, or None where every change has to be looked at. The lock is held."""
+        """All documents that may pass, or None if every change has to be looked at. The lock must be held."""
 
     def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
         """For each change the revisions that pass. Raises CouchError where a function of a design document fails."""
@@ -73,7 +73,7 @@ class DocIds:
 
     def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
         wanted = self._wanted
-        return [change.told(style) if change.entry.id in wanted else () for change in changes]
+        return [change.shown(style) if change.entry.id in wanted else () for change in changes]
 
 
 class DesignDocuments:
@@ -86,16 +86,16 @@ class DesignDocuments:
         return [database.entries[docid] for docid in database.ddoc_ids]
 
     def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
-        return [change.told(style) if change.entry.id.startswith("_design") else () for change in changes]
+        return [change.shown(style) if change.entry.id.startswith("_design") else () for change in changes]
 
 
 class Selector:
-    """``_selector``: the documents that match a selector, shown with the ``fields`` that are asked for."""
+    """``_selector``: the documents that match a selector, shown with the requested ``fields``."""
 
     opens_documents = True
 
     def __init__(self, selector: Any, fields: Any, collator: Collator) -> None:
-        """Errors: BadRequest for what is no selector, or no list of fields."""
+        """Raise BadRequest for an invalid selector or list of fields."""
         if not isinstance(selector, dict):
             raise BadRequest("Selector error: expected a JSON object")
         if fields is not None and not isinstance(fields, list):
@@ -118,8 +118,8 @@ class Selector:
 
 
 def opened(change: Change, style: Style) -> list[Revision]:
-    """The leaves that a filter which reads documents is asked about: those whose body is there."""
-    return [leaf for leaf in change.told(style) if leaf.body is not None]
+    """Return the leaves that a filter of documents looks at: those that have a body."""
+    return [leaf for leaf in change.shown(style) if leaf.body is not None]
 
 
 def conflicts(change: Change) -> list[str]:
@@ -128,7 +128,7 @@ def conflicts(change: Change) -> list[str]:
 
 
 def read(change: Change, leaf: Revision, style: Style) -> dict[str, Any]:
-    """A revision as such a filter reads it: with its conflicts where one revision stands for the document."""
+    """A revision as such a filter reads it: with its conflicts if one revision represents the document."""
     document = documents.document(change.entry.id, leaf)
     if style == "main_only" and len(change.leaves) > 1:
         revs = conflicts(change)

@@ -46,7 +46,7 @@ class FunctionFilter:
         try:
             passes = iter(self._ask([json.loads(text) for text in texts]) if texts else ())
         except CouchError as error:
-            # On the real server the process that asks goes down; whatever it was, one name is left for it.
+            # On the real server the calling process crashes, with the same error whatever the reason.
             raise CouchError(500, "error", f"{error.error}: {error.reason}") from error
         return [[leaf for leaf in leaves if next(passes)] for _, leaves in asked]
 

@@ -13,14 +13,14 @@ from couchfake.storage.documents import DocOptions
 Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
 
 NO_LIMIT = 10**15
-"""The limit where none is asked for. It is a number on the real server too: ``seq_interval`` counts down from it."""
+"""The default limit. It is a number on the real server too: ``seq_interval`` counts down from it."""
 
 
 @dataclass(frozen=True)
 class ChangesQuery:
     """``since`` is a sequence of the database; a descending reader goes down from it.
 
-    ``limit``: a negative one is none. ``shown`` is what documents are shown with where ``include_docs`` is set.
+    ``limit``: negative for no limit. ``shown``: the additions to documents if ``include_docs`` is set.
     ``seq_interval``: give a sequence on every so many rows only. ``timeout``: seconds without a change after which a
     live feed ends or, with ``heartbeat``, sends a heartbeat. ``visible`` maps a document to what the reader may see of
     it; None shows all. ``clock`` is the server's, which the timeout follows.

@@ -22,20 +22,20 @@ from couchfake.transports.monotonic import real_monotonic
 BATCH = 256
 """The most rows in a batch."""
 
-FIRST_ASKED, MOST_ASKED = 8, 128
-"""About how many changes a filter is asked at once: few at first, lest a limit is reached long before."""
+FIRST_FILTERED, MOST_FILTERED = 8, 128
+"""About how many changes a filter gets at once: few at first, since a limit may be reached soon."""
 
 QUICK = 0.05
 """Seconds in which a batch should be through. Slow filters get smaller ones, so that none runs into its time limit."""
 
 Row = tuple[Change, Sequence[Revision]]
-"""A change and the revisions of it that are told."""
+"""A change and those of its revisions that are shown."""
 
 
 class Scan:
     """The changes after ``since`` (descending: up to it), at most ``limit`` of them.
 
-    When ``rows`` is used up, ``last_seq`` is where the next pass begins, ``pending`` how many changes are left
+    When ``rows`` is used up, ``last_seq`` is where the next pass begins, ``pending`` how many changes follow
     and ``left`` what remains of the limit. ``seen`` is the database's sequence at the beginning.
     """
 
@@ -72,31 +72,31 @@ class Scan:
             else:
                 yield [(change, change.leaves[:1]) for change in batch]
 
-    def _filtered(self, asked: Filter) -> Iterator[list[Row]]:
+    def _filtered(self, filter: Filter) -> Iterator[list[Row]]:
         pending = self.pending
-        told = None  # what the reader knows of ``pending``: the figure of its last row
+        shown = None  # the value of ``pending`` at the last row
         for batch in _batches(self._changes):
             rows: list[Row] = []
-            for change, revisions in zip(batch, asked.select(batch, self._style)):
+            for change, revisions in zip(batch, filter.select(batch, self._style)):
                 if self.left == 0:
                     # One change more is looked at: if it does not pass it counts as read.
                     if not revisions:
                         self.last_seq = change.seq
                         pending -= 1
-                    self.pending = pending if told is None else told
+                    self.pending = pending if shown is None else shown
                     yield rows
                     return
                 pending -= 1
                 self.last_seq = change.seq
                 if revisions:
-                    told = pending
+                    shown = pending
                     self.left -= 1
                     rows.append((change, revisions))
             yield rows
         if self.left:
             self.last_seq = self.last_seq if self._end is None else self._end
-            told = pending
-        self.pending = pending if told is None else told
+            shown = pending
+        self.pending = pending if shown is None else shown
 
 
 def _after(database: Database, since: int, descending: bool, most: int | None) -> list[Change]:
@@ -121,9 +121,9 @@ def _found(entries: list[DocumentEntry], since: int, descending: bool) -> list[C
 
 
 def _batches(changes: list[Change]) -> Iterator[list[Change]]:
-    start, size = 0, FIRST_ASKED
+    start, size = 0, FIRST_FILTERED
     while start < len(changes):
         begun = real_monotonic()
         yield changes[start : start + size]
         start += size
-        size = min(2 * size, MOST_ASKED) if real_monotonic() - begun < QUICK else max(1, size // 2)
+        size = min(2 * size, MOST_FILTERED) if real_monotonic() - begun < QUICK else max(1, size // 2)

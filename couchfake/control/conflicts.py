@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from couchfake.storage.revision_hash import revision_hash
-from couchfake.storage.revision_ids import format_rev
+from couchfake.storage.revision_ids import format_rev, revision_hash
 
 Branch = Mapping[str, Any] | Sequence[Any] | None
 

@@ -63,13 +63,13 @@ class Gates:
         return [problem for name in checks if name in self._limits for problem in checks[name]()]
 
     def _unindexed_queries(self) -> Iterator[str]:
-        told: set[str] = set()
+        yielded: set[str] = set()
         for logged in self._requests:
             if logged.method != "POST" or not logged.path.rstrip("/").endswith("/_find") or logged.status != 200:
                 continue
             suggestion = self._suggestion(logged)
-            if suggestion is not None and suggestion not in told:
-                told.add(suggestion)
+            if suggestion is not None and suggestion not in yielded:
+                yielded.add(suggestion)
                 selector = json.dumps(logged.json.get("selector"))
                 yield f"unindexed_query: no index serves {logged.path} with the selector {selector}. {suggestion}"
 

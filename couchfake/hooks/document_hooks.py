@@ -86,13 +86,19 @@ class Hooks:
         return self._config[STEM_INTERACTIVE_UPDATES]
 
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
-        if any(edit.id.startswith("_design/") for edit in edits):
-            validation.forget_validators(database)
+        for edit in edits:
+            if edit.id.startswith("_design/"):
+                validation.forget_validators(database)
+                break
         self.after_database_event(database.name, "updated")
         if is_replicator_database(database.name):
             self._replicator_documents.after_doc_update(database, edits)
         elif database.name == users.db_name(self._config):
-            self._user_databases.after_doc_update(database, edits)
+            self._user_databases.after_doc_update(edits)
+
+    def after_write(self, database: Database) -> None:
+        if self._user_databases.enabled and database.name == users.db_name(self._config):
+            self._user_databases.follow_pending(database)
 
     # Databases
 

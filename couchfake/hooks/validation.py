@@ -36,6 +36,8 @@ def validators(database: Database, query_server: QueryServer) -> list[DesignFunc
 
 def has_validators(database: Database) -> bool:
     """Return whether there are validation functions, or may be: they are read when the first edit needs them."""
+    if not database.ddoc_ids:
+        return False
     found = _VALIDATORS.get(database, None)
     return found is None or bool(found)
 

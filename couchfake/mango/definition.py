@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from couchfake.errors import CouchError, Crash
 from couchfake.mango.errors import bad_request
-from couchfake.mango.options import Auto, IndexOptions, parse_definition
+from couchfake.mango.options import Auto, IndexOptions, Sort, parse_definition
 from couchfake.mango.selector import Selector
-from couchfake.mango.sort import Sort
 from couchfake.values import json
 from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple, write_term
 

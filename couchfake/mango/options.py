@@ -14,11 +14,13 @@ from couchfake.mango import errors
 from couchfake.mango.errors import bad_request, unknown_error
 from couchfake.mango.projection import Fields, parse_fields
 from couchfake.mango.selector import Selector, normalise
-from couchfake.mango.sort import Sort, parse_sort
 from couchfake.storage.partitions import check_partition
 from couchfake.values.erlang import write_term
 
 DEFAULT_LIMIT = 25
+
+Sort = list[tuple[str, str]]
+"""Field names with "asc" or "desc"."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,26 @@ def _find_spec(default_limit: int) -> _Spec:
         ("execution_stats", False, _boolean),
         ("allow_fallback", True, _boolean),
     )
+
+
+def parse_sort(value: Any) -> Sort:
+    """From ``["a", {"b": "desc"}]``. All fields must have one direction."""
+    if not isinstance(value, list):
+        raise errors.invalid_sort(value)
+    sort = [_sort_field(field) for field in value]
+    if len({direction for _, direction in sort}) > 1:
+        raise errors.mixed_sort()
+    return sort
+
+
+def _sort_field(field: Any) -> tuple[str, str]:
+    if isinstance(field, str) and field:
+        return field, "asc"
+    if isinstance(field, dict) and len(field) == 1:
+        ((name, direction),) = field.items()
+        if direction == "asc" or direction == "desc":
+            return name, direction
+    raise errors.invalid_sort_field(field)
 
 
 _INDEX_SPEC: _Spec = (

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from couchfake.mango.errors import invalid_field_name
-from couchfake.values.integers import read_integer
+from couchfake.values.integers import INTEGER, read_integer
 
 
 class Absent:
@@ -26,7 +26,6 @@ BAD_PATH: Final[Any] = Absent("BAD_PATH")
 """The path leads into a value without members, or past the end of an array."""
 
 _DOT = re.compile(r"(?<!\\)\.")
-_POSITION = re.compile(r"[+-]?[0-9]+\Z")
 
 
 def parse_field(field: str) -> tuple[str, ...]:
@@ -55,7 +54,7 @@ def get_path(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _position(name: str, length: int) -> int | None:
-    if not _POSITION.match(name):
+    if not INTEGER.fullmatch(name):
         return None
     position = read_integer(name)
     return position if 0 <= position < length else None

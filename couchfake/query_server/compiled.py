@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from couchfake.errors import CouchError
 from couchfake.query_server import answers
-from couchfake.query_server.engines.engine import Engine, Script, ScriptError, ScriptLost
+from couchfake.query_server.engines.engine import Engine, Script, ScriptBusy, ScriptError, ScriptLost
 from couchfake.query_server.protocol_errors import as_crash, process_error, protocol_error
 
 _T = TypeVar("_T")
@@ -28,6 +28,8 @@ class CompiledFunction:
     """``opening`` is the command that compiles the function, with its texts; ``label`` names it in the log.
 
     ``indexing``: its errors are those of an indexer, which crashes with them. ``on_error``: called after any error.
+    ``patience``: the seconds that a call waits for another one before it gets a script of its own; None if there is
+    one script for all calls.
     """
 
     def __init__(
@@ -38,18 +40,20 @@ class CompiledFunction:
         *,
         indexing: bool = False,
         on_error: Callable[[], None] | None = None,
+        patience: float | None = None,
     ) -> None:
         self._runtime = runtime
         self._label = label
         self._opening = opening
         self._indexing = indexing
         self._on_error = on_error
+        self._patience = patience
         self._script: Script | None = None
         self._compiling = threading.Lock()
 
     @property
     def memory(self) -> int:
-        """The bytes that the script was last seen to hold."""
+        """The bytes that the script holds, as last measured."""
         script = self._script
         return 0 if script is None else script.memory
 
@@ -73,37 +77,51 @@ class CompiledFunction:
 
     def submit(self, part: str, command: str, *arguments: str, read: Callable[[Any], _T]) -> Callable[[], _T]:
         """Start a call; return a function that waits for it, with the result and errors of ``call``."""
-        waiting = self._start((part, command, *arguments))
+        texts = (part, command, *arguments)
+        script, waiting = self._start(texts)
 
         def result() -> _T:
             try:
                 answer = waiting()
-            except ScriptLost:
-                self._script = None
-                answer = self._again((part, command, *arguments))
+            except (ScriptLost, ScriptBusy):
+                self._replace(script)
+                answer = self._again(texts)
             except ScriptError as error:
                 raise self._failed(error) from error
             return self._read(answer, read)
 
         return result
 
-    def _start(self, texts: tuple[str, ...]) -> Callable[[], str]:
+    def _start(self, texts: tuple[str, ...]) -> tuple[Script, Callable[[], str]]:
+        script = self._script or self._opened()
         try:
-            return self._opened().submit(self._runtime.timeout(), *texts)
+            return script, script.submit(self._runtime.timeout(), *texts)
         except ScriptLost:
-            self._script = None
-            return self._opened().submit(self._runtime.timeout(), *texts)
+            self._replace(script)
+            script = self._opened()
+            return script, script.submit(self._runtime.timeout(), *texts)
 
     def _again(self, texts: tuple[str, ...]) -> str:
-        try:
-            return self._opened().call(self._runtime.timeout(), *texts)
-        except ScriptError as error:
-            raise self._failed(error) from error
+        while True:
+            script = self._opened()
+            try:
+                return script.call(self._runtime.timeout(), *texts)
+            except ScriptBusy:
+                self._replace(script)
+            except ScriptError as error:
+                raise self._failed(error) from error
+
+    def _replace(self, script: Script) -> None:
+        """Let the next call compile the function again, unless another call has done so already."""
+        with self._compiling:
+            if self._script is script:
+                self._script = None
+        script.close()
 
     def _opened(self) -> Script:
         with self._compiling:
             if self._script is None:
-                script = self._runtime.engine.new_script()
+                script = self._runtime.engine.new_script(self._patience)
                 if self._opening:
                     try:
                         self._read(script.call(self._runtime.timeout(), *self._opening), answers.anything)

@@ -14,7 +14,7 @@ class Compiler(Protocol):
     def try_compile(self, source: str) -> None: ...
 
 
-ANY = None  # stands for every member's name in a path
+ANY = None  # matches every member's name in a path
 
 # Members' paths, name by name, and the types that they may have, in the order of the checks.
 _FIELDS: tuple[tuple[tuple[str | None, tuple[str, ...]], ...], ...] = (

@@ -38,7 +38,7 @@ class MapSession:
 
     @property
     def memory(self) -> int:
-        """The bytes that the session's scripts were last seen to hold."""
+        """The bytes that the session's scripts hold, as last measured."""
         return sum(function.memory for function in self._functions)
 
     def open(self) -> None:
@@ -107,12 +107,16 @@ def _origin(source: str) -> str:
 
 
 def _array(docs: Sequence[bytes | str]) -> str:
-    if all(isinstance(doc, bytes) for doc in docs):
+    try:
         return (b"[" + b",".join(docs) + b"]").decode()  # type: ignore[arg-type]
-    return "[" + ",".join(doc if isinstance(doc, str) else doc.decode() for doc in docs) + "]"
+    except TypeError:  # some are str
+        return "[" + ",".join(doc if isinstance(doc, str) else doc.decode() for doc in docs) + "]"
 
 
 def _batches(docs: Sequence[bytes | str]) -> Iterator[Sequence[bytes | str]]:
+    if sum(map(len, docs)) <= BATCH_SIZE and docs:
+        yield docs
+        return
     start = size = 0
     for index, doc in enumerate(docs):
         size += len(doc)

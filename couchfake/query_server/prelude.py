@@ -7,20 +7,20 @@ from functools import cache
 from importlib.resources import files
 
 PRELUDE_LINE = 10_000
-"""The prelude's own code lies beyond this line, so that a line number tells a function's source from it."""
+"""The prelude's own code lies beyond this line, so that a line number shows whether it is in a function's source."""
 
 PARTS = ("views", "mime", "render")
-"""What is loaded into a script when it is first needed."""
+"""Parts that are loaded into a script when it first needs them."""
 
 
 def read(name: str) -> str:
-    """The text of one of the prelude's files."""
+    """Return the text of one of the prelude's files."""
     return (files("couchfake.query_server") / "javascript" / f"{name}.js").read_text(encoding="utf-8")
 
 
 @cache
 def quickjs_prelude(*, utc: bool) -> str:
-    """A program for QuickJS whose value is the function ``dispatch``; with ``utc`` Date is put into UTC."""
+    """Return a program for QuickJS whose value is the function ``dispatch``. ``utc`` makes Date work in UTC."""
     parts = {name: read(name) for name in (*PARTS, "quickjs_foreign")}
     return "\n" * PRELUDE_LINE + "\n".join(
         [
@@ -39,7 +39,7 @@ def quickjs_prelude(*, utc: bool) -> str:
 
 @cache
 def js2py_prelude() -> tuple[str, dict[str, str]]:
-    """A program for js2py whose value is a function that takes ``host`` and gives ``dispatch``; and the parts."""
+    """Return a program for js2py, whose value is a function from ``host`` to ``dispatch``, and the parts by name."""
     texts = [
         "(function (host) {",
         read("js2py_realm"),

@@ -36,7 +36,7 @@ _STATUS = {
 
 
 def protocol_error(name: Any, reason: Any) -> CouchError:
-    """The error of that name. Reasons that are no texts are quoted in Erlang's notation, as the server does."""
+    """Return the error of that name. Reasons other than strings are in Erlang's notation, as on the server."""
     if not isinstance(name, str):
         name = format_term(name)
     if reason is not None and not isinstance(reason, str):
@@ -45,7 +45,7 @@ def protocol_error(name: Any, reason: Any) -> CouchError:
 
 
 def process_error(error: ScriptError) -> CouchError:
-    """What a script's end without an answer is to the client: the real server lost, or killed, its process."""
+    """Return the error for a script that ended without an answer: the real server lost, or killed, its process."""
     if isinstance(error, ScriptTimeout):
         return CouchError(500, "os_process_error", "OS process timed out.")
     if str(error) == "memory":
@@ -54,10 +54,10 @@ def process_error(error: ScriptError) -> CouchError:
 
 
 def as_crash(error: CouchError) -> CouchError:
-    """The same error where it takes an indexer down: a 500 has a number in the server's log then."""
+    """Return the error as that of a crashed indexer: a 500 has a number in the server's log then."""
     return Crash(error.error, error.reason) if error.status == 500 else error
 
 
 def clause_error(clause: str, value: Any) -> CouchError:
-    """The real server's code matched no case: ``case_clause`` and the value, in Erlang's notation."""
+    """Return the real server's error if no case matches: ``case_clause`` and the value in Erlang's notation."""
     return Crash(clause, format_term(value))

@@ -45,7 +45,7 @@ class Reducer:
 
     @property
     def memory(self) -> int:
-        """The bytes that the function's script was last seen to hold."""
+        """The bytes that the function's script holds, as last measured."""
         return self._function.memory
 
     def open(self) -> None:

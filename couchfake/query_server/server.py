@@ -24,6 +24,8 @@ KEPT = 128  # map sessions and reduce functions that are kept for the next reque
 KEPT_DDOCS = 2048  # design documents whose functions are kept
 MEMORY_OF_ALL = 512 * 1024 * 1024  # bytes that all scripts of a server may hold between calls
 
+PATIENCE = 0.1  # seconds that a call of a design function waits for another one before it gets a script of its own
+
 LANGUAGES = ("javascript", "coffeescript")  # the real server runs both as JavaScript
 
 
@@ -66,7 +68,7 @@ class QueryServer:
         self._ddocs: LRUCache[_DesignWorld] = LRUCache(KEPT_DDOCS)
         self._sessions: LRUCache[MapSession] = LRUCache(KEPT)
         self._reducers: LRUCache[Reducer] = LRUCache(KEPT)
-        self._checker = CompiledFunction(self._runtime, "", ())
+        self._checker = CompiledFunction(self._runtime, "", (), patience=PATIENCE)
 
     @property
     def engine_name(self) -> str:
@@ -157,7 +159,7 @@ class QueryServer:
             if path not in functions:
                 opening = ("", "add_ddoc", text, dumps(list(path)), as_program(source))
                 label = "/".join((ddoc_id, *path))
-                functions[path] = CompiledFunction(self._runtime, label, opening, on_error=forget)
+                functions[path] = CompiledFunction(self._runtime, label, opening, on_error=forget, patience=PATIENCE)
             return functions[path]
 
         return DesignFunctions(ddoc, compile_function, forget)

@@ -65,7 +65,7 @@ class Token:
 
 @lru_cache(maxsize=256)
 def tokens(source: str) -> tuple[Token, ...]:
-    """Return the tokens of a program, without comments. Syntax errors are the engine's business: nothing is raised."""
+    """Return the tokens of a program, without comments. Never raise: the engine reports syntax errors."""
     found: list[Token] = []
     position = depth = 0
     newline = False

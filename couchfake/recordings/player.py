@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,33 +28,57 @@ class Played(NamedTuple):
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A recording, ``{"area", "recorded_from", "scenarios"}``, plain or gzipped."""
+    """Return a recording, ``{"area", "recorded_from", "scenarios"}``, from a file that is plain or gzipped."""
     data = path.read_bytes()
     recording: dict[str, Any] = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
     return recording
 
 
+class Conversation:
+    """One server's side of a scenario: how to send to it, and the values captured from its answers so far.
+
+    ``user`` is the login ``name:password`` of requests that have no login of their own; empty for none.
+    """
+
+    def __init__(self, send: Sender, user: str = "adm:pass") -> None:
+        self.send = send
+        name, _, password = user.partition(":")
+        self.captured: dict[str, Any] = {"admin_name": name, "admin_password": password}
+        self.login: Headers = []
+        if user:
+            self.login.append(("Authorization", "Basic " + base64.b64encode(user.encode()).decode("ascii")))
+
+    def ask(self, step: dict[str, Any]) -> Reply:
+        """Send a step's request, and capture what the step says."""
+        request = step["request"]
+        path, headers, body = _prepared(request, self.captured, self.login)
+        reply = self.send(request["method"], path, headers, body)
+        for name, where in step.get("capture", {}).items():
+            self.captured[name] = pick(where, reply)
+        return reply
+
+    def delete(self, databases: Iterable[str]) -> None:
+        """Delete databases; those that do not exist are ignored."""
+        for name in databases:
+            self.send("DELETE", "/" + urllib.parse.quote(name, safe=""), self.login, None)
+
+
 def play(scenario: dict[str, Any], send: Sender, user: str = "adm:pass") -> Iterator[Played]:
     """Play a scenario; its databases are deleted before and after it. ``user`` is sent where a step names none."""
-    login = [("Authorization", "Basic " + base64.b64encode(user.encode()).decode("ascii"))] if user else []
-    captured: dict[str, Any] = {}
-    _wipe(scenario, send, login)
+    conversation = Conversation(send, user)
+    databases = scenario.get("databases", [])
+    conversation.delete(databases)
     try:
         for number, step in enumerate(scenario["steps"]):
-            request, label = step["request"], f"{step['request']['method']} {step['request']['path']}"
-            path, headers, body = _prepared(request, captured, login)
-            reply = send(request["method"], path, headers, body)
-            verdict = judge(step["response"], reply, request["method"])
-            yield Played(number, label, verdict.grade, verdict.differences)
-            for name, where in step.get("capture", {}).items():
-                captured[name] = _pick(where, reply)
+            verdict = judge(step["response"], conversation.ask(step), step["request"]["method"])
+            yield Played(number, label(step), verdict.grade, verdict.differences)
     finally:
-        _wipe(scenario, send, login)
+        conversation.delete(databases)
 
 
-def _wipe(scenario: dict[str, Any], send: Sender, login: Headers) -> None:
-    for name in scenario.get("databases", []):
-        send("DELETE", "/" + urllib.parse.quote(name, safe=""), login, None)
+def label(step: dict[str, Any]) -> str:
+    """Return ``METHOD path`` of a step."""
+    return f"{step['request']['method']} {step['request']['path']}"
 
 
 def _prepared(request: dict[str, Any], captured: dict[str, Any], login: Headers) -> tuple[str, Headers, bytes | None]:
@@ -94,8 +118,8 @@ def _filled_in(value: Any, captured: dict[str, Any]) -> Any:
     return value
 
 
-def _pick(where: str, reply: Reply) -> Any:
-    """A value of a reply: ``header:Name``, ``cookie:Name``, ``line:N/pointer`` or a JSON pointer; None if missing."""
+def pick(where: str, reply: Reply) -> Any:
+    """Return a value of a reply: ``header:Name``, ``cookie:Name``, ``line:N/pointer`` or a JSON pointer, or None."""
     kind, _, name = where.partition(":")
     if kind == "header":
         return reply.header(name)
@@ -112,5 +136,5 @@ def _pick(where: str, reply: Reply) -> Any:
             token = token.replace("~1", "/").replace("~0", "~")
             value = value[int(token)] if isinstance(value, list) else value[token]
     except (ValueError, LookupError, TypeError):
-        return None  # the step itself has told what is wrong
+        return None  # the step itself differs then
     return value

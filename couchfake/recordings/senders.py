@@ -21,25 +21,38 @@ Sender = Callable[[str, str, Headers, "bytes | None"], Reply]
 
 def over_socket(url: str, timeout: float = 30) -> Sender:
     """Send to the server at a URL, each request on a new connection. Raise OSError if it does not answer."""
-    host = urllib.parse.urlsplit(url)
 
     def send(method: str, path: str, headers: Headers, body: bytes | None) -> Reply:
-        connection = http.client.HTTPConnection(host.hostname or "127.0.0.1", host.port or 80, timeout=timeout)
+        connection = connect(url, timeout)
         try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            for name, value in headers:
-                connection.putheader(name, value)
-            names = {name.lower() for name, _ in headers}
-            framed = names & {"content-length", "transfer-encoding"}
-            if not framed and (body is not None or method in ("POST", "PUT")):
-                connection.putheader("Content-Length", str(len(body or b"")))
-            connection.endheaders(body)
-            response = connection.getresponse()
-            return Reply(response.status, response.getheaders(), response.read())
+            return exchange(connection, method, path, headers, body)
         finally:
             connection.close()
 
     return send
+
+
+def connect(url: str, timeout: float) -> http.client.HTTPConnection:
+    """Return a connection, not opened yet, to the server at a URL (http or https)."""
+    parts = urllib.parse.urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "127.0.0.1", parts.port, timeout=timeout)
+
+
+def exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, headers: Headers, body: bytes | None
+) -> Reply:
+    """Send a request on a connection, and return the whole answer."""
+    connection.putrequest(method, path, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    names = {name.lower() for name, _ in headers}
+    framed = names & {"content-length", "transfer-encoding"}
+    if not framed and (body is not None or method in ("POST", "PUT")):
+        connection.putheader("Content-Length", str(len(body or b"")))
+    connection.endheaders(body)
+    response = connection.getresponse()
+    return Reply(response.status, response.getheaders(), response.read())
 
 
 def in_process(application: WSGIApplication, host: str = "127.0.0.1:5984") -> Sender:

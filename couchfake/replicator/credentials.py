@@ -13,7 +13,7 @@ from couchfake.auth.context import UserContext
 from couchfake.storage import attachments
 from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
-from couchfake.storage.revision_hash import revision_hash
+from couchfake.storage.revision_ids import revision_hash
 from couchfake.storage.revision_tree import Revision
 from couchfake.values import json
 

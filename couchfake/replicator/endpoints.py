@@ -11,7 +11,7 @@ from couchfake.errors import CouchError
 from couchfake.storage.edits import Edit
 
 UpdateSequence = Any
-"""A sequence of the source, opaque to everybody else; ``0`` is the beginning."""
+"""A sequence of the source, opaque to others; ``0`` is the beginning."""
 
 
 class SourceChange(NamedTuple):

@@ -50,7 +50,7 @@ class HttpEndpoint:
     def create(self, params: Mapping[str, Any]) -> None:
         options = {name: json.dumps(value).strip('"') for name, value in params.items()}
         answer = self._client.send("PUT", params=options)
-        if answer.status in (401, 403):  # whatever else went wrong shows when the database is opened
+        if answer.status in (401, 403):  # other errors show when the database is opened
             raise _unauthorized(answer.status, self.name)
 
     def update_seq(self) -> UpdateSequence:
@@ -91,7 +91,7 @@ class HttpEndpoint:
         self._client.send("GET", "_changes", params=params)
 
     def interrupt(self) -> None:
-        """Do nothing: a waiting request ends by itself, soon."""
+        """Do nothing: a waiting request ends soon."""
 
     def missing(self, revs: dict[str, list[str]]) -> dict[str, list[str]]:
         try:

@@ -91,7 +91,7 @@ class LocalEndpoint:
                 filters.Change(entry.seq, entry, tuple(entry.leaves()))
                 for entry in islice(database.entries_since(last), limit)
             ]
-        chosen_leaves = [change.told(style) for change in looked] if chosen is None else chosen.select(looked, style)
+        chosen_leaves = [change.shown(style) for change in looked] if chosen is None else chosen.select(looked, style)
         changes = [
             SourceChange(database.pack_seq(change.seq), change.entry.id, [leaf.rev for leaf in leaves])
             for change, leaves in zip(looked, chosen_leaves)

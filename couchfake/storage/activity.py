@@ -1,4 +1,4 @@
-"""What a database has been asked to do, counted where it is done.
+"""Counts of what was done in a database.
 
 The real server counts these for the node as a whole, reads and writes of its own databases (``_users`` and so on) left
 out. Source: ``couch_db``, ``couch_db_updater``.

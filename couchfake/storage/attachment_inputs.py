@@ -44,10 +44,10 @@ class AttachmentInput:
 def read_attachments(
     member: Any, settings: AttachmentSettings, parts: Iterable[bytes] | None = None
 ) -> list[AttachmentInput]:
-    """Read the value of ``_attachments``, in its order. Entries that are no objects are dropped, as the server does.
+    """Read the value of ``_attachments``, in its order. Entries that are not objects are dropped, as the server does.
 
     ``parts`` are the bodies that follow the document in a multipart upload; each ``follows`` entry takes the next
-    ones (by order: names in part headers do not count). Errors: ``DocValidation`` if the value is no object,
+    ones (by order: names in part headers do not count). Errors: ``DocValidation`` if the value is not an object,
     ``BadRequest`` for data that is not base64 or parts of the wrong length, ``ServerError`` where the server breaks.
     """
     if not isinstance(member, dict):

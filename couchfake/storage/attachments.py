@@ -124,7 +124,7 @@ def store(
     """Make an attachment of uploaded bytes; identity bytes of a compressible type are gzipped.
 
     With ``encoding="gzip"`` the bytes are gzipped already and are kept as they are; ``length`` is then the decoded
-    length if the sender told it.
+    length if the sender gave it.
     """
     decoded_length = len(data) if length is None or encoding == "identity" else length
     if encoding == "identity" and settings.compresses(content_type):
@@ -189,7 +189,7 @@ def render(attachment: Attachment, form: Form = "stub", *, encoding_info: bool =
 def render_all(
     attachments: Sequence[Attachment], form: Form = "stub", *, encoding_info: bool = False, since_pos: int = -1
 ) -> dict[str, Any]:
-    """The value of ``_attachments`` (leave the member out where there are none).
+    """The value of ``_attachments`` (leave the member out if there are no attachments).
 
     Attachments whose ``revpos`` is at most ``since_pos`` are shown as stubs in every form.
     """

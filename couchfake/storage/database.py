@@ -32,7 +32,7 @@ Visible = Callable[[DocumentEntry, Revision], Revision]
 
 
 class DocumentHooks(Protocol):
-    """What stands between an edit and the database. All may raise a CouchError, which refuses the one edit."""
+    """What runs before and after writes and reads. Each may raise a CouchError, which refuses the one edit."""
 
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         """Look at, or change, an edit before anything else (hashing of passwords)."""
@@ -50,19 +50,25 @@ class DocumentHooks(Protocol):
         """Run the validation functions, or the checks of a design document."""
 
     def after_doc_read(self, database: Database, entry: DocumentEntry, leaf: Revision, user: Any) -> Revision:
-        """Asked before a document is shown: the revision to show, or a CouchError."""
+        """Return the revision to show to a user. Raise a CouchError if the user may not see the document."""
 
     def reader(self, database: Database, user: Any) -> Visible | None:
-        """``after_doc_read`` for many documents; None where the user sees them all as they are."""
+        """Return ``after_doc_read`` for many documents; None if the user sees them all as they are."""
 
     def max_partition_size(self) -> int:
-        """In bytes; 0 or less where partitions may grow without limit."""
+        """Return the limit in bytes; 0 or less if there is none."""
 
     def stem_interactive_updates(self) -> bool:
         """Return whether interactive edits cut histories at the database's ``revs_limit``."""
 
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
-        """Note what was written or purged, under the lock. Called again if it was interrupted."""
+        """Note what was written or purged, under the lock. Called again if it was interrupted.
+
+        Take no lock here that anybody holds while taking a database's lock.
+        """
+
+    def after_write(self, database: Database) -> None:
+        """Do what follows from ``after_doc_update`` without the lock. Called once a write has released it."""
 
 
 class Database:
@@ -233,7 +239,7 @@ class Database:
             raise NotFound("Database does not exist.")
 
     def close(self) -> None:
-        """The database was deleted: wake everybody who waits for its changes."""
+        """Mark the database as deleted and wake all feeds that wait for its changes."""
         with self.lock:
             self.closed = True
             self.changed.notify_all()
@@ -263,7 +269,7 @@ class Database:
         return self.update_seq, self.external_size, self.appended
 
     def restore(self, numbers: tuple[int, int, int], local: Mapping[str, LocalDocument | None]) -> None:
-        """Put counters and local documents back, and make all that follows from the entries anew."""
+        """Put counters and local documents back, and derive the rest from the entries again."""
         self.update_seq, self.external_size, self.appended = numbers
         entries = list(self.entries.values())
         self.by_seq = SortedDict({entry.seq: entry for entry in entries})
@@ -280,7 +286,7 @@ class Database:
     def changing(self, docid: str) -> DocumentEntry | None:
         """Return the entry of a document that is about to change, to be stored with ``add_entry``.
 
-        It is a copy if a snapshot holds the present entry.
+        It is a copy if a snapshot has the present entry.
         """
         entry = self.entries.get(docid)
         if entry is None or not self.journals or docid in self.journals[-1].entries:
@@ -358,6 +364,7 @@ class Database:
         self, requests: list[tuple[str, list[RevisionId]]], transaction: Transaction
     ) -> dict[str, list[RevisionId]]:
         purged: dict[str, list[RevisionId]] = {}
+        transaction.note_purges()
         for docid, revs in requests:
             transaction.note(docid, self.entries.get(docid))
             entry = self.changing(docid)

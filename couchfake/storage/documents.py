@@ -70,7 +70,7 @@ class LocalDocument:
 
 @dataclass
 class DocOptions:
-    """Which additions to a document's JSON were asked for (the query parameters of the same names)."""
+    """Additions to a document's JSON, named like the query parameters that request them."""
 
     revs: bool = False
     revs_info: bool = False
@@ -105,7 +105,7 @@ def lineage(leaf: Revision, limit: int) -> list[Revision]:
 
 
 def meta_members(entry: DocumentEntry, leaf: Revision, shown: DocOptions) -> dict[str, Any]:
-    """The members that tell of the document's other revisions, in the server's order; empty if there is nothing."""
+    """Return the members about the document's other revisions, in the server's order."""
     meta: dict[str, Any] = {}
     if shown.revs_info:
         meta["_revs_info"] = [{"rev": node.rev, "status": status(node)} for node in leaf.lineage()]
@@ -172,7 +172,7 @@ def encoded_document(
 
 
 def shown_document(entry: DocumentEntry, leaf: Revision, shown: DocOptions, limit: int) -> bytes:
-    """A revision's JSON text with what was asked for beside it."""
+    """Return a revision's JSON text with the requested additions."""
     if shown is PLAIN and not leaf.attachments:
         return encoded_document(entry.id, leaf)
     extra: dict[str, Any] = {}
@@ -195,7 +195,7 @@ def attachments_member(leaf: Revision, shown: DocOptions) -> dict[str, Any] | No
 def since_pos(leaf: Revision, shown: DocOptions) -> int:
     """The generation of the newest of ``atts_since`` that is an ancestor: later attachments only are sent.
 
-    -1 where there is none: an attachment that was replicated without ``revpos`` has 0.
+    -1 if there is none: an attachment that was replicated without ``revpos`` has 0.
     """
     if shown.atts_since is None:
         return -1

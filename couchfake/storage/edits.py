@@ -156,7 +156,7 @@ def check_docid(docid: Any, max_length: float = math.inf) -> None:
         raise IllegalDocid(f"Illegal document id `{docid}`")
     try:
         size = len(docid.encode("utf-8"))
-    except UnicodeEncodeError:  # bytes of a path that are no UTF-8
+    except UnicodeEncodeError:  # bytes of a path that are not UTF-8
         raise IllegalDocid("Document id must be valid UTF-8") from None
     if 0 < max_length < size:
         raise IllegalDocid("Document id is too long")

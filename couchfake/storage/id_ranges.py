@@ -1,6 +1,6 @@
 """Documents by id: the part of an ordered list of ids that a query asks for.
 
-Ids are ordered by their UTF-8 bytes. The end of a range that is no text stands before all of them: ``""``, as it were.
+Ids are ordered by their UTF-8 bytes. The end of a range that is not a string sorts before all of them.
 Source: CouchDB documentation, "/{db}/_all_docs"; ``couch_db:fold_docs/4``.
 """
 
@@ -61,7 +61,7 @@ class Cut:
     asked: IdRange
 
     def __iter__(self) -> Iterator[str]:
-        """The ids that are asked for. Costs what it gives, and the logarithm of the list's length."""
+        """Yield the ids of the range. The cost is linear in their number and logarithmic in the list's length."""
         skip, limit = self.asked.skip, self.asked.limit
         lower, upper = self.lower, self.upper
         if self.asked.descending:

@@ -1,21 +1,31 @@
 """Revision ids: ``N-hash`` in texts, a generation and bytes inside.
 
-A hash of 32 hex digits stands for 16 bytes, any other text for itself; that is how ids are compared where two
-revisions compete. So a text of just 16 characters comes back as 32 hex digits, as on the real server.
-Source: ``couch_doc:parse_rev/1``.
+A hash of 32 hex digits is kept as 16 bytes, any other string as its UTF-8 bytes; ids are compared in this form. So a
+string of 16 characters comes back as 32 hex digits, as on the real server.
+
+The hash of a new revision is the MD5 of Erlang's external form of ``[Deleted, OldStart, OldRev, Body, Atts]``: the
+parent's generation and hash (0 and 0 for a first revision), the document without underscore members, and ``{Name, Type,
+Md5}`` of each attachment. Two servers given the same edit make the same revision.
+Source: ``couch_doc:parse_rev/1``, ``couch_db:new_revid/1``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import md5
 from typing import Any
 
 from couchfake.errors import BadRequest
+from couchfake.values import erlang
 
 RevisionId = tuple[int, bytes]
 
+_UNDEFINED = b"h\x03" + 3 * b"d\x00\x09undefined"
+_HEAD = {False: b"\x83l\x00\x00\x00\x05d\x00\x05false", True: b"\x83l\x00\x00\x00\x05d\x00\x04true"}
+
 
 def parse_hash(text: str) -> bytes:
-    """The bytes of a revision's hash; ``ValueError`` for 32 characters (UTF-8 bytes) that are no hex number."""
+    """Return the bytes of a revision's hash. Raise ValueError for 32 UTF-8 bytes that are not hex digits."""
     raw = text.encode("utf-8")
     if len(raw) != 32:
         return raw
@@ -31,7 +41,7 @@ def format_hash(raw: bytes) -> str:
 
 
 def parse_rev(text: Any) -> RevisionId:
-    """``"3-abc"`` as ``(3, b"abc")``; a BadRequest "Invalid rev format" for what is no revision."""
+    """Parse ``"3-abc"`` to ``(3, b"abc")``. Raise BadRequest "Invalid rev format" if it is not a revision."""
     if isinstance(text, str):
         generation, dash, rest = text.partition("-")
         if dash and (generation.isascii() and generation.lstrip("+").isdigit()):
@@ -44,3 +54,30 @@ def parse_rev(text: Any) -> RevisionId:
 
 def format_rev(rev: RevisionId) -> str:
     return f"{rev[0]}-{format_hash(rev[1])}"
+
+
+def revision_hash(
+    deleted: bool,
+    parent: RevisionId | None,
+    body: dict[str, Any],
+    attachments: Iterable[tuple[str, Any, bytes] | None] = (),
+) -> str:
+    """The 32 hex digits of a new revision. ``parent`` is its (generation, hash bytes).
+
+    Attachments are (name, type, md5), or None where the server looks for these in vain: of a document that follows
+    its own tombstone they are in their form on disk when the revision is made, and only their number enters it.
+    """
+    if parent is None:
+        start = b"a\x00a\x00"
+    else:
+        start = erlang.external_integer(parent[0]) + erlang.external_binary(parent[1])
+    term = _HEAD[deleted] + start + erlang.external(body) + _attachments(attachments) + b"j"
+    return md5(term, usedforsecurity=False).hexdigest()
+
+
+def _attachments(attachments: Iterable[tuple[str, Any, bytes] | None]) -> bytes:
+    return erlang.external_list([_UNDEFINED if each is None else _attachment(*each) for each in attachments])
+
+
+def _attachment(name: str, kind: Any, digest: bytes) -> bytes:
+    return erlang.external_tuple(erlang.external(name), erlang.external(kind), erlang.external_binary(digest))

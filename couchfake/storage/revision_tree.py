@@ -161,7 +161,7 @@ class RevisionTree:
         return None
 
     def count(self, rev: RevisionId) -> int:
-        """Return the number of nodes with this revision id: more than one if it stands below different parents."""
+        """Return the number of nodes with this revision id: more than one if it is below different parents."""
         if len(self.leaves) == 1:
             return 0 if self.find(rev) is None else 1
         return len(self._all(rev))
@@ -349,7 +349,7 @@ class RevisionTree:
                     return
 
     def _reindex(self) -> None:
-        """Make the index anew after nodes were removed or replaced."""
+        """Build the index again after nodes were removed or replaced."""
         self._index = None
         if len(self.leaves) >= INDEXED:
             self._make_index()

@@ -10,35 +10,44 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import struct
 import zlib
 from collections.abc import Sequence
 
 from couchfake.errors import BadRequest
+from couchfake.values.erlang import (
+    VERSION,
+    external_atom,
+    external_binary,
+    external_integer,
+    external_list,
+    external_tuple,
+)
 
 # [{'couchfake@127.0.0.1', [0, 4294967295], {Seq, Uuid, Node}}]: one shard, as with q=1. The sequence is an
 # INTEGER_EXT, so that every sequence of a database has the same length and form.
-_NODE = b"couchfake@127.0.0.1"
-_HEAD = b"\x83l\x00\x00\x00\x01h\x03d" + struct.pack(">H", len(_NODE)) + _NODE
-_RANGE = b"l\x00\x00\x00\x02a\x00n\x04\x00\xff\xff\xff\xffj"
-_EMPTY_LIST = b"\x83j"
-# The number may be left out, and quotes around all of it count for nothing.
+_NODE = external_atom("couchfake@127.0.0.1")
+_RANGE = external_list([external_integer(0), external_integer(0xFFFFFFFF)])
+_NO_SEQ = b"b" + bytes(4)
+_EMPTY_LIST = VERSION + external_list([])
+# The number is optional, and quotes around the whole are ignored.
 _TEXT = re.compile(r'"?(?:[0-9]+-)?(.*?)"?', re.DOTALL)
 
 
 class SequenceFormat:
-    """Packs and unpacks the sequences of one database, told by its ``uuid`` (32 hex digits)."""
+    """Packs and unpacks the sequences of the database with this ``uuid`` (32 hex digits)."""
 
     __slots__ = ("_head", "_prefix", "_tail", "_text_head", "_text_tail")
 
     def __init__(self, uuid: str) -> None:
-        head = _HEAD + _RANGE + b"h\x03b"
+        inner = external_tuple(_NO_SEQ, external_binary(uuid.encode("ascii")), _NODE)
+        term = VERSION + external_list([external_tuple(_NODE, _RANGE, inner)])
+        head, _, tail = term.partition(_NO_SEQ)
+        head += _NO_SEQ[:1]
         # Padding inside the atom would show; instead cut the head at a multiple of three bytes, encode it once,
         # and encode only what is left for each sequence.
         cut = len(head) - len(head) % 3
         self._text_head = base64.urlsafe_b64encode(head[:cut]).decode("ascii")
         self._prefix = head[cut:]
-        tail = b"m\x00\x00\x00\x20" + uuid.encode("ascii") + b"d" + struct.pack(">H", len(_NODE)) + _NODE + b"j"
         mixed = (-(len(self._prefix) + 4)) % 3
         self._tail = tail[:mixed]
         self._text_tail = base64.urlsafe_b64encode(tail[mixed:]).decode("ascii").rstrip("=")
@@ -59,7 +68,7 @@ class SequenceFormat:
         return [f"{seq}-{head}{middles[i * size : i * size + size]}{rest}" for i, seq in enumerate(seqs)]
 
     def unpack(self, text: str) -> int:
-        """The integer of a sequence that was packed here; ``BadRequest`` for any other text.
+        """Return the integer of a sequence that was packed here. Raise BadRequest for any other string.
 
         Sequences of another database or server count from the start, as the real server rewinds them.
         """
@@ -81,7 +90,7 @@ class SequenceFormat:
 
 
 def _is_list(term: bytes) -> bool:
-    """Whether bytes are a whole Erlang list in external format, perhaps compressed (as real servers have it)."""
+    """Return whether bytes are a whole Erlang list in external format, perhaps compressed (as real servers have it)."""
     if term.startswith(b"\x83P"):
         try:
             term = b"\x83" + zlib.decompress(term[6:])

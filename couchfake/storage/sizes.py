@@ -20,15 +20,16 @@ LEAF_OVERHEAD = 57
 WRITE_OVERHEAD = 400
 """Bytes of index nodes that a write of a document adds to the file."""
 
+_BACKSLASH, _POINT, _PLUS, _MINUS = b"\\.+-"  # numbers: they are found in bytes faster than other bytes
 _FRACTION = re.compile(rb"-?[0-9]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?|e[+-]?[0-9]+)")
 
 
 def text_size(text: bytes) -> int | None:
     """Return the size of a value from its JSON text, or None if the text has escapes and the value has to be read."""
-    if b"\\" in text:
+    if _BACKSLASH in text:
         return None
     size = len(text)
-    if b"." in text or b"e+" in text or b"e-" in text:
+    if _POINT in text or (_PLUS in text and b"e+" in text) or (_MINUS in text and b"e-" in text):
         outside = b" ".join(text.split(b'"')[::2])  # what is not in strings
         for number in _FRACTION.findall(outside):
             size += float_size(float(number)) - len(number)

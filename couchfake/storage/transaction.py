@@ -20,12 +20,37 @@ if TYPE_CHECKING:
     from couchfake.storage.edits import Edit
 
 
+_DocumentState = tuple["DocumentEntry | None", "TreeState | None", int, "bool | None"]
+"""What a document was: its entry, its tree's state, its sequence and how it was counted."""
+
+_NEW: _DocumentState = (None, None, 0, None)
+
+
 class Transaction:
     """The state before one change.
 
     ``edits`` are what ``after_doc_update`` has to be called with once the change is committed. A change that can be
     repeated sets ``redo``: if it is cut off it is done again instead of undone.
     """
+
+    __slots__ = (
+        "_database",
+        "_documents",
+        "_filled",
+        "_in_snapshot",
+        "_local",
+        "_numbers",
+        "_purges",
+        "committed",
+        "edits",
+        "note_fill",
+        "redo",
+        "running",
+        "update_seq",
+    )
+
+    note_fill: Callable[[Revision], None]
+    """Note a revision that is about to get its body."""
 
     def __init__(self, database: Database, edits: list[Edit]) -> None:
         self.edits = edits
@@ -35,29 +60,28 @@ class Transaction:
         self.redo: Callable[[], None] | None = None
         self.update_seq = database.update_seq
         self._numbers = database.numbers()
-        self._purges = database.purges.state()
-        self._documents: dict[str, tuple[DocumentEntry | None, TreeState | None, int, bool | None]] = {}
+        self._purges: tuple[int, int] | None = None
+        self._documents: dict[str, _DocumentState] = {}
         self._in_snapshot: set[str] = set()
         self._local: dict[str, LocalDocument | None] = {}
         self._filled: list[Revision] = []
+        self.note_fill = self._filled.append  # not a method of its own: it is called for every revision written
 
     def note(self, docid: str, entry: DocumentEntry | None) -> None:
         """Note a document that is about to change; None if it does not exist yet."""
         if docid not in self._documents:
-            if self._database.journals and docid in self._database.journals[-1].entries:
+            journals = self._database.journals
+            if journals and docid in journals[-1].entries:
                 self._in_snapshot.add(docid)
-            if entry is None:
-                self._documents[docid] = (None, None, 0, None)
-            else:
-                self._documents[docid] = (entry, entry.tree.state(), entry.seq, entry.counted)
+            self._documents[docid] = _NEW if entry is None else (entry, entry.tree.state(), entry.seq, entry.counted)
 
     def note_local(self, docid: str, document: LocalDocument | None) -> None:
         """Note a local document that is about to change."""
         self._local.setdefault(docid, document)
 
-    def note_fill(self, revision: Revision) -> None:
-        """Note a revision that is about to get its body."""
-        self._filled.append(revision)
+    def note_purges(self) -> None:
+        """Note the purge history, which is about to change."""
+        self._purges = self._database.purges.state()
 
     def undo(self) -> None:
         """Put the noted state back. Can be repeated if it is cut off."""
@@ -74,5 +98,6 @@ class Transaction:
                 entry.tree.restore(state)
                 entry.seq, entry.counted = seq, counted
                 database.entries[docid] = entry
-        database.purges.restore(self._purges)
+        if self._purges is not None:
+            database.purges.restore(self._purges)
         database.restore(self._numbers, self._local)

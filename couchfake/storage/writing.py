@@ -3,15 +3,13 @@
 An interactive edit must extend a leaf, else it conflicts; a replicated one is always taken in. Documents of one
 request get their sequences in the order of their ids. Where a validation function, an attachment or a design
 document is in play every edit of the request is looked at first ("prepared"), and only then the edits are merged;
-without them a parent that nobody knows is no conflict for a document that is not there. Source: ``couch_db``,
+without them an unknown parent is not a conflict for a document that does not exist. Source: ``couch_db``,
 ``couch_db_updater``; CouchDB documentation, "Replication and conflict model".
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -22,23 +20,26 @@ from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
-from couchfake.storage.full_partitions import check_room, full_partitions
-from couchfake.storage.revision_hash import revision_hash
-from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.partitions import check_room, full_partitions
+from couchfake.storage.revision_ids import RevisionId, revision_hash
 from couchfake.storage.revision_tree import Fill, Revision
 from couchfake.storage.sizes import WRITE_OVERHEAD
 from couchfake.storage.transaction import Transaction
-from couchfake.values.integers import read_integer
-
-_INTEGER = re.compile(rb"[+-]?[0-9]+")
+from couchfake.values.integers import INTEGER, read_integer
 
 
-@dataclass
 class _Task:
     """An edit on its way, with what has become of it."""
 
-    edit: Edit
-    outcome: Outcome | None = None
+    __slots__ = ("edit", "outcome")
+
+    def __init__(self, edit: Edit) -> None:
+        self.edit = edit
+        self.outcome: Outcome | None = None
+
+
+def _docid(task: _Task) -> str:
+    return task.edit.id
 
 
 def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool = True) -> list[Outcome]:
@@ -57,6 +58,7 @@ def write(database: Database, edits: Sequence[Edit], user: Any, new_edits: bool 
         with database.lock:
             database.require_open()
             outcomes = _write(database, edits, new_edits, verdicts)
+    database.hooks.after_write(database)
     return outcomes
 
 
@@ -67,7 +69,7 @@ def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts:
     stored: list[_Task] = []
     for task in tasks:
         (local if task.edit.id.startswith("_local/") else stored).append(task)
-    stored.sort(key=lambda task: task.edit.id)
+    stored.sort(key=_docid)
     if _must_prepare(database, stored):
         prepare = _prepare_edit if new_edits else _prepare_replicated
         for task in stored:
@@ -81,7 +83,7 @@ def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts:
     known = len(database.entries)
     transaction = database.begin(list(edits))
     try:
-        for docid, bucket in groupby((task for task in stored if task.outcome is None), lambda task: task.edit.id):
+        for docid, bucket in groupby([task for task in stored if task.outcome is None], _docid):
             _merge_bucket(database, docid, list(bucket), new_edits, full, transaction)
         for task in local:
             transaction.note_local(task.edit.id, database.local_documents.get(task.edit.id))
@@ -121,9 +123,11 @@ def _outcome(task: _Task) -> Outcome:
 
 
 def _must_prepare(database: Database, tasks: list[_Task]) -> bool:
-    return any(
-        task.edit.inputs or task.edit.attachments or task.edit.id.startswith("_design/") for task in tasks
-    ) or database.hooks.has_validators(database)
+    for task in tasks:
+        edit = task.edit
+        if edit.inputs or edit.attachments or edit.id.startswith("_design/"):
+            return True
+    return database.hooks.has_validators(database)
 
 
 class Verdicts:
@@ -131,6 +135,8 @@ class Verdicts:
 
     A verdict holds as long as the design documents and the security object stay as they were.
     """
+
+    __slots__ = ("_database", "_given", "_user", "missing")
 
     def __init__(self, database: Database, user: Any) -> None:
         self._database = database
@@ -254,10 +260,9 @@ def _merge_bucket(
     transaction: Transaction,
 ) -> None:
     """Merge all edits of one document. Together they take one sequence."""
-    transaction.note(docid, database.entries.get(docid))
-    entry = database.changing(docid)
-    if entry is None:
-        entry = DocumentEntry(docid)
+    entry = database.entries.get(docid)
+    transaction.note(docid, entry)
+    entry = DocumentEntry(docid) if entry is None else database.changing(docid) or entry
     seq = database.update_seq + 1
     size = entry.size()
     grown = False
@@ -274,7 +279,10 @@ def _merge_bucket(
         if entry.tree.exceeds(limit) and (not new_edits or database.hooks.stem_interactive_updates()):
             entry.tree.stem(limit)
         database.add_entry(entry)
-        database.resize(entry.size() - size, sum(len(task.edit.encoded()) for task in bucket) + WRITE_OVERHEAD)
+        written = WRITE_OVERHEAD
+        for task in bucket:
+            written += len(task.edit.encoded())
+        database.resize(entry.size() - size, written)
         database.touch(entry)
         database.count(entry, entry.deleted)
 
@@ -287,7 +295,7 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, fill: Fil
         if start != 0 or edit.deleted:
             task.outcome = Conflict()
             return False
-        # A deleted document that is written anew goes on from its tombstone.
+        # A deleted document that is created again continues from its tombstone.
         start, ids = entry.winner.pos, [entry.winner.id]
         hashed = [None] * len(hashed)
     parent = (start, ids[0]) if ids else None
@@ -335,7 +343,7 @@ def _filler(database: Database, edit: Edit, seq: int, transaction: Transaction) 
 
 
 def _write_local(database: Database, task: _Task) -> None:
-    """Local documents never conflict: the new revision is one more than the one that was named, whatever is there."""
+    """Local documents never conflict: the new revision is one more than the revision that was named."""
     edit = task.edit
     if edit.deleted:
         database.put_local(edit.id, None)
@@ -344,9 +352,10 @@ def _write_local(database: Database, task: _Task) -> None:
     number = 0
     if edit.rev is not None:
         pos, raw = edit.rev
-        if pos != 0 or not _INTEGER.fullmatch(raw):
+        text = raw.decode("utf-8", "replace")
+        if pos != 0 or not INTEGER.fullmatch(text):
             task.outcome = CouchError(500, "error", "Invalid rev format")
             return
-        number = read_integer(raw.decode("ascii"))
+        number = read_integer(text)
     database.put_local(edit.id, LocalDocument(edit.id, number + 1, edit.body))
     task.outcome = (0, str(number + 1).encode("ascii"))

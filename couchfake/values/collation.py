@@ -22,7 +22,7 @@ from functools import cache
 from typing import Any, Final
 
 END = b"\x00"
-"""Ends strings, arrays and objects: lower than whatever could go on."""
+"""Ends strings, arrays and objects: lower than anything that could follow."""
 
 HIGHEST = b"\xff"
 """Above every encoding, also when it is put after one."""
@@ -150,7 +150,7 @@ class Collator:
             return _TRUE if value else _FALSE
         if value is MAX_KEY:
             return _MAX
-        raise TypeError(f"{kind.__name__} is no type of JSON values")
+        raise TypeError(f"{kind.__name__} is not a type of JSON values")
 
     def _new(self, kind: type, value: Any) -> bytes:
         key = _STRING + self._weights(value) if kind is str else _number_key(value)

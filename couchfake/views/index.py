@@ -174,12 +174,8 @@ class Index:
             return snapshot
         with self._updating:
             if not self._whole:  # an exception cut off the last update
-                self.snapshot, self._positions, self._draft, self._whole = (
-                    self._empty(self._db),
-                    Positions(),
-                    None,
-                    True,
-                )
+                self.snapshot, self._positions, self._draft = self._empty(self._db), Positions(), None
+                self._whole = True
             draft = self._draft
             before = self.snapshot if draft is None else draft.rows
             changes = _Changes(before, frozenset() if draft is None else draft.stale)
@@ -295,7 +291,7 @@ _Placed: TypeAlias = tuple[list[bytes], list[Row]]
 class _Changes:
     """What one update has gathered: for each document its rows in each tree, None where it has none (any more).
 
-    ``before``: the rows it begins with; ``stale``: documents to be mapped whatever their sequence.
+    ``before``: the rows it begins with; ``stale``: documents to be mapped regardless of their sequence.
     """
 
     def __init__(self, before: Snapshot, stale: frozenset[str]) -> None:

@@ -103,7 +103,7 @@ def key_range(
 def group_prefix(collate: Collate, key: Any, level: int | None) -> bytes:
     """What the positions of a key's group begin with: ``level`` parts of an array key, or (None) the whole key.
 
-    Keys that are no arrays, and arrays that are shorter, are groups of their own.
+    Keys that are not arrays, and shorter arrays, are groups of their own.
     """
     if level is not None and isinstance(key, list) and len(key) >= level:
         return collate(key[:level])[:-1]

@@ -60,7 +60,7 @@ class ViewOptions:
 def of_query(pairs: Iterable[tuple[str, str]], base: ViewOptions | None = None) -> ViewOptions:
     """Read the pairs of a query string, in order, upon ``base``: later ones win, unknown ones count for nothing.
 
-    Errors: QueryParseError for values of the wrong type, BadRequest for keys that are no JSON.
+    Errors: QueryParseError for values of the wrong type, BadRequest for keys that are not JSON.
     """
     changes: dict[str, Any] = {}
     for name, value in pairs:
@@ -221,7 +221,7 @@ def _keys(read: Callable[[Any], Any]) -> _Read:
 
 
 class _Null:
-    """``keys=null``, which is no array, where None means that there were no keys."""
+    """``keys=null``, which is not an array; None means that there were no keys."""
 
     def __repr__(self) -> str:
         return "null"

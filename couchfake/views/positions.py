@@ -12,7 +12,7 @@ DocumentPositions: TypeAlias = list[list[bytes]]
 """For each tree of an index, the positions of one document's rows."""
 
 Layers: TypeAlias = "tuple[dict[str, DocumentPositions | None], ...]"
-"""Frozen positions, the newest first. None stands for a document that has no rows any more."""
+"""Frozen positions, the newest first. None is for a document that no longer has rows."""
 
 
 class Positions:

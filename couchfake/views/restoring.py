@@ -13,7 +13,7 @@ from couchfake.storage.database import Database
 from couchfake.views.index import Index, SavedIndex
 
 _MOST_DRAFTS = 16
-"""How many drafts are kept that nobody used: tests make design documents of their own, which do not come again."""
+"""How many unused drafts are kept: tests make design documents of their own, which do not come again."""
 
 
 def save_indexes(db: Database) -> dict[Hashable, SavedIndex]:

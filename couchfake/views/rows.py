@@ -40,7 +40,7 @@ def included_document(db: Database, row: Row, options: ViewOptions, visible: Vis
     """The text of the document that ``include_docs`` puts beside a row: another one where the value has its ``_id``.
 
     A linked document comes as it is now, without what ``conflicts`` and ``attachments`` would add; it may be a local
-    one. A ``_rev`` that is no revision ends the query (400, as a crash).
+    one. A ``_rev`` that is not a revision ends the query (400, as a crash).
     """
     _, docid, value = row
     rev = None

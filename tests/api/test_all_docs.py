@@ -100,7 +100,7 @@ def test_local_documents_are_listed_without_counts(db: Client) -> None:
     assert db.json("GET", "/db/_local_docs?update_seq=true")["update_seq"] is None
 
 
-def test_the_update_sequence_is_told_on_request(db: Client) -> None:
+def test_the_update_sequence_is_shown_on_request(db: Client) -> None:
     seq = db.json("GET", "/db/_all_docs?update_seq=true&limit=0")["update_seq"]
     assert db.json("GET", f"/db/_changes?since={seq}")["results"] == []
     assert db.json("GET", '/db/_all_docs?update_seq=true&keys=["a"]')["update_seq"] is None

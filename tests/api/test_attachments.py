@@ -89,7 +89,7 @@ class TestReading:
         assert db.refusal("GET", f"/db/a/x?rev={first}&latest=true") == "404 not_found: Document is missing attachment"
         assert db.refusal("GET", "/db/a/x?rev=1-abc") == "404 not_found: missing"
 
-    def test_a_missing_document_and_a_deleted_one_are_told_apart(self, db: Any) -> None:
+    def test_a_missing_document_and_a_deleted_one_are_distinguished(self, db: Any) -> None:
         assert db.refusal("GET", "/db/a/x") == "404 not_found: missing"
         rev = put(db, "/db/a/x")
         db("DELETE", f"/db/a?rev={rev}")
@@ -147,7 +147,7 @@ class TestRanges:
 
 
 class TestUploading:
-    def test_an_upload_makes_the_document_and_stands_first_in_it(self, db: Any) -> None:
+    def test_an_upload_makes_the_document_and_comes_first_in_it(self, db: Any) -> None:
         answer = db("PUT", "/db/a/one.txt", data=b"1", headers=PLAIN)
         assert answer.headers["Location"] == db.fake.url + "db/a/one.txt"
         assert answer.json() == {"ok": True, "id": "a", "rev": answer.json()["rev"]}
@@ -262,7 +262,7 @@ class TestUploading:
         missing = "404 not_found: Document is missing attachment"
         assert db.refusal("DELETE", "/db/a/y") == db.refusal("DELETE", f"/db/a/y?rev={rev}") == missing
 
-    def test_other_methods_are_told_which_there_are(self, db: Any) -> None:
+    def test_other_methods_get_the_list_of_allowed_ones(self, db: Any) -> None:
         put(db, "/db/a/x")
         answer = db("COPY", "/db/a/x", headers={"Destination": "y"})
         assert (answer.status_code, answer.headers["Allow"]) == (405, "DELETE,GET,HEAD,PUT")

@@ -96,7 +96,7 @@ def test_bad_parameters_are_refused(db: Client, query: str, reason: str) -> None
     assert db.refusal("GET", f"/db/_changes?{query}") == f"400 bad_request: {reason}"
 
 
-def test_a_filter_without_a_name_is_none(db: Client) -> None:
+def test_an_empty_filter_name_means_no_filter(db: Client) -> None:
     assert ids(db, "?filter=") == ids(db, "?filter=/") == "abc"
 
 
@@ -199,7 +199,7 @@ def test_an_event_source_takes_up_where_its_last_event_was(db: Client) -> None:
 @pytest.mark.parametrize(
     ("feed", "beat"), [("longpoll", b"\n"), ("continuous", b"\n"), ("eventsource", b"event: heartbeat\ndata: \n\n")]
 )
-def test_heartbeats_come_at_the_interval_that_was_asked_for(db: Client, feed: str, beat: bytes) -> None:
+def test_heartbeats_come_at_the_requested_interval(db: Client, feed: str, beat: bytes) -> None:
     answer = db("GET", f"/db/_changes?feed={feed}&since=now&heartbeat=1", stream=True)
     chunks = answer.iter_content(None)
     assert next(chunks).endswith(b"\n")
@@ -217,7 +217,7 @@ def test_an_error_of_a_filter_is_an_error_answer(db: Client) -> None:
     assert db.refusal("POST", "/db/_changes?filter=_selector", selector).startswith("400 ")
 
 
-def test_fields_of_a_selector_may_be_left_out_but_are_not_null(db: Client) -> None:
+def test_fields_of_a_selector_may_be_omitted_but_are_not_null(db: Client) -> None:
     assert ids(db, "?filter=_selector", "POST", {"selector": {}}) == "abc"
     refusal = db.refusal("POST", "/db/_changes?filter=_selector", {"selector": {}, "fields": None})
     assert refusal == "400 bad_request: Selector error: fields must be JSON array"

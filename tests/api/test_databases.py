@@ -14,7 +14,7 @@ def test_a_database_cannot_be_placed_in_a_zone_that_has_no_node(party: Any) -> N
     assert party.refusal("PUT", "/db?placement=metro:1").startswith("412 file_exists")
 
 
-def test_a_design_document_s_escaped_slash_is_mended_wherever_it_stands(party: Any) -> None:
+def test_a_design_document_s_escaped_slash_is_repaired_anywhere_in_a_path(party: Any) -> None:
     party("PUT", "/db")
     for asked, plain in {
         "/db/_design%2Fa?rev=1": "/db/_design/a?rev=1",

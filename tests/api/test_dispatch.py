@@ -61,6 +61,7 @@ def test_a_request_is_freed_as_soon_as_it_is_answered(
     gc.disable()
     try:
         party(method, path, **options)
-        assert [each() for each in seen] == [None]
+        assert seen
+        assert [each() for each in seen if each() is not None] == []  # background replications may ask too
     finally:
         gc.enable()

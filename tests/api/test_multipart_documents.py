@@ -57,7 +57,7 @@ def test_a_document_comes_with_its_attachments_to_who_takes_that(db: Any) -> Non
     assert b'"follows":true' in parts[0]
 
 
-def test_attachments_that_are_known_are_left_out(db: Any) -> None:
+def test_attachments_that_are_known_are_omitted(db: Any) -> None:
     first, _ = two_revisions(db)
     shown = db.json("GET", f'/db/a?atts_since=["{first}"]', headers={"Accept": "application/json"})["_attachments"]
     assert ("data" in shown["new"], "stub" in shown["old"]) == (True, True)

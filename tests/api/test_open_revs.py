@@ -17,7 +17,7 @@ def db(party: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "answered"),
     [
         ('["9-x","2-b","1-x"]', ["2-b", "missing 1-x", "missing 9-x"]),
         ('["3-d","2-b"]', ["2-b", "3-d"]),
@@ -28,9 +28,9 @@ def db(party: Any) -> Any:
         ("all", ["2-b", "3-d"]),
     ],
 )
-def test_revisions_come_once_each_in_order_and_missing_ones_last(db: Any, asked: str, told: list[str]) -> None:
-    results = db.json("GET", f"/db/p?open_revs={asked}", headers={"Accept": "application/json"})
-    assert [each["ok"]["_rev"] if "ok" in each else "missing " + each["missing"] for each in results] == told
+def test_revisions_come_once_each_in_order_and_missing_ones_last(db: Any, requested: str, answered: list[str]) -> None:
+    results = db.json("GET", f"/db/p?open_revs={requested}", headers={"Accept": "application/json"})
+    assert [each["ok"]["_rev"] if "ok" in each else "missing " + each["missing"] for each in results] == answered
 
 
 def test_a_local_document_has_no_revisions_to_open(db: Any) -> None:
@@ -41,5 +41,5 @@ def test_a_local_document_has_no_revisions_to_open(db: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["_revs_diff", "_missing_revs", "_purge"])
-def test_a_list_is_no_revision(db: Any, operation: str) -> None:
+def test_a_list_is_not_a_revision(db: Any, operation: str) -> None:
     assert db.refusal("POST", f"/db/{operation}", {"p": [["1-a"]]}) == "400 bad_request: Invalid rev format"

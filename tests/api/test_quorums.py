@@ -42,7 +42,7 @@ def test_bulk_writes_that_do_nothing_are_not_accepted(db: Any, docs: Any, result
 
 
 @pytest.mark.parametrize("w", ["", "x", "1.5"])
-def test_a_write_quorum_that_is_no_number_breaks_the_request_after_the_write(db: Any, w: str) -> None:
+def test_a_write_quorum_that_is_not_a_number_breaks_the_request_after_the_write(db: Any, w: str) -> None:
     assert db.refusal("PUT", f"/db/b?w={w}", {}) == "500 unknown_error: badarg"
     assert db.refusal("PUT", f"/db/a?w={w}", {}) == "500 unknown_error: badarg"  # though it conflicts
     assert db.refusal("POST", f"/db/_bulk_docs?w={w}", {"docs": [{"_id": "c"}]}) == "500 unknown_error: badarg"
@@ -58,7 +58,7 @@ def test_a_purge_that_asks_for_more_copies_is_accepted(db: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/db/a", "/db/missing", "/db/a?open_revs=all", "/db/a/x", "/db/_local/x"])
-def test_a_read_quorum_that_is_no_number_breaks_the_request(db: Any, path: str) -> None:
+def test_a_read_quorum_that_is_not_a_number_breaks_the_request(db: Any, path: str) -> None:
     joined = path + ("&" if "?" in path else "?")
     assert db.refusal("GET", joined + "r=x") == "500 unknown_error: badarg"
     assert db.refusal("GET", joined + "r=1;r=") == "500 unknown_error: badarg"

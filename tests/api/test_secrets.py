@@ -48,8 +48,8 @@ class Script:
         scheme, _, rest = self.url.partition("://")
         return f"{scheme}://{login[0]}:{login[1]}@{rest}{path}"
 
-    def told(self) -> list[str]:
-        """Which secret was told by which answer, without leave."""
+    def leaks(self) -> list[str]:
+        """Return which answer shows which secret to a user who may not see it."""
         return [
             f"{request}: {secret}"
             for request, said, may_show in self.heard
@@ -126,7 +126,7 @@ def replications(script: Script) -> None:
     script("POST", "/_replicate", {"source": script.with_login((USER[0], WRONG), "/from"), "target": target})
     script("POST", "/_replicate", {"source": script.with_login(ADMIN, "/none"), "target": target})
     script("POST", "/_replicate", {"source": f"http://x:{WRONG}@127.0.0.1:1/db", "target": target})
-    # To the real server, too, what is no URL is the name of a database, and is told to be missing.
+    # To the real server, too, anything but a URL is the name of a database, and is reported missing.
     script("POST", "/_replicate", {"source": {"url": f"nonsense://x:{WRONG}@y"}, "target": target}, may_show=(WRONG,))
     script("POST", "/_replicate", {"source": f"http://x:{WRONG}@[y", "target": target})
     jobs = {
@@ -163,11 +163,11 @@ def errors(script: Script) -> None:
         script("GET", path)
 
 
-def test_nothing_secret_is_told(script: Script, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_shown(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         for part in (users, sessions, configuration, replications, errors):
             part(script)
-    assert script.told() == []
+    assert script.leaks() == []
     logged = "\n".join([caplog.text, *(json.dumps(vars(record), default=repr) for record in caplog.records)])
     assert [secret for secret in script.secrets if secret in logged] == []
 

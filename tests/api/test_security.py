@@ -28,7 +28,7 @@ def test_names_and_roles_open_a_database(admin: Any, anonymous: Any, add_user: C
     assert boss("PUT", "/db/_design/d", json=ddoc).status_code == 201
 
 
-def test_what_is_no_security_object_finds_no_majority_nor_does_a_member(admin: Any, add_user: Any) -> None:
+def test_an_invalid_security_object_and_a_member_find_no_majority(admin: Any, add_user: Any) -> None:
     admin("PUT", "/db")
     wrong: list[Any] = [[], "x", {"admins": []}, {"members": {"names": [1]}}]
     for value in wrong:

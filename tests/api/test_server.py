@@ -59,7 +59,7 @@ def test_parameters_that_no_view_without_reduce_takes_are_refused(admin: Any, qu
         assert admin.refusal("GET", f"{path}?{query}") == f"400 query_parse_error: {reason}"
 
 
-def test_a_key_that_is_no_database_is_listed_as_an_error(admin: Any) -> None:
+def test_a_key_that_is_not_a_database_is_listed_as_an_error(admin: Any) -> None:
     admin.json("PUT", "/one", status=201)
     assert admin.json("GET", '/_all_dbs?keys=["nope","one"]') == ["error", "one"]
 
@@ -96,7 +96,7 @@ def test_identifiers_of_every_algorithm(admin: Any, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("count", ["-1", "x", "1.5", "", "%201"])
-def test_a_count_that_is_no_natural_number_is_refused(anonymous: Any, count: str) -> None:
+def test_a_count_that_is_not_a_natural_number_is_refused(anonymous: Any, count: str) -> None:
     expected = "400 bad_request: count must be a positive integer"
     assert anonymous.refusal("GET", f"/_uuids?count={count}") == expected
 

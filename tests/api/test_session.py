@@ -88,7 +88,7 @@ def test_an_anonymous_caller_may_be_asked_to_log_in(anonymous: Any, admin: Any) 
     assert admin("GET", "/_session?basic=true").status_code == 200
 
 
-def test_a_challenge_is_sent_where_configured_or_asked_for(anonymous: Any) -> None:
+def test_a_challenge_is_sent_if_configured_or_requested(anonymous: Any) -> None:
     assert "WWW-Authenticate" not in anonymous("GET", "/_all_dbs").headers
     asked = anonymous("GET", "/_all_dbs", headers={"X-CouchDB-WWW-Authenticate": "Cookie"})
     assert asked.headers["WWW-Authenticate"] == "Cookie"
@@ -158,7 +158,7 @@ def test_a_locked_account_is_locked_for_the_right_password_too(admin: Any, add_u
     assert ada("GET", "/_session").status_code == 403
 
 
-def test_an_admin_who_is_none_any_more_is_refused_at_once(admin: Any) -> None:
+def test_a_former_admin_is_refused_at_once(admin: Any) -> None:
     admin.set("admins", "eve", "pw")
     eve = type(admin)(admin.fake, ("eve", "pw"))
     assert eve("GET", "/_all_dbs").status_code == 200

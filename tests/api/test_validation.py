@@ -35,7 +35,10 @@ def test_replicated_documents_that_are_refused_come_back_by_id(party: Party) -> 
 def test_an_empty_validation_function_is_missing(party: Party) -> None:
     party.json("PUT", "/db", status=201)
     party.json("PUT", "/db/_design/d", {"validate_doc_update": ""}, 201)
-    assert party.refusal("PUT", "/db/x", {}) == "404 not_found: missing function"
+    assert (
+        party.refusal("PUT", "/db/x", {})
+        == "404 not_found: missing validate_doc_update function validate_doc_update on design doc _design/d"
+    )
 
 
 @pytest.mark.parametrize("path", ["/x", "/_all_docs", ""])

@@ -29,7 +29,7 @@ def test_a_linked_document_may_be_a_local_one(party: Client) -> None:
     assert [row["doc"] for row in rows] == [{"_id": "_local/l", "_rev": "0-1", "x": 1}, None]
 
 
-def test_a_link_to_what_is_no_revision_ends_the_query(party: Client) -> None:
+def test_a_link_with_an_invalid_revision_ends_the_query(party: Client) -> None:
     party.json("PUT", "/db", status=201)
     party.json("POST", "/db/_bulk_docs", {"docs": [{"_id": "a", "to": "x"}, {"_id": "b", "to": None}]}, 201)
     source = "function (doc) { emit(doc._id, {_rev: doc.to}); }"

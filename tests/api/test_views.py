@@ -58,7 +58,7 @@ def on_each_engine(request: pytest.FixtureRequest) -> Iterator[Views]:
     fake.node.query_server.close()
 
 
-def test_a_row_stands_in_a_line_of_its_own(views: Views) -> None:
+def test_each_row_has_a_line_of_its_own(views: Views) -> None:
     views.design(BY_K)
     assert views("GET", "/db/_design/d/_view/v").text == '{"total_rows":0,"offset":0,"rows":[\r\n\r\n]}\n'
     views.save({"_id": "a", "k": "ü", "v": 1e30}, {"_id": "b", "k": [1]})
@@ -333,7 +333,7 @@ def test_many_readers_and_writers_find_whole_documents_in_the_index(views: Views
     assert views.rows() == [(None, 96)]
 
 
-def test_an_empty_end_key_docid_means_the_other_side_of_the_key_where_the_end_is_left_out(views: Views) -> None:
+def test_an_empty_end_key_docid_means_the_other_side_of_the_key_if_the_end_is_omitted(views: Views) -> None:
     views.design(BY_K)
     views.save(*({"_id": docid, "k": k} for k, docid in enumerate("abcd", 1)))
 
@@ -349,7 +349,7 @@ def test_an_empty_end_key_docid_means_the_other_side_of_the_key_where_the_end_is
 
 @pytest.mark.parametrize("path", ["/db/_design/d/_view/v", "/db/_all_docs"])
 @pytest.mark.parametrize("parameter", ["key", "startkey", "keys"])
-def test_a_key_whose_bytes_are_no_utf_8_is_no_json(views: Views, path: str, parameter: str) -> None:
+def test_a_key_whose_bytes_are_not_utf_8_is_not_json(views: Views, path: str, parameter: str) -> None:
     views.design(BY_K)
     value = '["%E9"]' if parameter == "keys" else '"%E9"'
     assert views.refusal("GET", f"{path}?{parameter}={value}") == "400 bad_request: invalid UTF-8 JSON"
@@ -363,7 +363,7 @@ def test_the_bound_of_limits_is_a_setting(views: Views) -> None:
     )
 
 
-def test_the_bound_of_limits_is_the_limit_where_none_is_asked_for(views: Views) -> None:
+def test_the_bound_of_limits_is_the_default_limit(views: Views) -> None:
     views.design(BY_K)
     views.save(*({"_id": docid, "k": docid} for docid in "abc"))
     views.set("query_server_config", "query_limit", "2")

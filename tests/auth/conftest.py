@@ -58,6 +58,9 @@ class Rules:
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         return
 
+    def after_write(self, database: Database) -> None:
+        return
+
 
 class Server:
     """Configuration, users and authentication, and a clock that is set by hand."""

@@ -43,7 +43,7 @@ def test_wrong_credentials_end_the_request(server: Any, header: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic ", "Bearer abc", basic("_", "_"), "Basic YWJj", "Digest x"])
-def test_what_is_no_credential_counts_as_none(server: Any, header: str) -> None:
+def test_a_malformed_credential_counts_as_none(server: Any, header: str) -> None:
     assert server.who(authorization=header) == ANONYMOUS
 
 

@@ -40,7 +40,7 @@ def test_the_attributes_come_in_the_servers_order() -> None:
     ]
 
 
-def test_without_persistence_there_is_no_expiry_and_a_bogus_same_site_is_left_out() -> None:
+def test_without_persistence_there_is_no_expiry_and_a_bogus_same_site_is_omitted() -> None:
     config = Config({"chttpd_auth": {"allow_persistent_cookies": "false", "same_site": "bogus"}})
     assert cookies.clear(config, 0.0, secure=False) == "AuthSession=; Version=1; Path=/; HttpOnly"
 
@@ -54,12 +54,12 @@ def test_the_first_hash_algorithm_signs_and_all_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("value", ["garbage", "YWRtOjEyMw", "ä", "!!!!", "A"])
-def test_what_is_no_cookie_of_ours_is_a_bad_request(value: str) -> None:
+def test_a_malformed_cookie_is_a_bad_request(value: str) -> None:
     with pytest.raises(BadRequest, match="Malformed AuthSession cookie"):
         cookies.parse(value)
 
 
-def test_a_time_that_is_no_number_makes_no_session() -> None:
+def test_a_time_that_is_not_a_number_makes_no_session() -> None:
     session = cookies.parse(base64.urlsafe_b64encode(b"adm:ZZZZ:abc:def").decode().rstrip("="))
     assert (session.issued, session.signature) == (None, b"abc:def")
 

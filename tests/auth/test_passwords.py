@@ -48,7 +48,7 @@ def test_the_simple_scheme_can_be_configured() -> None:
 @pytest.mark.parametrize(
     ("password", "quoted"), [(12345, "12345"), (True, "true"), (["x"], '[<<"x">>]'), ({"a": 1}, '{[{<<"a">>,1}]}')]
 )
-def test_a_password_that_is_no_string_is_quoted_and_refused(password: Any, quoted: str) -> None:
+def test_a_password_that_is_not_a_string_is_quoted_and_refused(password: Any, quoted: str) -> None:
     with pytest.raises(Forbidden) as refused:
         passwords.hashed(Config(), password, "salt")
     assert refused.value.reason == f"Password value of '{quoted}' is invalid."

@@ -65,7 +65,7 @@ def test_names_and_roles_make_members_and_admins(security: Any, admin: bool, mem
     assert is_database_admin(SERVER, security)
 
 
-def test_anonymous_is_told_to_log_in_where_a_user_is_forbidden() -> None:
+def test_anonymous_is_asked_to_log_in_where_a_user_is_forbidden() -> None:
     assert answer(ANONYMOUS, "GET", "db", security=ADMIN_ONLY) == "401 You are not authorized to access this db."
     assert answer(USER, "GET", "db", security=ADMIN_ONLY) == "403 You are not allowed to access this db."
     with pytest.raises(CouchError) as refused:
@@ -156,7 +156,7 @@ def test_a_missing_database_is_missing_for_everybody() -> None:
         None,
     ],
 )
-def test_what_is_no_security_object(value: Any) -> None:
+def test_an_invalid_security_object_is_refused(value: Any) -> None:
     assert not is_security_object(value)
 
 

@@ -82,7 +82,7 @@ def test_an_admins_roles_grow_by_those_of_a_document_of_the_same_name(server: An
     assert server.users.members("adm")["roles"] == ("_admin", "ops")
 
 
-def test_a_document_in_conflict_is_no_good_for_logging_in(server: Any) -> None:
+def test_a_document_in_conflict_cannot_log_in(server: Any) -> None:
     for raw in (b"a" * 16, b"b" * 16):
         body = {"name": "ann", "type": "user", "roles": []}
         write_one(server.database, Edit("org.couchdb.user:ann", body, rev=(1, raw)), SERVER, new_edits=False)
@@ -126,7 +126,7 @@ def test_a_hash_is_replaced_at_most_once_in_five_seconds(server: Any) -> None:
         assert server.document("ann")["password_scheme"] == scheme
 
 
-def test_a_stronger_hash_than_configured_is_left_alone(server: Any) -> None:
+def test_a_stronger_hash_than_configured_is_kept(server: Any) -> None:
     stored = {"password_scheme": "pbkdf2", "pbkdf2_prf": "sha256", "iterations": 5000, "salt": "ab", "derived_key": "x"}
     server.put("ann", stored)
     server.users.upgrade_hash("ann", "pw")

@@ -23,7 +23,7 @@ LONGPOLL = ChangesQuery(feed="longpoll", timeout=30)
 OVER = replace(CONTINUOUS, timeout=0)
 
 
-def told(events: Iterator[Event]) -> list[str]:
+def described(events: Iterator[Event]) -> list[str]:
     """Events in short: ids of rows, or what it is."""
     short: list[str] = []
     for event in events:
@@ -43,22 +43,22 @@ def while_it_waits(events: Iterator[Event], action: Callable[[], object]) -> lis
             break
     actor = threading.Thread(target=action)
     actor.start()
-    rest = told(events)
+    rest = described(events)
     actor.join()
-    return [*told(iter(begun)), *rest]
+    return [*described(iter(begun)), *rest]
 
 
 def test_a_normal_feed_is_one_pass(db: Database, writer: Writer) -> None:
     writer.put("a")
     writer.put("b")
     events = list(read_changes(db, replace(CONTINUOUS, feed="normal"), Client()))
-    assert told(iter(events)) == ["a", "b", "ended"]
+    assert described(iter(events)) == ["a", "b", "ended"]
     assert events[-1] == Ended(2, 0)
 
 
 def test_a_longpoll_answers_at_once_where_something_is_new(db: Database, writer: Writer) -> None:
     writer.put("a")
-    assert told(read_changes(db, LONGPOLL, Client())) == ["a", "ended"]
+    assert described(read_changes(db, LONGPOLL, Client())) == ["a", "ended"]
 
 
 def test_a_longpoll_without_news_waits_for_a_write(db: Database, writer: Writer) -> None:
@@ -67,7 +67,7 @@ def test_a_longpoll_without_news_waits_for_a_write(db: Database, writer: Writer)
 
 
 def test_a_longpoll_ends_empty_when_its_time_is_up(db: Database) -> None:
-    assert told(read_changes(db, replace(LONGPOLL, timeout=0), Client())) == ["waiting", "ended"]
+    assert described(read_changes(db, replace(LONGPOLL, timeout=0), Client())) == ["waiting", "ended"]
 
 
 def test_a_longpoll_goes_on_waiting_while_its_filter_lets_nothing_pass(db: Database, writer: Writer) -> None:
@@ -90,7 +90,7 @@ def test_a_continuous_feed_tells_what_is_there_and_then_what_comes(db: Database,
 def test_a_continuous_feed_ends_when_nothing_happens_for_its_time(db: Database, writer: Writer) -> None:
     writer.put("a")
     events = list(read_changes(db, OVER, Client()))
-    assert told(iter(events)) == ["a", "waiting", "ended"]
+    assert described(iter(events)) == ["a", "waiting", "ended"]
     assert events[-1] == Ended(1, 0)
 
 
@@ -103,14 +103,14 @@ def test_a_continuous_feed_ends_at_its_limit_without_waiting(db: Database, write
     for docid in "abc":
         writer.put(docid)
     events = list(read_changes(db, replace(CONTINUOUS, limit=2), Client()))
-    assert told(iter(events)) == ["a", "b", "ended"]
+    assert described(iter(events)) == ["a", "b", "ended"]
     assert events[-1] == Ended(2, 1)
-    assert told(read_changes(db, replace(CONTINUOUS, limit=0), Client())) == ["ended"]
+    assert described(read_changes(db, replace(CONTINUOUS, limit=0), Client())) == ["ended"]
 
 
 def test_a_longpoll_with_a_limit_of_zero_is_never_satisfied(db: Database, writer: Writer) -> None:
     writer.put("a")
-    assert told(read_changes(db, replace(LONGPOLL, limit=0, timeout=0), Client())) == ["waiting", "ended"]
+    assert described(read_changes(db, replace(LONGPOLL, limit=0, timeout=0), Client())) == ["waiting", "ended"]
 
 
 def test_a_feed_ends_with_its_database(fake: CouchFake, db: Database, writer: Writer) -> None:
@@ -129,7 +129,7 @@ def test_a_feed_whose_client_is_gone_tells_nothing(db: Database, writer: Writer)
     writer.put("a")
     client = Client()
     client.leave()
-    assert told(read_changes(db, LONGPOLL, client)) == []
+    assert described(read_changes(db, LONGPOLL, client)) == []
 
 
 def test_local_documents_are_no_changes(db: Database, writer: Writer) -> None:
@@ -145,7 +145,7 @@ def test_a_filter_that_lets_nothing_pass_does_not_keep_a_client_in_the_dark(db: 
     for number in range(40):
         writer.put(f"{number}")
     nothing = Selector({"a": 1}, None, Collator())
-    events = told(read_changes(db, replace(OVER, filter=nothing), Client()))
+    events = described(read_changes(db, replace(OVER, filter=nothing), Client()))
     assert events.count("heartbeat") > 1
     assert events[-2:] == ["waiting", "ended"]
 

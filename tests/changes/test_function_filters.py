@@ -47,12 +47,12 @@ def ids(db: Database, query: ChangesQuery) -> str:
     return "".join(docid for _, docid in scanned(db, query)[0] if docid != "_design/d")
 
 
-def test_a_function_is_asked_about_document_and_request(fake: CouchFake, db: Database, ddoc: Writer) -> None:
+def test_a_function_gets_document_and_request(fake: CouchFake, db: Database, ddoc: Writer) -> None:
     assert ids(db, function(fake, db, "owned", owner="ann")) == "a"
     assert ids(db, function(fake, db, "owned", owner="eve")) == ""
 
 
-def test_a_function_is_asked_about_tombstones(fake: CouchFake, db: Database, ddoc: Writer) -> None:
+def test_a_function_gets_tombstones(fake: CouchFake, db: Database, ddoc: Writer) -> None:
     ddoc.delete("b")
     assert ids(db, function(fake, db, "live")) == "ac"
 
@@ -108,7 +108,7 @@ def test_a_view_lets_documents_pass_for_which_it_emits(fake: CouchFake, db: Data
     assert ids(db, replace(ALL, filter=view_filter(fake.node.query_server, db, "d", "owners"))) == "ab"
 
 
-def test_documents_are_asked_about_in_batches_in_their_order(db: Database, writer: Writer) -> None:
+def test_documents_are_filtered_in_batches_in_their_order(db: Database, writer: Writer) -> None:
     batches: list[int] = []
 
     def ask(documents: list[Any]) -> list[bool]:
@@ -124,7 +124,7 @@ def test_documents_are_asked_about_in_batches_in_their_order(db: Database, write
     assert 2 < len(batches) < 100
 
 
-def test_a_function_is_not_asked_much_beyond_a_limit(db: Database, writer: Writer) -> None:
+def test_a_function_is_not_called_much_beyond_a_limit(db: Database, writer: Writer) -> None:
     asked: list[int] = []
 
     def ask(documents: list[Any]) -> list[bool]:

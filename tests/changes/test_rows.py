@@ -64,7 +64,7 @@ def test_sequences_packed_together_are_those_packed_one_by_one(db: Database) -> 
     assert [db.unpack_seq(text) for text in db.pack_seqs(seqs)] == seqs
 
 
-def test_all_sequences_but_every_nth_can_be_left_out(db: Database, writer: Writer) -> None:
+def test_all_sequences_but_every_nth_can_be_omitted(db: Database, writer: Writer) -> None:
     for number in range(600):
         writer.put(f"{number}")
     rows = values(db, replace(ALL, seq_interval=100, limit=550))
@@ -72,7 +72,7 @@ def test_all_sequences_but_every_nth_can_be_left_out(db: Database, writer: Write
     assert given == [50, 150, 250, 350, 450]
 
 
-def test_documents_come_with_what_was_asked_for(db: Database, writer: Writer) -> None:
+def test_documents_come_with_the_requested_additions(db: Database, writer: Writer) -> None:
     attachment = {"content_type": "text/x", "data": "YQ=="}
     rev = writer.put("a", n=1e3, _attachments={"f": attachment})
     doc = values(db, WITH_DOCS)[0]["doc"]
@@ -102,7 +102,7 @@ def test_conflicts_are_shown_where_there_are_some(db: Database, writer: Writer) 
     assert "_conflicts" not in values(db, WITH_DOCS)[0]["doc"]
 
 
-def test_a_filter_that_reads_all_leaves_shows_conflicts_where_there_are_none_too(db: Database, writer: Writer) -> None:
+def test_a_filter_that_reads_all_leaves_shows_conflicts_even_if_there_are_none(db: Database, writer: Writer) -> None:
     writer.leaves("a", "1-a", "1-b", "1-c-")
     writer.put("b")
     query = replace(everything(conflicts=True), style="all_docs", filter=Selector({}, None, Collator()))

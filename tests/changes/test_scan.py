@@ -1,4 +1,4 @@
-"""One pass over the changes: which rows, and what a reader is told of its progress."""
+"""One pass over the changes: which rows, and what progress is reported."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_limit_of_zero_tells_nothing_but_how_much_there_is(five: Writer, db: D
     assert scanned(db, replace(ALL, since=1, limit=0)) == ([], 1, 4)
 
 
-def test_a_negative_limit_is_none(five: Writer, db: Database) -> None:
+def test_a_negative_limit_means_no_limit(five: Writer, db: Database) -> None:
     assert ids(scanned(db, replace(ALL, limit=-1))[0]) == "abcde"
 
 
@@ -80,7 +80,7 @@ def test_what_is_written_during_a_pass_does_not_disturb_it(five: Writer, db: Dat
     assert scan.last_seq == scan.seen == 5
 
 
-def test_all_leaves_are_told_of_winner_first(writer: Writer, db: Database) -> None:
+def test_all_leaves_are_shown_winner_first(writer: Writer, db: Database) -> None:
     writer.leaves("a", "1-a", "2-b", "3-c-")
     [[(_, revisions)]] = list(Scan(db, replace(ALL, style="all_docs"), 0, 10).rows())
     assert [revision.rev for revision in revisions] == ["2-b", "1-a", "3-c"]
@@ -105,7 +105,7 @@ def test_many_documents_are_picked_from_all_changes(five: Writer, db: Database) 
     assert scanned(db, query) == ([(1, "a"), (4, "d")], 5, 0)
 
 
-def test_design_documents_are_told_of_when_deleted_too(five: Writer, db: Database) -> None:
+def test_deleted_design_documents_are_shown_too(five: Writer, db: Database) -> None:
     five.put("_design/one")
     five.put("_design/two")
     five.delete("_design/one")
@@ -132,7 +132,7 @@ def test_with_a_limit_of_zero_one_change_is_looked_at(five: Writer, db: Database
     assert scanned(db, replace(ALL, filter=odd(), since=1, limit=0)) == ([], 2, 3)
 
 
-def test_a_selector_is_asked_about_each_leaf_where_all_are_told_of(writer: Writer, db: Database) -> None:
+def test_a_selector_looks_at_each_leaf_if_all_are_shown(writer: Writer, db: Database) -> None:
     writer.leaves("a", "1-a", odd=True)
     writer.leaves("a", "2-b", odd=False)
     assert scanned(db, replace(ALL, filter=odd()))[0] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
@@ -52,6 +53,17 @@ def test_a_server_is_reached_by_its_url_and_login(recording: Path) -> None:
         assert main(["replay", str(recording), "-k", "right", "--url", server.url]) == 1
         with_login = server.url.replace("//", "//bo%20ss:p%40ss@")
         assert main(["replay", str(recording), "-k", "right", "--url", with_login]) == 0
+        assert "db" not in server.node.databases
+
+
+def test_an_existing_database_is_deleted_only_by_force(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with CouchFake(admins={"adm": "pass"}) as server:
+        url = server.url.replace("//", "//adm:pass@")
+        requests.put(url + "db", timeout=10).raise_for_status()
+        assert main(["replay", str(recording), "-k", "right", "--url", url]) == 1
+        assert "has the database db" in capsys.readouterr().err
+        assert "db" in server.node.databases
+        assert main(["replay", str(recording), "-k", "right", "--url", url, "--force"]) == 0
         assert "db" not in server.node.databases
 
 

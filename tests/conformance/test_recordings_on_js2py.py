@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from couchfake import CouchFake
 from couchfake.query_server import KNOWN_GAPS
-from couchfake.recordings.player import load, play
+from couchfake.recordings.player import play
 from couchfake.recordings.senders import in_process
+from couchfake.recordings.shipped import load_area
 
-CORPUS = Path(__file__).parent / "corpus"
 SCENARIOS: dict[str, dict[str, Any]] = {
     f"{area}/{scenario['name']}": scenario
     for area in ("views", "reduce", "collation", "random_views", "design_functions")
-    for scenario in load(CORPUS / f"{area}.json.gz")["scenarios"]
+    for scenario in load_area(area)["scenarios"]
 }
 GAPS_THAT_SHOW = {
     "views/text_functions_that_are_missing": "es6_library",

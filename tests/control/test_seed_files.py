@@ -186,7 +186,7 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a reserved id": ({"a.jsonl": '{}\n{"_id":"_x"}'}, "a.jsonl:2: The id '_x' is reserved"),
     "an id that is not a string": ({"a.jsonl": '{"_id":3}'}, "a.jsonl:1: The _id of a document is a non-empty string"),
-    "a revision that is none": (
+    "a malformed revision": (
         {"a.jsonl": '{}\n{"_id":"x","_rev":"7"}'},
         "a.jsonl:2: The _rev of a document looks like",
     ),

@@ -242,9 +242,9 @@ def test_an_index_that_was_built_after_an_inner_snapshot_is_right_after_an_outer
     inner.discard()
 
 
-@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("from_scratch", [False, True])
 def test_indexes_of_design_documents_that_do_not_come_again_are_dropped(
-    filled: Asked, mapped: list[str], anew: bool
+    filled: Asked, mapped: list[str], from_scratch: bool
 ) -> None:
     filled.ask("PUT", "db/_design/kept", {"views": {"v": {"map": "function (doc) { emit(doc.n, null); }"}}})
     snapshot = filled.fake.snapshot()
@@ -255,7 +255,7 @@ def test_indexes_of_design_documents_that_do_not_come_again_are_dropped(
         filled.ask("GET", "db/_design/kept/_view/v")
         assert n == 0 or mapped == []
         snapshot.restore()
-        if anew:
+        if from_scratch:
             snapshot.discard()
             snapshot = filled.fake.snapshot()
     assert len(filled.fake.node.databases["db"].indexes) < 30

@@ -34,7 +34,7 @@ def test_bookmarks_are_the_real_servers_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", ["garbage", "nil", "g1AAAA", "a b", "é", "g2o", "g2E", "!", "gw"])
-def test_what_is_no_bookmark_is_refused(text: str) -> None:
+def test_an_invalid_bookmark_is_refused(text: str) -> None:
     with pytest.raises(CouchError) as caught:
         unpack(text)
     assert (caught.value.status, caught.value.error) == (400, "invalid_bookmark")

@@ -65,7 +65,7 @@ def test_few_hits_among_many_documents_are_warned_of(couch: Couch) -> None:
     assert found["warning"].startswith(NO_INDEX + "\nThe number of documents examined is high")
 
 
-def test_an_index_follows_its_documents_unless_told_not_to(couch: Couch) -> None:
+def test_an_index_follows_its_documents_unless_switched_off(couch: Couch) -> None:
     couch.save(*PEOPLE)
     couch.index("age")
     assert couch.ids({"age": {"$gt": 50}}) == []
@@ -85,7 +85,7 @@ def test_a_partial_index_serves_only_who_names_it(couch: Couch) -> None:
     assert {doc["team"] for doc in couch.find({"age": {"$gt": 0}}, use_index="webbers")["docs"]} == {"web"}
 
 
-def test_conflicts_are_shown_when_asked_for(couch: Couch) -> None:
+def test_conflicts_are_shown_on_request(couch: Couch) -> None:
     couch.save({"_id": "c", "v": 1})
     body = {"docs": [{"_id": "c", "_rev": "1-0000000000000000000000000000000a", "v": 2}], "new_edits": False}
     couch.post("_bulk_docs", body)

@@ -61,7 +61,7 @@ def test_documents_sort_by_id_only_where_the_selector_says_something_of_it(couch
     assert chosen(couch, {"a": 1}, sort=["_id"]) is None
 
 
-def test_an_index_asked_for_that_does_not_fit_is_replaced_or_refused(couch: Couch) -> None:
+def test_a_requested_index_that_does_not_fit_is_replaced_or_refused(couch: Couch) -> None:
     couch.index("age")
     couch.index("team")
     found = couch.find({"age": 1}, use_index=["team", "team"])

@@ -321,3 +321,35 @@ def test_settings_without_a_password_are_left_alone() -> None:
 
 def test_real_means_reachable_by_requests(real: CouchFake) -> None:
     assert requests.get(login_url(real) + "_all_dbs", timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"couchdb": {"max_dokument_size": "5"}},
+            "has no setting [couchdb] max_dokument_size; did you mean [couchdb] max_document_size?",
+        ),
+        ({"couchd": {"max_document_size": "5"}}, "did you mean [couchdb] max_document_size?"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_nearest(
+    pytester: pytest.Pytester, run: Run, config: dict[str, dict[str, str]], message: str
+) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.couch(config={config})\ndef test_it(couch): ...")
+    result = run()
+    result.assert_outcomes(errors=1)
+    assert message in result.stdout.str()
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_settings_of_sections_with_names_of_their_own_are_taken(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest
+
+    @pytest.mark.couch(config={"cors": {"origins": "*"}, "admins": {"adm": "x"}, "vhosts": {"a.example": "/db"}})
+    def test_it(couchfake): ...
+    """
+    )
+    run().assert_outcomes(passed=1)

@@ -38,14 +38,14 @@ FUNCTION = "(function (doc) { emit(doc._id, 1); })"
 
 
 @pytest.mark.parametrize("pollution", POLLUTIONS)
-def test_a_map_function_in_a_broken_world_answers_or_is_the_one_to_blame(map_docs: Map, pollution: str) -> None:
+def test_a_map_function_among_broken_built_ins_answers_or_fails_under_its_own_name(
+    map_docs: Map, pollution: str
+) -> None:
     result = outcome(lambda: map_docs(pollution + "\n" + FUNCTION))
     assert result in ([["a", 1]], []) or result.status == 500
 
 
-def test_a_world_in_which_nothing_can_be_said_is_an_error_that_names_the_function(
-    map_docs: Map, engine_name: str
-) -> None:
+def test_a_script_that_cannot_answer_is_an_error_that_names_the_function(map_docs: Map, engine_name: str) -> None:
     error = outcome(lambda: map_docs(SETTERS + "\n" + FUNCTION))
     assert error.status == 500
     assert engine_name == "js2py" or error.reason == "_design/d/_view/v: the answer cannot be read"
@@ -53,7 +53,7 @@ def test_a_world_in_which_nothing_can_be_said_is_an_error_that_names_the_functio
 
 @pytest.mark.parametrize("pollution", POLLUTIONS)
 @pytest.mark.parametrize("command", ["show", "validate", "filter", "list", "update"])
-def test_design_functions_in_a_broken_world_raise_nothing_but_couchdb_errors(
+def test_design_functions_among_broken_built_ins_raise_only_couchdb_errors(
     server: QueryServer, pollution: str, command: str
 ) -> None:
     ddoc = {
@@ -79,14 +79,14 @@ def test_design_functions_in_a_broken_world_raise_nothing_but_couchdb_errors(
 @pytest.mark.parametrize(
     "thrown", ["{toString: null}", "{get name() { throw 1; }}", "{toString: function () { throw 2; }}"]
 )
-def test_what_cannot_be_described_is_still_an_error(server: QueryServer, thrown: str) -> None:
+def test_a_thrown_value_that_cannot_be_described_is_an_error(server: QueryServer, thrown: str) -> None:
     functions = server.design_functions({"_id": "_design/d", "filters": {"f": f"function () {{ throw {thrown}; }}"}})
     with pytest.raises(CouchError) as caught:
         functions.filter_docs("f", [{}], {})
     assert caught.value.status == 500
 
 
-def test_what_a_function_of_the_prelude_carries_stays_in_its_database(server: QueryServer) -> None:
+def test_members_set_on_a_function_of_the_prelude_stay_in_their_database(server: QueryServer) -> None:
     functions = [("v", "function (doc) { var e = emit; e.seen = (e.seen || 0) + 1; emit(e.seen, null); }")]
     rows = []
     for database in ("one", "two"):
@@ -102,6 +102,6 @@ def test_printing_by_the_engine_does_not_shift_answers(map_docs: Map) -> None:
     assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
 
 
-def test_a_parameter_of_catch_is_no_template(map_docs: Map) -> None:
+def test_a_parameter_of_catch_is_not_a_template(map_docs: Map) -> None:
     source = "function (doc) { try { throw 1; } catch (BLOCK) { '\\n\\nimport os\\n'; emit(BLOCK, null); } }"
     assert map_docs(source) == [[1, None]]

@@ -80,7 +80,7 @@ def test_partitioned_databases_may_have_partitioned_views() -> None:
     "reduce",
     ["_sum", "_count", "_stats", "_approx_count_distinct", "_first", "_last", "_top_1", "_bottom_100", "_sumer"],
 )
-def test_builtin_reducers_are_known_by_their_beginnings(reduce: str) -> None:
+def test_builtin_reducers_are_recognized_by_their_prefixes(reduce: str) -> None:
     validate_ddoc({"views": {"v": {"map": MAP, "reduce": reduce}}}, Compiles())
 
 
@@ -91,7 +91,7 @@ def test_functions_are_compiled_once_for_each_source() -> None:
     assert compiler.sources == ["m1", "r", "m2"]
 
 
-def test_sources_that_are_no_functions_are_refused(server: QueryServer) -> None:
+def test_sources_that_are_not_functions_are_refused(server: QueryServer) -> None:
     start = "Compilation of the map function in the 'v' view failed: "
     for source in ("1 + 1", "null", "   ", "// only a comment", "function named(doc) {}"):
         assert refusal({"views": {"v": {"map": source}}}, server) == (
@@ -108,7 +108,7 @@ def test_sources_that_are_no_functions_are_refused(server: QueryServer) -> None:
     )
 
 
-def test_the_engine_tells_of_syntax_errors_as_couchdb_does() -> None:
+def test_the_engine_reports_syntax_errors_as_couchdb_does() -> None:
     server = QueryServer("quickjs")
     reason = refusal({"views": {"v": {"map": "function(doc) {"}}}, server)[2]
     server.close()
@@ -118,7 +118,7 @@ def test_the_engine_tells_of_syntax_errors_as_couchdb_does() -> None:
     )
 
 
-def test_asynchronous_functions_are_none_in_couchdbs_engine() -> None:
+def test_asynchronous_functions_are_refused_as_by_couchdbs_engine() -> None:
     server = QueryServer("quickjs")
     assert "Expression does not eval to a function" in refusal({"views": {"v": {"map": "async doc => 1"}}}, server)[2]
     server.close()

@@ -28,7 +28,7 @@ def refusal(call: Callable[[], Any]) -> tuple[int, str, Any]:
 # ---- validation
 
 
-def test_a_validation_function_that_is_content_says_nothing(functions: Functions) -> None:
+def test_a_validation_function_that_accepts_a_document_raises_nothing(functions: Functions) -> None:
     accepting = functions(validate_doc_update="function () { return {forbidden: 'not thrown'}; }")
     accepting.validate_doc_update({"_id": "a"}, None, {}, {})
 
@@ -80,7 +80,7 @@ def test_this_is_the_design_document_and_keeps_what_is_written_there(functions: 
     assert reasons == ["_design/da1", "_design/da2"]
 
 
-def test_a_changed_design_document_starts_anew(functions: Functions) -> None:
+def test_a_changed_design_document_starts_with_fresh_globals(functions: Functions) -> None:
     source = "function () { this.n = (this.n || 0) + 1; throw {forbidden: String(this.n)}; }"
     for version in (1, 2):
         counting = functions(validate_doc_update=source, version=version)
@@ -129,7 +129,7 @@ def test_a_filter_that_throws_fails(functions: Functions) -> None:
         (lambda f: f.update("u", None, REQ), "json_mismatch"),
     ],
 )
-def test_functions_that_are_not_there(
+def test_missing_functions_are_not_found(
     functions: Functions, call: Callable[[DesignFunctions], Any], reason: str
 ) -> None:
     with pytest.raises(NotFound, match=reason):
@@ -159,7 +159,9 @@ def test_what_a_show_returns_is_its_response(functions: Functions, result: str, 
 
 
 @pytest.mark.parametrize("result", ["5", "true", "req.path"])
-def test_what_is_no_response_is_an_error(functions: Functions, result: str, gap: Callable[[str], None]) -> None:
+def test_a_result_that_is_not_a_response_is_an_error(
+    functions: Functions, result: str, gap: Callable[[str], None]
+) -> None:
     if result == "req.path":
         gap("own_realm")
     assert refusal(lambda: shown(functions, f"function (doc, req) {{ return {result}; }}")) == (
@@ -207,10 +209,12 @@ def test_an_error_about_a_document_that_is_not_there_says_so(functions: Function
     ("source", "answer"),
     [
         ("'text'", (500, "compilation_error", "Expression does not eval to a function. ('text')")),
-        ("", (404, "not_found", "missing function")),
+        ("", (404, "not_found", "missing shows function s on design doc _design/d")),
     ],
 )
-def test_what_is_no_function(functions: Functions, source: str, answer: tuple[int, str, str]) -> None:
+def test_a_source_that_is_not_a_function_is_an_error(
+    functions: Functions, source: str, answer: tuple[int, str, str]
+) -> None:
     assert refusal(lambda: shown(functions, source)) == answer
 
 
@@ -320,7 +324,9 @@ def test_a_list_reads_rows_and_sends_chunks(functions: Functions) -> None:
         ("while (getRow()) {} return toJSON([getRow(), getRow()]);", 200, None, "[null,null]"),
     ],
 )
-def test_when_start_still_counts(functions: Functions, body: str, code: int, header: str | None, text: str) -> None:
+def test_start_counts_until_something_is_sent(
+    functions: Functions, body: str, code: int, header: str | None, text: str
+) -> None:
     answer = listed(functions, body)
     assert (answer.code, dict(answer.headers).get("X-Foo"), b"".join(answer.chunks).decode()) == (code, header, text)
 
@@ -353,7 +359,7 @@ def test_after_an_error_all_functions_of_the_design_document_begin_again(functio
     assert design.show("count", None, REQ)["body"] == "1"
 
 
-def test_a_refusal_by_validation_is_no_error_and_keeps_the_globals(functions: Functions) -> None:
+def test_a_refusal_by_validation_keeps_the_globals(functions: Functions) -> None:
     source = "function (doc) { n = typeof n === 'undefined' ? 1 : n + 1; throw {forbidden: String(n)}; }"
     design = functions(validate_doc_update=source)
     assert [refusal(lambda: design.validate_doc_update({}, None, {}, {}))[2] for _ in range(2)] == ["1", "2"]

@@ -3,23 +3,26 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import select
 import signal
+import subprocess
+import sys
 import threading
 from typing import Any
 
 import pytest
 
 from couchfake.query_server import ENGINE_NAMES, KNOWN_GAPS, EngineUnavailable, QueryServer, choose_engine
-from couchfake.query_server.engines.thread_pool import Strand, ThreadPool
+from couchfake.query_server.engines.thread_pool import Strand, ThreadPool, Withdrawn
 
 
-def test_quickjs_is_the_engine_where_none_is_named() -> None:
+def test_quickjs_is_the_default_engine() -> None:
     server = QueryServer()
     assert server.engine_name == "quickjs"
     server.close()
 
 
-def test_an_unknown_engine_is_refused_with_the_names_that_there_are() -> None:
+def test_an_unknown_engine_is_refused_with_the_known_names() -> None:
     with pytest.raises(EngineUnavailable, match=r"'v8': choose one of quickjs, js2py"):
         choose_engine("v8")
 
@@ -75,9 +78,9 @@ def test_closing_ends_threads_and_processes(engine_name: str) -> None:
 
 
 def test_nothing_is_started_before_it_is_needed(engine_name: str) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     server = QueryServer(engine_name)
-    assert threading.active_count() == before
+    assert not set(threading.enumerate()) - before
     server.close()
 
 
@@ -120,6 +123,56 @@ def test_tasks_of_a_strand_run_in_order_and_those_of_others_beside_them() -> Non
     second.wait(10)
     assert order == ["quick", "second"]
     pool.close()
+
+
+def test_a_task_behind_another_one_can_be_taken_back() -> None:
+    pool = ThreadPool("test")
+    gate, started, order = threading.Event(), threading.Event(), []
+    strand = Strand(pool)
+
+    def work() -> None:
+        started.set()
+        gate.wait()
+
+    first = strand.submit(work)
+    second = strand.submit(lambda: order.append("second"))
+    third = strand.submit(lambda: order.append("third"))
+    started.wait(10)
+    with pytest.raises(Withdrawn):
+        second.wait(10, patience=0)
+    gate.set()
+    first.wait(10)
+    third.wait(10)
+    assert order == ["third"]
+    pool.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="there is nothing to wait for a grandchild with")
+@pytest.mark.parametrize("body", ["for (;;) {}", "/(a|a)*$/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab');"])
+def test_the_js2py_process_ends_with_its_parent(engine_name: str, body: str) -> None:
+    if engine_name != "js2py":
+        pytest.skip("the other engine has no process of its own")
+    program = f"""if True:
+        import threading
+        from couchfake.config import Config
+        from couchfake.query_server import QueryServer
+        config = Config()
+        config.set("couchdb", "os_process_timeout", "3000", persist=False)
+        server = QueryServer("js2py", config=config)
+        server.try_compile("function () {{}}")
+        ddoc = {{"_id": "_design/d", "shows": {{"s": {("function () { " + body + " }")!r}}}}}
+        functions = server.design_functions(ddoc)
+        threading.Thread(target=functions.show, args=("s", None, {{"path": []}}), daemon=True).start()
+        print(server._engine._process.pid, flush=True)
+        input()
+    """
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        process = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    ended, _, _ = select.select([process], [], [], 30)
+    os.close(process)
+    assert ended
 
 
 def test_the_threads_of_a_pool_end_with_it() -> None:

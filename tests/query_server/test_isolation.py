@@ -34,7 +34,7 @@ ESCAPE = """function (doc) {
 }"""
 
 
-def test_the_published_escape_from_js2py_gets_nowhere(map_docs: Map, tmp_path: Path) -> None:
+def test_the_published_escape_from_js2py_is_closed(map_docs: Map, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     command = f'{sys.executable} -c "open({str(trace)!r}, chr(119)).close()"'
     assert map_docs(ESCAPE, json.dumps({"_id": "a", "command": command})) == []
@@ -58,7 +58,7 @@ def test_the_published_escape_from_js2py_gets_nowhere(map_docs: Map, tmp_path: P
         "Object.keys({}).__class__",
     ],
 )
-def test_python_shows_nowhere(map_docs: Map, expression: str) -> None:
+def test_scripts_do_not_reach_python(map_docs: Map, expression: str) -> None:
     [[key, _]] = map_docs(f"function (doc) {{ emit(typeof {expression}, null); }}")
     assert key in ("undefined", "function" if expression.endswith(".keys") else "undefined")
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from couchfake.errors import CouchError
-from couchfake.query_server import QueryServer
+from couchfake.config import Config
+from couchfake.errors import CouchError, Forbidden
+from couchfake.query_server import QueryServer, answers
 
 Map = Callable[..., list[list[Any]]]
 
@@ -103,7 +105,7 @@ NATIVES = [
 
 
 @pytest.mark.parametrize("body", NATIVES)
-def test_native_calls_that_cannot_be_interrupted_hold_nobody_up(
+def test_native_calls_that_cannot_be_interrupted_do_not_block_the_next_request(
     map_docs: Map, settings: dict[tuple[str, str], str], engine_name: str, body: str
 ) -> None:
     if engine_name == "js2py":
@@ -115,7 +117,7 @@ def test_native_calls_that_cannot_be_interrupted_hold_nobody_up(
     assert map_docs("function (doc) { emit(doc._id, null); }") == [["a", None]]
 
 
-def test_a_script_that_runs_does_not_hold_up_others(engine_name: str) -> None:
+def test_a_running_script_does_not_block_others(engine_name: str) -> None:
     if engine_name == "js2py":
         pytest.skip("js2py runs one call at a time")
     server = QueryServer(engine_name)
@@ -129,6 +131,41 @@ def test_a_script_that_runs_does_not_hold_up_others(engine_name: str) -> None:
     server.close()
     with pytest.raises(CouchError):
         waiting()
+
+
+def test_a_call_does_not_wait_for_another_call_of_the_same_function_that_takes_long(engine_name: str) -> None:
+    if engine_name == "js2py":
+        pytest.skip("js2py runs one call at a time")
+    server = QueryServer(engine_name)
+    source = "function (doc) { for (; doc.endless; ) Date.now(); if (doc.refused) throw {forbidden: 'no'}; }"
+    functions = server.design_functions({"_id": "_design/d", "validate_doc_update": source})
+    functions.validate_doc_update({}, None, {}, {})
+    slow = functions._compiled(("validate_doc_update",))
+    script: Any = slow._script
+    waiting = slow.submit("render", "validate", '[{"endless":true},null,{},{}]', read=answers.anything)
+    functions.validate_doc_update({}, None, {}, {})
+    with pytest.raises(Forbidden):
+        functions.validate_doc_update({"refused": True}, None, {}, {})
+    assert not script._strand.idle  # the first call still runs
+    server.close()
+    with pytest.raises(CouchError):
+        waiting()
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    "body", ["for (;;) {}", "for (;;) { try { for (;;) [{}]; } catch (e) {} finally { continue; } }"]
+)
+def test_an_abandoned_loop_ends(engine_name: str, config: Config, body: str) -> None:
+    server = QueryServer(engine_name, config=config)
+    functions = server.design_functions({"_id": "_design/d", "validate_doc_update": f"function () {{ {body} }}"})
+    others = set(threading.enumerate())
+    with pytest.raises(CouchError, match="timed out"):
+        functions.validate_doc_update({}, None, {}, {})
+    server.close()
+    for thread in set(threading.enumerate()) - others:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
 
 
 def test_memory_of_all_scripts_is_bounded(monkeypatch: pytest.MonkeyPatch, engine_name: str) -> None:

@@ -32,7 +32,7 @@ def test_batches_come_back_in_their_order(server: QueryServer) -> None:
     assert rows == [[([[n, None]],) for n in range(start, start + 3)] for start in (0, 3, 6)]
 
 
-def test_a_session_without_functions_has_nothing_to_say(server: QueryServer) -> None:
+def test_a_session_without_functions_has_no_rows(server: QueryServer) -> None:
     assert server.compile_map([]).map_docs(["{}", "{}"]) == [(), ()]
 
 
@@ -263,7 +263,7 @@ def test_the_modern_library_is_there(map_docs: Map, gap: Gap) -> None:
     assert map_docs(source) == [[[2, "a.", [["a", 1]]], None]]
 
 
-def test_newer_methods_than_couchdbs_are_not_there(map_docs: Map) -> None:
+def test_methods_newer_than_couchdbs_engine_are_missing(map_docs: Map) -> None:
     source = "function (doc) { emit([typeof ''.normalize, typeof ''.localeCompare, typeof RegExp.escape], null); }"
     assert map_docs(source) == [[["undefined"] * 3, None]]
 

@@ -26,8 +26,8 @@ def test_modules_are_run_once_for_each_function(map_docs: Map) -> None:
 
 
 def test_a_module_knows_its_id_its_parent_and_its_exports(map_docs: Map) -> None:
-    lib = {"a": {"b": "exports.told = [module.id, module.parent.id, exports === module.exports];"}}
-    assert map_docs("function (doc) { emit(require('views/lib/a/b').told, null); }", lib=lib) == [
+    lib = {"a": {"b": "exports.value = [module.id, module.parent.id, exports === module.exports];"}}
+    assert map_docs("function (doc) { emit(require('views/lib/a/b').value, null); }", lib=lib) == [
         [["views/lib/a/b", "views/lib/a", True], None]
     ]
 

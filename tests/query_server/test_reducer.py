@@ -54,7 +54,7 @@ def test_fatal_errors_end_the_indexing(server: QueryServer, thrown: str, error: 
     assert (caught.value.error, caught.value.reason) == (error, reason)
 
 
-def test_results_that_hardly_shrink_overflow(server: QueryServer) -> None:
+def test_results_that_do_not_shrink_enough_overflow(server: QueryServer) -> None:
     reducer = server.reducer("function () { return new Array(6000).join('x'); }")
     overflow = reducer.reduce(ROWS)
     assert isinstance(overflow, ReduceOverflow)

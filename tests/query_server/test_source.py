@@ -49,5 +49,5 @@ def test_texts_that_look_like_code_are_single_tokens() -> None:
 
 
 @pytest.mark.parametrize("source", ["'open", "`open ${", "/open", "/* open", "({[", ")]}", "\\", "@#"])
-def test_broken_source_is_left_to_the_engine_to_refuse(source: str) -> None:
+def test_a_source_with_syntax_errors_is_not_changed(source: str) -> None:
     assert as_program(source) == source

@@ -19,7 +19,7 @@ from couchfake.query_server.traits import Traits, traits
         "function (keys, values, rereduce) { var total = 0; for (var i in values) total += values[i]; return total; }",
     ],
 )
-def test_plain_functions_are_known_for_such(source: str) -> None:
+def test_plain_functions_are_recognized(source: str) -> None:
     assert traits(source) == Traits(is_realm_insensitive=True, keeps_no_state=True)
 
 
@@ -49,7 +49,7 @@ def test_plain_functions_are_known_for_such(source: str) -> None:
         "Reflect.set(doc, 'n', 1);",
     ],
 )
-def test_a_function_that_may_tell_or_touch_its_document_is_not_trusted(body: str) -> None:
+def test_a_function_that_may_detect_or_change_its_document_is_not_plain(body: str) -> None:
     assert not traits(f"function (doc) {{ {body} }}").is_realm_insensitive
 
 
@@ -70,7 +70,7 @@ def test_a_function_that_may_tell_or_touch_its_document_is_not_trusted(body: str
         "",
     ],
 )
-def test_a_function_that_may_keep_something_between_calls_is_not_trusted(source: str) -> None:
+def test_a_function_that_may_keep_state_between_calls_is_not_reused(source: str) -> None:
     assert not traits(source).keeps_no_state
 
 

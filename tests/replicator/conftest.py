@@ -30,7 +30,7 @@ class Party:
         return answer.json()
 
     def endpoint(self, db: str) -> dict[str, Any]:
-        """The database as another server's replicator is told of it."""
+        """Return the database as a URL with a login, as another server's replicator gets it."""
         return {"url": f"{self.address}/{db}", "auth": {"basic": {"username": "adm", "password": "pass"}}}
 
     def leaves(self, db: str) -> dict[str, list[str]]:

@@ -159,7 +159,7 @@ def test_a_server_that_goes_away_and_comes_back_gets_the_rest(
     eventually(lambda: here("GET", "/_scheduler/docs/_replicator/job")["state"] == "running")
 
 
-def test_what_is_no_couchdb_is_refused_at_once(here: Party, stranger: str) -> None:
+def test_a_server_other_than_couchdb_is_refused_at_once(here: Party, stranger: str) -> None:
     here("PUT", "/db")
     answer = here("POST", "/_replicate", {"source": f"{stranger}/db", "target": "db"})
     assert set(answer) >= {"error", "reason"}
@@ -178,7 +178,7 @@ def test_passwords_are_shown_nowhere(here: Party, there: Party, eventually: Even
 
 
 @pytest.mark.parametrize("direction", ["push", "pull"])
-def test_a_changed_filter_function_begins_anew(here: Party, there: Party, direction: str) -> None:
+def test_a_changed_filter_function_starts_over(here: Party, there: Party, direction: str) -> None:
     ours = here if direction == "push" else there
     source, target = ("db", there.endpoint("copy")) if direction == "push" else (there.endpoint("db"), "copy")
     ours("PUT", "/db")

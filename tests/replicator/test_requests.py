@@ -48,11 +48,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("members", "answer", "told"), WRONG)
-def test_a_wrong_member_is_named(admin: Client, members: dict[str, Any], answer: str, told: str) -> None:
+@pytest.mark.parametrize(("members", "answer", "reason"), WRONG)
+def test_a_wrong_member_is_named(admin: Client, members: dict[str, Any], answer: str, reason: str) -> None:
     assert admin.refusal("POST", "/_replicate", {"source": "a", "target": "b", **members}) == answer
     document = {"source": URL, "target": URL, **members}
-    assert admin.refusal("PUT", "/_replicator/job", document) == f"403 forbidden: {told}"
+    assert admin.refusal("PUT", "/_replicator/job", document) == f"403 forbidden: {reason}"
 
 
 def test_both_ends_must_be_named(admin: Client) -> None:

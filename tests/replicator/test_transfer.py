@@ -91,7 +91,7 @@ def test_a_run_whose_target_stops_answering_goes_on_from_its_checkpoint(fake: Co
     assert int(str(result["history"][0]["start_last_seq"]).partition("-")[0]) > 0
 
 
-def test_without_checkpoints_a_cut_run_begins_anew(fake: CouchFake, target: Weak) -> None:
+def test_without_checkpoints_an_interrupted_run_starts_over(fake: CouchFake, target: Weak) -> None:
     first = transfer(fake, "first", target, use_checkpoints=False)
     target.at_batch[3] = first.stop
     with pytest.raises(Cancelled):

@@ -61,6 +61,9 @@ class Rules:
     def after_doc_update(self, database: Database, edits: list[Edit]) -> None:
         self.written.append([edit.id for edit in edits])
 
+    def after_write(self, database: Database) -> None:
+        pass
+
 
 class Store:
     """A database, and short ways to write into it."""

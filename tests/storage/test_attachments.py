@@ -25,7 +25,7 @@ from couchfake.storage.attachments import (
     store,
     without,
 )
-from couchfake.storage.revision_hash import revision_hash
+from couchfake.storage.revision_ids import revision_hash
 
 SETTINGS = AttachmentSettings()
 
@@ -158,13 +158,13 @@ class TestReading:
         assert stored.content_type == "application/octet-stream"
 
     @pytest.mark.parametrize("member", [[], "x", 5, None, True])
-    def test_a_member_that_is_no_object_is_refused(self, member: Any) -> None:
+    def test_a_member_that_is_not_an_object_is_refused(self, member: Any) -> None:
         with pytest.raises(DocValidation) as caught:
             read_attachments(member, SETTINGS)
         assert caught.value.reason == "Bad special document member: _attachments"
 
     @pytest.mark.parametrize("entry", ["data", None, 5, []])
-    def test_an_entry_that_is_no_object_is_dropped(self, entry: Any) -> None:
+    def test_an_entry_that_is_not_an_object_is_dropped(self, entry: Any) -> None:
         assert written({"x": entry}) == ()
 
     @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ class TestReading:
             validate(inputs, AttachmentSettings(max_count=1))
         assert caught.value.status == 413
 
-    def test_sizes_come_from_the_configuration_and_infinity_is_no_limit(self) -> None:
+    def test_sizes_come_from_the_configuration_and_infinity_means_no_limit(self) -> None:
         assert configured(max_attachment_size="7").max_size == 7
         assert configured(max_attachment_size="infinity").max_size == math.inf
 
@@ -350,7 +350,7 @@ class TestRendering:
         assert render(text("t", "text"), "data")["data"] == "dGV4dA=="
         assert "length" not in render(text("t", "text"), "data")
 
-    def test_the_encoding_is_told_where_there_is_one(self) -> None:
+    def test_the_encoding_is_shown_if_there_is_one(self) -> None:
         shown = render(text("t", "text"), "follows", encoding_info=True)
         assert (shown["follows"], shown["encoding"], shown["encoded_length"]) == (True, "gzip", 24)
         plain = store("p", "image/png", b"1", SETTINGS)

@@ -71,12 +71,12 @@ def test_a_tombstone_says_so_behind_its_body(store: Store) -> None:
     ]
 
 
-def test_what_there_is_none_of_is_left_out(store: Store) -> None:
+def test_empty_members_are_omitted(store: Store) -> None:
     store.put("a")
     assert "_conflicts" not in shown(store, "a", DocOptions(conflicts=True, deleted_conflicts=True))
 
 
-def test_the_other_branches_are_told_apart(forked: Store) -> None:
+def test_live_and_deleted_branches_are_distinguished(forked: Store) -> None:
     found = shown(forked, "a", EVERYTHING)
     assert found["_conflicts"] == ["2-x2"]
     assert found["_deleted_conflicts"] == ["2-d2"]

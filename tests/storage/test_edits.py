@@ -37,6 +37,7 @@ def test_a_document_is_an_object(document: Any, store: Store) -> None:
         ("_design/", "Illegal document id `_design/`"),
         ("_local/", "Illegal document id `_local/`"),
         ("\udcff", "Document id must be valid UTF-8"),
+        ("\udced\udca0\udc80", "Document id must be valid UTF-8"),
     ],
 )
 def test_ids_that_no_document_can_have(docid: Any, reason: str, store: Store) -> None:
@@ -56,7 +57,7 @@ def test_the_longest_id_is_counted_in_bytes() -> None:
 
 
 @pytest.mark.parametrize("rev", ["", "1", "-1", "x-abc", "1-" + "z" * 32, 1, None, ["1-a"], "-", "1.5-a"])
-def test_what_is_no_revision(rev: Any, store: Store) -> None:
+def test_an_invalid_revision_is_refused(rev: Any, store: Store) -> None:
     assert refusal(store, {"_rev": rev}) == (400, "bad_request", "Invalid rev format")
 
 

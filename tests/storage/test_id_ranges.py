@@ -30,7 +30,7 @@ def test_both_ends_belong_to_the_range_unless_the_end_is_excluded() -> None:
     assert listed(IdRange("e", "c", inclusive_end=False, descending=True)) == ("ed", 3)
 
 
-def test_a_range_that_runs_backwards_is_empty_and_stands_where_it_starts() -> None:
+def test_a_range_that_runs_backwards_is_empty_and_placed_where_it_starts() -> None:
     assert listed(IdRange("g", "b")) == ("", 6)
     assert listed(IdRange("b", "g", descending=True)) == ("", 6)
 
@@ -41,7 +41,7 @@ def test_skipping_does_not_move_the_offset() -> None:
     assert listed(IdRange(skip=100)) == ("", 0)
 
 
-def test_what_is_no_text_stands_before_all_ids() -> None:
+def test_anything_but_a_string_sorts_before_all_ids() -> None:
     assert listed(IdRange("")) == ("abcdefgh", 0)
     assert listed(IdRange(None, "")) == ("", 0)
     assert listed(IdRange("", descending=True)) == ("", 8)

@@ -53,7 +53,7 @@ def test_a_document_whose_live_branch_is_purged_is_deleted(store: Store) -> None
 
 
 @pytest.mark.parametrize(("branches", "purged", "sequences"), [("abc", "a", 2), ("abc", "ab", 1), ("abc", "abc", 1)])
-def test_each_leaf_that_is_left_takes_a_sequence_and_a_request_takes_one_at_least(
+def test_each_remaining_leaf_takes_a_sequence_and_a_request_takes_one_at_least(
     branches: str, purged: str, sequences: int, store: Store
 ) -> None:
     for each in branches:
@@ -108,7 +108,7 @@ def test_a_request_to_purge_nothing_takes_no_sequence(store: Store) -> None:
     assert store.db.update_seq == 1
 
 
-def test_a_purged_design_document_is_told(store: Store) -> None:
+def test_the_hooks_hear_of_a_purged_design_document(store: Store) -> None:
     rev = store.put("_design/d")
     store.purge("_design/d", rev)
     assert store.hooks.written == [["_design/d"], ["_design/d"]]

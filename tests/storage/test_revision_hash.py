@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from couchfake.storage.revision_hash import revision_hash
-from couchfake.storage.revision_ids import parse_rev
+from couchfake.storage.revision_ids import parse_rev, revision_hash
 
 from .conftest import Store
 

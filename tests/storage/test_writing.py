@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from couchfake.errors import CouchError, Forbidden, MissingStub
@@ -49,7 +55,7 @@ def test_deleting_what_was_never_there_makes_a_tombstone_of_its_own(store: Store
     assert store.counts() == (0, 1)
 
 
-def test_a_deleted_document_that_is_written_anew_goes_on_from_its_tombstone(store: Store) -> None:
+def test_a_deleted_document_that_is_created_again_continues_from_its_tombstone(store: Store) -> None:
     tombstone = store.delete("a", store.put("a", x=1))
     revived = store.put("a", x=1)
     assert revived.startswith("3-")
@@ -85,7 +91,7 @@ def test_a_losing_branch_can_be_edited(store: Store) -> None:
     assert store.leaves("a") == [longer, "2-cc"]
 
 
-def test_a_parent_that_nobody_knows_is_no_conflict_for_a_document_that_is_not_there(store: Store) -> None:
+def test_an_unknown_parent_is_not_a_conflict_for_a_document_that_does_not_exist(store: Store) -> None:
     rev = store.put("a", "1-abc", x=1)
     assert rev.startswith("2-")
     assert store.history("a") == [rev, "1-abc"]
@@ -226,7 +232,7 @@ def test_a_database_that_was_deleted_takes_nothing(store: Store) -> None:
     assert caught.value.status == 404
 
 
-def test_others_are_told_of_what_was_written_but_not_of_conflicts_alone(store: Store) -> None:
+def test_hooks_are_called_for_what_was_written_but_not_for_conflicts_alone(store: Store) -> None:
     store.put("a")
     store.put("a")
     assert store.hooks.written == [["a"]]
@@ -315,3 +321,36 @@ def test_a_local_document_takes_no_revision_of_another_kind(store: Store) -> Non
 def test_local_and_other_documents_fit_into_one_request(store: Store) -> None:
     outcomes = store.bulk({"_id": "_local/l"}, {"_id": "a"})
     assert outcomes == ["0-1", "1-967a00dff5e02add41819138abb3284d"]
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """Return the number of lines of Python that a piece of work runs."""
+    lines = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(None)
+    return lines
+
+
+@pytest.mark.parametrize("above", [["aa"], []], ids=["one root", "many roots"])
+def test_a_leaf_is_added_to_ten_thousand_with_little_more_work_than_to_a_hundred(
+    store: Store, above: list[str]
+) -> None:
+    work = {}
+    leaves = 0
+    for size in (100, 10_000):
+        for number in range(leaves, size):
+            store.replicate("a", 1 + len(above), f"{number * 7919 % 10_007:032x}", *above)
+        leaves = size
+        new = f"{'77' if size == 100 else '88'}{5000:030x}"
+        work[size] = lines_run(partial(store.replicate, "a", 1 + len(above), new, *above))
+    assert len(store.leaves("a")) == 10_002
+    assert work[10_000] < 2 * work[100]

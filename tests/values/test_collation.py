@@ -98,7 +98,7 @@ def test_numbers_compare_exactly_whatever_their_size_and_type(one: float, other:
 
 
 @pytest.mark.parametrize("base", [2**53, 2**64, 10**30, int(math.ldexp(1.0, 1023)), 10**310])
-def test_integers_that_no_double_holds_are_told_apart(base: int) -> None:
+def test_integers_beyond_doubles_are_distinguished(base: int) -> None:
     for sign in (1, -1):
         near = sorted(sign * base + n for n in range(-3, 4))
         assert [ICU.sort_key(n) for n in near] == sorted(ICU.sort_key(n) for n in near)

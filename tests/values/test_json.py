@@ -55,11 +55,11 @@ def test_a_number_too_small_for_full_precision_is_read_as_nought() -> None:
     assert json.dumps(json.loads("[5e-324,-1e-310,2.3e-308]")) == "[0.0,0.0,2.3e-308]"
 
 
-def test_text_that_looks_like_an_odd_number_is_left_alone() -> None:
+def test_a_string_that_looks_like_an_odd_number_is_unchanged() -> None:
     assert json.dumps({"a": "1e+5", "b": ":1e-5", "c": 1e-5}) == '{"a":"1e+5","b":":1e-5","c":0.00001}'
 
 
-def test_of_a_repeated_member_the_last_counts_where_it_stands_last() -> None:
+def test_of_a_repeated_member_the_last_counts_and_comes_last() -> None:
     assert list(json.loads('{"a":1,"b":2,"a":3}').items()) == [("b", 2), ("a", 3)]
 
 
@@ -68,7 +68,7 @@ def test_of_a_repeated_member_the_last_counts_where_it_stands_last() -> None:
     ["", " ", "{", "[1,]", '{"a":1,}', "01", "+1", ".5", "1.", "NaN", "Infinity", "1e400", "'a'", '"\\x"', '"\t"']
     + ["1 2"],
 )
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         json.loads(text)
 
@@ -96,7 +96,7 @@ def test_a_document_may_nest_ten_thousand_levels_deep() -> None:
 
 
 @pytest.mark.parametrize("text", ["[1,", "[1 2]", '{"a" 1}', '{"a":1,}', "[,]", '{"a":1]', "[nul]", "{1:2}"])
-def test_deep_in_a_document_too_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_refused_deep_in_a_document_too(text: str) -> None:
     with pytest.raises(ValueError):
         json.loads("[" * 3000 + text + "]" * 3000)
 

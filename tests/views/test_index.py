@@ -140,7 +140,7 @@ def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed
     assert cut > 10
 
 
-def test_design_documents_are_mapped_only_where_that_was_asked_for(followed: Followed) -> None:
+def test_design_documents_are_mapped_only_if_that_was_requested(followed: Followed) -> None:
     followed.put("/_design/d", k=[1])
     followed.save("a", 2)
     assert followed.found() == [(2, "a", 0)]
@@ -221,7 +221,7 @@ def test_a_view_tells_the_update_after_which_its_own_rows_last_changed(followed:
     assert (snapshot.update_seq, snapshot.tree_seqs) == (3, (2, 3))
 
 
-def test_a_document_saved_again_with_the_same_rows_is_no_change_of_a_view(followed: Followed) -> None:
+def test_a_document_saved_again_with_the_same_rows_does_not_change_a_view(followed: Followed) -> None:
     followed.save("a", 1)
     assert followed.index.update().tree_seqs == (1, 1)
     followed.save("a", 1)

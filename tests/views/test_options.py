@@ -27,7 +27,7 @@ def refusal(ask: Any, *arguments: Any, **named: Any) -> str:
     return f"{caught.value.error}: {caught.value.reason}"
 
 
-def test_nothing_asked_is_everything_in_order() -> None:
+def test_without_options_everything_comes_in_order() -> None:
     assert of_query([]) == of_body({}) == ViewOptions()
     assert ViewOptions().start_key is MISSING
 
@@ -167,7 +167,7 @@ def test_one_key_in_keys_is_a_key() -> None:
     check(of_query([("keys", "[5]"), ("startkey", "4")]), reducing=False)
 
 
-def test_null_for_keys_is_no_array() -> None:
+def test_null_for_keys_is_not_an_array() -> None:
     assert "must be an array" in refusal(check, of_query([("keys", "null")]), False)
 
 

@@ -36,7 +36,7 @@ def test_views_with_the_same_map_share_a_tree_with_a_reducer_each() -> None:
     assert group.find("none") is None
 
 
-def test_lib_is_no_view_and_odd_members_are_passed_over() -> None:
+def test_lib_is_not_a_view_and_odd_members_are_ignored() -> None:
     group = view_group(ddoc({"lib": {"a": "x"}, "v": {"map": "m"}, "odd": 5, "empty": {}}), partitioned=False)
     assert [tree.map_names for tree in group.trees] == [["v"]]
     assert group.lib == {"a": "x"}

@@ -32,11 +32,15 @@ class ScriptLost(ScriptError):
     """The script ended through no fault of this call: compile it again, and repeat the call."""
 
 
+class ScriptBusy(ScriptError):
+    """The call waited too long for another call of the script. It was taken back; the other one goes on."""
+
+
 class Script(Protocol):
     """One JavaScript world with the prelude in it."""
 
     memory: int
-    """Bytes that the script held when they were last counted; 0 if it is small."""
+    """The bytes that the script holds, as last measured; 0 if it is small."""
 
     def call(self, timeout: float, part: str, command: str, *arguments: str) -> str:
         """Return the answer's JSON text. Raise ScriptError after ``timeout`` seconds, or if the script fails."""
@@ -53,7 +57,12 @@ class Engine(Protocol):
 
     name: str
 
-    def new_script(self) -> Script: ...
+    def new_script(self, patience: float | None = None) -> Script:
+        """Return a new script.
+
+        ``patience``: the seconds that a call of it waits for another one before it raises ScriptBusy; None if calls
+        wait as long as they must. An engine that runs one call at a time ignores it.
+        """
 
     def memory(self) -> int:
         """Return the sum of its scripts' ``memory``."""

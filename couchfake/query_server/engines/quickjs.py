@@ -3,8 +3,9 @@
 Each script is a QuickJS runtime of its own, which runs on one thread of the engine's pool at a time. Limits are
 QuickJS's own for memory and stack. The limit of time counts the processor time of the thread that runs the script:
 QuickJS itself can only read the clock of the whole process, so its own limit is set so high that other busy threads
-cannot reach it, and whoever waits for the answer watches the thread's clock. That also ends the wait for native calls,
-which QuickJS cannot interrupt: such a call is abandoned with its thread, and ends with its next allocation.
+cannot reach it, and the thread that waits for the answer watches the clock of the script's thread. That also ends the
+wait for native calls, which QuickJS cannot interrupt: such a call is abandoned with its thread, and ends with its next
+allocation.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import quickjs
 
 from couchfake.query_server.engines.engine import (
     MEMORY_LIMIT,
+    ScriptBusy,
     ScriptCrashed,
     ScriptLost,
     ScriptTimeout,
 )
-from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool
+from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool, Withdrawn
 from couchfake.query_server.prelude import quickjs_prelude
 from couchfake.transports.monotonic import real_monotonic
 
@@ -57,8 +59,8 @@ class Spares:
             self._contexts.append((context, dispatch))
 
     def fill(self) -> None:
-        """Make one context if some are missing."""
-        if self._process == os.getpid() and len(self._contexts) < SPARE_CONTEXTS:
+        """Make the contexts that are missing."""
+        while self._process == os.getpid() and len(self._contexts) < SPARE_CONTEXTS:
             self._contexts.append(self._make())
 
     def _make(self) -> tuple[Any, Any]:
@@ -81,13 +83,13 @@ class QuickJSEngine:
 
     def __init__(self) -> None:
         self.spares = spares(utc=bool(time.timezone or time.daylight))
-        self.pool = ThreadPool("couchfake-quickjs", when_idle=self.spares.fill)
+        self.pool = ThreadPool("couchfake-quickjs", prepare=self.spares.fill)
         self.running: set[Any] = set()  # contexts
         self._memory = 0
         self._lock = threading.Lock()
 
-    def new_script(self) -> QuickJSScript:
-        return QuickJSScript(self)
+    def new_script(self, patience: float | None = None) -> QuickJSScript:
+        return QuickJSScript(self, patience)
 
     def memory(self) -> int:
         return self._memory
@@ -103,20 +105,34 @@ class QuickJSEngine:
 
 
 def starve(context: Any) -> None:
-    """Make a running script fail at its next allocation or call, which is what another thread can do to it."""
+    """Make a running script fail at its next allocation or call, which is what another thread can do to it.
+
+    A script may catch that error and go on. QuickJS's own limit of time ends it then, with an error that cannot be
+    caught. Making that error takes some memory and stack: the script gets them back after a second.
+    """
     context.set_memory_limit(1)
     context.set_max_stack_size(1)
+    relief = threading.Timer(1, _relieve, (context,))
+    relief.daemon = True
+    relief.start()
+
+
+def _relieve(context: Any) -> None:
+    context.set_memory_limit(MEMORY_LIMIT)
+    context.set_max_stack_size(SCRIPT_STACK)
 
 
 class QuickJSScript:
     """A QuickJS runtime with the prelude in it, made by the first call."""
 
-    def __init__(self, engine: QuickJSEngine) -> None:
+    def __init__(self, engine: QuickJSEngine, patience: float | None) -> None:
         self._engine = engine
+        self._patience = patience
         self._strand = Strand(engine.pool)
         self._process = os.getpid()
         self._context: Any = None
         self._dispatch: Any = None
+        self._running: Any = None  # the context that runs a call
         self._limit = 0.0
         self._closed = False
         self._unused = True
@@ -133,7 +149,9 @@ class QuickJSScript:
 
         def result() -> str:
             try:
-                return task.wait(timeout, self._give_up)
+                return task.wait(timeout, self._give_up, self._patience)
+            except Withdrawn:
+                raise ScriptBusy(command) from None
             except Overdue:
                 raise ScriptTimeout(command) from None
             except PoolClosed:
@@ -148,10 +166,9 @@ class QuickJSScript:
             self._engine.spares.put(context, dispatch)
 
     def _give_up(self) -> None:
-        context = self._context
         self._drop()
-        if context is not None:
-            starve(context)
+        if self._running is not None:
+            starve(self._running)
 
     def _drop(self) -> None:
         self._closed = True
@@ -173,6 +190,7 @@ class QuickJSScript:
             context.set_time_limit(limit)
             self._limit = limit
         start = real_monotonic()
+        self._running = context
         self._engine.running.add(context)
         try:
             answer = dispatch(part, command, *arguments)
@@ -185,6 +203,7 @@ class QuickJSScript:
                 raise ScriptTimeout(command) from error
             raise ScriptCrashed("memory" if "memory" in str(error) else "stack") from error
         finally:
+            self._running = None
             self._engine.running.discard(context)
         if not isinstance(answer, str):  # out of memory while it said that it is out of memory
             self._drop()

@@ -15,13 +15,15 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from couchfake.transports.monotonic import real_monotonic
 
 STACK_SIZE = 64 * 1024 * 1024
 POOL_SIZE = 8  # threads of one pool; they start when they are needed
+UNWATCHED = 0.05  # seconds of waiting after which a task's processor time is counted
+IDLE_TIME = 0.02  # seconds without work after which a thread prepares for later work
 
 _T = TypeVar("_T")
 
@@ -30,16 +32,20 @@ class Overdue(Exception):
     """A task used more time than it may."""
 
 
+class Withdrawn(Exception):
+    """The task was taken back before it started."""
+
+
 class PoolClosed(Exception):
     """The task was still waiting for a thread when the pool was closed."""
 
 
 class _Worker:
-    """One thread: its clock, and whether it runs a task."""
+    """One thread, its clock, and the pool's state."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: _State) -> None:
+        self.state = state
         self.thread: threading.Thread | None = None
-        self.busy = False
         self._clock_id: int | None = None
 
     def enter(self) -> None:
@@ -57,56 +63,71 @@ class _Worker:
 class Task(Generic[_T]):
     """One piece of work. ``wait`` returns its result or raises its error."""
 
-    __slots__ = ("_done", "_error", "_result", "_start", "_strand", "_work", "_worker", "abandoned", "finished")
+    __slots__ = ("_error", "_result", "_strand", "_work", "_worker", "abandoned", "done", "finished")
 
     def __init__(self, strand: Strand, work: Callable[[], _T]) -> None:
         self._strand = strand
         self._work: Callable[[], _T] | None = work
-        self._done = threading.Lock()
-        self._done.acquire()
         self._error: BaseException | None = None
         self._result: _T | None = None
         self._worker: _Worker | None = None
-        self._start = 0.0
+        self.done = threading.Lock()
+        self.done.acquire()
         self.abandoned = False
         self.finished = False
 
     def run(self, worker: _Worker) -> None:
+        """Do the work. The strand releases ``done`` afterwards."""
         work = self._work
         assert work is not None
-        self._start = worker.clock()
         self._worker = worker
         try:
             self._result = work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, wait() raises it in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - wait() raises it in the caller's thread
             self._error = error
         finally:
             self._work = None
-            self._done.release()
 
     def cancel(self) -> None:
         """End a task that has not started: ``wait`` raises PoolClosed."""
         self._error = PoolClosed()
         self._work = None
-        self._done.release()
+        self.done.release()
 
-    def wait(self, limit: float, give_up: Callable[[], None] | None = None) -> _T:
+    def wait(self, limit: float, give_up: Callable[[], None] | None = None, patience: float | None = None) -> _T:
         """Return the result. Raise Overdue once the task has used ``limit`` seconds of its thread's processor time.
 
         The time that it waits for a thread, or its thread for a processor, does not count. An overdue task is
         abandoned: its thread serves nobody else any more and ends with it. ``give_up`` is called before the next task
-        of the strand starts on another thread.
+        of the strand starts on another thread. If the task waits behind another one of its strand for ``patience``
+        seconds, it is taken back and Withdrawn raised.
         """
-        timeout = limit
-        while not self._done.acquire(timeout=timeout):
-            left = limit - self._used()
-            if left <= 0 and self._strand.abandon(self, give_up):  # type: ignore[arg-type]  # nobody there looks at results
-                raise Overdue
-            timeout = max(left, 0.002)
-        self._done.release()
+        first = UNWATCHED if patience is None else patience
+        if not self.done.acquire(timeout=first):
+            if patience is not None and self._strand.withdraw(self):  # type: ignore[arg-type]  # nobody there looks at results
+                raise Withdrawn
+            self._watch(limit, give_up)
+        self.done.release()
         if self._error is not None:
             raise self._error
         return self._result  # type: ignore[return-value]  # the work's own result, None included
+
+    def _watch(self, limit: float, give_up: Callable[[], None] | None) -> None:
+        """Wait for ``done``, looking at the thread's clock from now on: a short task never reads it."""
+        start: float | None = None
+        timeout = UNWATCHED
+        while True:
+            worker = self._worker
+            if worker is not None and start is None:
+                start = worker.clock()
+                timeout = limit
+            elif worker is not None and start is not None:
+                left = limit - (worker.clock() - start)
+                if left <= 0 and self._strand.abandon(self, give_up):  # type: ignore[arg-type]  # nobody there looks at results
+                    raise Overdue
+                timeout = max(left, 0.002)
+            if self.done.acquire(timeout=timeout):
+                return
 
     def yield_processor(self) -> None:
         """Give the thread that runs an abandoned task the lowest priority, where threads have one of their own."""
@@ -115,18 +136,22 @@ class Task(Generic[_T]):
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, worker.thread.native_id, 19)
 
-    def _used(self) -> float:
-        return 0.0 if self._worker is None else self._worker.clock() - self._start
-
 
 class Strand:
-    """Tasks that run one after the other, in the order of their submission, on any thread of the pool."""
+    """Tasks that run one after the other, in the order of their submission, on any thread of the pool.
+
+    A strand belongs to the process that made it: after a fork the child makes strands of its own.
+    """
+
+    __slots__ = ("_lock", "_pool", "_running", "_started", "_tasks")
 
     def __init__(self, pool: ThreadPool) -> None:
+        pool.check_process()
         self._pool = pool
         self._lock = threading.Lock()
         self._tasks: deque[Task[object]] = deque()
-        self._running = False
+        self._running = False  # a task runs, or the strand waits for a thread
+        self._started = False  # a task runs
 
     @property
     def idle(self) -> bool:
@@ -145,18 +170,31 @@ class Strand:
         return task
 
     def run(self, worker: _Worker) -> bool:
-        """Run what is queued. Return False if the worker's task was abandoned meanwhile."""
+        """Run what is queued. Return False if the worker's task was abandoned meanwhile.
+
+        Releasing ``done`` wakes the thread that waits for the task. It is the last step, so that the interpreter is
+        free by then.
+        """
         while True:
             with self._lock:
                 if not self._tasks:
                     self._running = False
+                    worker.state.add_free_thread()
                     return True
                 task = self._tasks.popleft()
+                self._started = True
             task.run(worker)
             with self._lock:
                 task.finished = True
                 if task.abandoned:
                     return False
+                self._started = False
+                self._running = more = bool(self._tasks)
+            if not more:
+                worker.state.add_free_thread()
+            task.done.release()
+            if not more:
+                return True
 
     def cancel(self) -> None:
         """End the tasks that have not started."""
@@ -165,18 +203,27 @@ class Strand:
         for task in tasks:
             task.cancel()
 
+    def withdraw(self, task: Task[object]) -> bool:
+        """Take back a task that has not started while another one runs; return False otherwise."""
+        with self._lock:
+            if not self._started or task not in self._tasks:
+                return False
+            self._tasks.remove(task)
+            return True
+
     def abandon(self, task: Task[object], give_up: Callable[[], None] | None) -> bool:
-        """Go on without a task that does not end; False if it has ended after all."""
+        """Go on without a task that does not end. Return False if it has ended after all."""
         with self._lock:
             if task.finished:
                 return False
             task.abandoned = True
             if give_up is not None:
                 give_up()
-            self._running = bool(self._tasks)
+            self._started = False
+            self._running = more = bool(self._tasks)
         task.yield_processor()
         self._pool.replace_thread()
-        if self._running:
+        if more:
             self._pool.start(self)
         return True
 
@@ -189,7 +236,12 @@ class _State:
         self.lock = threading.Lock()
         self.queue: SimpleQueue[Strand | None] = SimpleQueue()
         self.workers: set[_Worker] = set()
-        self.count = self.waiting = self.queued = 0
+        self.count = 0  # threads that serve, or start
+        self.free = 0  # threads that wait for a strand, less the strands that wait for a thread
+
+    def add_free_thread(self) -> None:
+        with self.lock:
+            self.free += 1
 
     def stop(self) -> None:
         """End each thread after its present task, and the strands that wait for one at once."""
@@ -202,14 +254,17 @@ class _State:
 
 
 class ThreadPool:
-    """Threads that start on demand. After ``close`` the pool starts anew with the next task; so it does in a child
-    process after a fork, where the threads of the parent do not exist. ``when_idle`` runs on a thread that has
-    finished its work and finds nothing else to do."""
+    """Threads that start on demand.
 
-    def __init__(self, name: str, size: int = POOL_SIZE, when_idle: Callable[[], None] | None = None) -> None:
+    After ``close`` the pool starts again with the next task; so it does in a child process after a fork, where the
+    threads of the parent do not exist. ``prepare`` runs on a thread that has found nothing to do for IDLE_TIME seconds,
+    and on one that ends.
+    """
+
+    def __init__(self, name: str, size: int = POOL_SIZE, prepare: Callable[[], None] | None = None) -> None:
         self._name = name
         self._size = size
-        self._when_idle = when_idle
+        self._prepare = prepare
         self._renew()
 
     def _renew(self) -> None:
@@ -218,49 +273,56 @@ class ThreadPool:
 
     def running(self) -> int:
         """Return the number of threads that run a task."""
-        return sum(worker.busy for worker in list(self._state.workers))
+        state = self._state
+        return state.count - max(state.free, 0)
 
-    def start(self, strand: Strand) -> None:
-        """Run a strand's tasks on the next thread that is free."""
+    def check_process(self) -> None:
+        """Start again with no threads if this is a child process of the one that made them."""
         if self._state.process != os.getpid():
             self._finish.detach()
             self._renew()
+
+    def start(self, strand: Strand) -> None:
+        """Run a strand's tasks on the next thread that is free."""
         state = self._state
         with state.lock:
-            state.queued += 1
-            more = state.queued > state.waiting and state.count < self._size
-            if more:
-                state.count += 1
+            state.free -= 1
+            more = self._wants_thread(state)
         state.queue.put(strand)
         if more:
             self._start_thread(state)
 
     def replace_thread(self) -> None:
         """Let another thread start in place of one that was abandoned."""
-        with self._state.lock:
-            self._state.count -= 1
-            more = self._state.queued > self._state.waiting
-            if more:
-                self._state.count += 1
+        state = self._state
+        with state.lock:
+            state.count -= 1
+            more = self._wants_thread(state)
         if more:
-            self._start_thread(self._state)
+            self._start_thread(state)
 
     def close(self) -> None:
         """End the threads: those that are free at once, the others with the task that they run."""
         state = self._state
+        busy = self.running()
         self._finish()
         self._renew()
-        if state.process != os.getpid():
+        if state.process != os.getpid() or busy:
             return
         for worker in list(state.workers):
-            if not worker.busy and worker.thread is not threading.current_thread() and worker.thread is not None:
+            if worker.thread is not threading.current_thread() and worker.thread is not None:
                 worker.thread.join(timeout=1)
 
+    def _wants_thread(self, state: _State) -> bool:
+        """Count one more thread if strands wait for one and the pool may grow."""
+        if state.free >= 0 or state.count >= self._size:
+            return False
+        state.count += 1
+        return True
+
     def _start_thread(self, state: _State) -> None:
-        worker = _Worker()
-        worker.thread = threading.Thread(
-            target=_work, args=(state, worker, self._when_idle), name=self._name, daemon=True
-        )
+        worker = _Worker(state)
+        worker.thread = threading.Thread(target=_work, args=(worker, self._prepare), name=self._name, daemon=True)
         previous = threading.stack_size(STACK_SIZE)
         try:
             state.workers.add(worker)
@@ -269,23 +331,27 @@ class ThreadPool:
             threading.stack_size(previous)
 
 
-def _work(state: _State, worker: _Worker, when_idle: Callable[[], None] | None) -> None:
+def _work(worker: _Worker, prepare: Callable[[], None] | None) -> None:
+    state = worker.state
     worker.enter()
-    kept = True
-    while kept:
-        if when_idle is not None and state.queue.empty():
-            when_idle()
-        with state.lock:
-            state.waiting += 1
-        strand = state.queue.get()
-        worker.busy = strand is not None
-        with state.lock:
-            state.waiting -= 1
-            state.queued -= strand is not None
+    state.add_free_thread()
+    while True:
+        strand = _next_strand(state, prepare)
         if strand is None:
+            if prepare is not None:
+                prepare()
             break
-        kept = strand.run(worker)
-        worker.busy = False
+        if not strand.run(worker):
+            break
         del strand
     with state.lock:
         state.workers.discard(worker)
+
+
+def _next_strand(state: _State, prepare: Callable[[], None] | None) -> Strand | None:
+    if prepare is not None:
+        try:
+            return state.queue.get(timeout=IDLE_TIME)
+        except Empty:
+            prepare()
+    return state.queue.get()

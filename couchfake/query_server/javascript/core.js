@@ -97,6 +97,9 @@ function compileAt(ddoc, path, program) {
   var point = ddoc, last = path.length - 1;
   for (var i = 0; i < last; i++) point = point[path[i]];
   var source = point[path[last]];
+  if (!source) {
+    throw ['error', 'not_found', 'missing ' + path[0] + ' function ' + path[last] + ' on design doc ' + ddoc._id];
+  }
   point[path[last]] = compile(typeof source === 'string' ? source : stringify(source), program);
   return point[path[last]];
 }

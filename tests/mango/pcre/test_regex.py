@@ -49,7 +49,7 @@ from couchfake.mango.pcre.translate import translate
         "\\1(*ACCEPT)",
     ],
 )
-def test_what_pcre_refuses_is_no_pattern(pattern: str) -> None:
+def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
     assert not is_valid_pattern(pattern)
 
 
@@ -131,7 +131,7 @@ def test_strings_are_matched_byte_by_byte_with_latin_1_letters() -> None:
     assert not regex_test("(?i)É")("é")
 
 
-def test_a_runaway_pattern_ends_and_is_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runaway_pattern_ends_without_a_match(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regex, "SECONDS_FOR_ONE", 0.05)
     monkeypatch.setattr(regex, "SECONDS_FOR_ALL", 0.1)
     test = regex_test("^(\\w+\\s?)*\\(\\d+$")

@@ -1,6 +1,6 @@
 """The engine in pure Python: js2py, in a process of its own, which is killed when a call's time is up.
 
-All scripts of an engine share the process. When it ends they are lost, and compiled again by whoever needs them. Each
+All scripts of an engine share the process. When it ends they are lost, and compiled again when they are needed. Each
 request has a number, which its answer repeats; a process that writes anything else is killed.
 """
 
@@ -56,7 +56,7 @@ class Js2PyEngine:
         self._scripts = self._requests = 0
         self._forgotten: list[int] = []
 
-    def new_script(self) -> Js2PyScript:
+    def new_script(self, patience: float | None = None) -> Js2PyScript:
         with self._lock:
             self._scripts += 1
             return Js2PyScript(self, self._scripts)

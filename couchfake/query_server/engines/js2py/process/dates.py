@@ -85,7 +85,7 @@ def iso_text(time: Any) -> str:
 
 
 def parse(text: str) -> float | None:
-    """Milliseconds since 1970 of a date in words or numbers, in UTC unless it names a zone; None for what is none."""
+    """Return a date's milliseconds since 1970, in UTC unless the text names a zone; None if the text is not a date."""
     match = _ISO.fullmatch(text.strip())
     if match is not None:
         year, month, day, hour, minute, second, fraction, zone = match.groups()

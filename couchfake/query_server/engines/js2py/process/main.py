@@ -4,7 +4,7 @@ js2py has neither limits nor a sandbox, so it has a process to itself. Endless l
 expressions end when the process is killed; memory is limited by the operating system (where Python has ``resource``),
 recursion by Python's limit on a large stack. The known ways from a script to Python are closed (see ``patches``); an
 audit hook refuses files, processes, sockets and imports to a script that finds another one. That is a second lock and
-no sandbox: whoever runs Python code in this process can find a way around the hook.
+no sandbox: Python code that runs in this process can find a way around the hook.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def limit_memory(size: int) -> None:
 
 
 def refuse(event: str, arguments: Any) -> None:
-    """The audit hook. The events are constants of its code, so that there is no list that a script could empty."""
+    """The audit hook. The events are constants of its code, because a script could empty a list."""
     if event.startswith(
         (
             "open", "os.", "subprocess.", "socket.", "shutil.", "ctypes.", "import", "pty.", "tempfile.", "sqlite3.",

@@ -36,7 +36,7 @@ def install(number: Any, script_math: Any) -> None:
 
 
 def as_float(value: float) -> float:
-    """The double that a number of js2py, which may be a large int, stands for."""
+    """Return a number of js2py, which may be a large int, as the double that it is in JavaScript."""
     try:
         return float(value)
     except OverflowError:
@@ -117,7 +117,7 @@ def _round(value: Any) -> Any:
 
 def _value(this: Any, name: str) -> float:
     if this.Class != "Number":
-        raise MakeError("TypeError", f"Number.prototype.{name} called on what is no number")
+        raise MakeError("TypeError", f"Number.prototype.{name} called on a value that is not a number")
     return as_float(this.to_number().value)
 
 
@@ -184,7 +184,7 @@ def _whole(number: int, radix: int) -> str:
 
 
 def _fraction(number: float, half_step: float, radix: int) -> str:
-    """The digits behind the point, as many as tell the number from its neighbours."""
+    """Return the digits after the point, as many as distinguish the number from its neighbours."""
     rest, step = Fraction(number), Fraction(half_step)
     digits = ""
     while rest and rest >= step:

@@ -1,0 +1,118 @@
+"""``couchfake check``: play the recordings that ship with couchfake against a server, and leave it as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from couchfake.recordings.comparison import Reply
+from couchfake.recordings.ownership import databases_in_the_way, refuse_to_overwrite, settings_kept
+from couchfake.recordings.pauses import settling_time, without_pauses
+from couchfake.recordings.player import Played, play
+from couchfake.recordings.results import AreaResult
+from couchfake.recordings.senders import Headers, Sender
+from couchfake.recordings.shipped import area_names, load_area
+from couchfake.recordings.target import CONNECTION_ERRORS, ReplayFailed, Target
+
+NO_ANSWER = 0
+"""The status that stands for a connection which the server closed, or on which it did not answer in time."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished check. ``server`` is what it says it is, ``recorded_from`` the server that the recordings are of."""
+
+    url: str
+    server: str
+    recorded_from: str
+    areas: list[AreaResult]
+    seconds: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every step of every area agrees at least in its body."""
+        return all(area.agrees for area in self.areas)
+
+
+class Check:
+    """The recordings that are to be played against ``target``. Raise ReplayFailed if one cannot be, before the first.
+
+    ``areas`` names areas, all by default; ``chosen`` is part of the scenarios' names.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        areas: Iterable[str] = (),
+        chosen: str = "",
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.target = target
+        self._sleep = sleep
+        names = list(areas) or area_names()
+        unknown = sorted(set(names) - set(area_names()))
+        if unknown:
+            raise ReplayFailed(f"there is no area {unknown[0]}; there are {', '.join(area_names())}")
+        recordings = [load_area(name) for name in names]
+        self.recorded_from: str = recordings[0]["recorded_from"]
+        self.areas = {
+            recording["area"]: [each for each in recording["scenarios"] if chosen in each["name"]]
+            for recording in recordings
+        }
+        if not self.scenarios:
+            raise ReplayFailed(f"no scenario has {chosen!r} in its name")
+        self.server = target.about()
+        refuse_to_overwrite(self.scenarios, target)
+
+    @property
+    def scenarios(self) -> list[dict[str, Any]]:
+        return [scenario for scenarios in self.areas.values() for scenario in scenarios]
+
+    def run(self, played: Callable[[], object] = lambda: None) -> Iterator[AreaResult]:
+        """Play area by area. Call ``played`` after each scenario. Raise ReplayFailed if the server goes away."""
+        for name, scenarios in self.areas.items():
+            if not scenarios:
+                continue
+            result = AreaResult(name)
+            for scenario in scenarios:
+                self._play(scenario, result)
+                played()
+            yield result
+
+    def outcome(self, results: list[AreaResult], started: float) -> Outcome:
+        """Return the outcome of a run that began at ``started``, a time of ``time.monotonic``."""
+        return Outcome(self.target.name, self.server, self.recorded_from, results, time.monotonic() - started)
+
+    def _play(self, scenario: dict[str, Any], result: AreaResult) -> None:
+        in_the_way = databases_in_the_way(scenario, self.target)
+        if in_the_way:
+            result.skipped.append(f"{scenario['name']}: it makes and deletes {in_the_way[0]}, which the server has")
+            return
+        with settings_kept(scenario, self.target):
+            result.add(scenario, self._steps(scenario))
+
+    def _steps(self, scenario: dict[str, Any]) -> list[Played]:
+        """Play a scenario without its pauses. If a step differs then, the server may need them: play it with them."""
+        send = patient(self.target)
+        hurried = without_pauses(scenario)
+        if hurried is not None:
+            steps = list(play(hurried, send, self.target.user))
+            self._sleep(settling_time(scenario))
+            if all(step.grade == "exact" for step in steps):
+                return steps
+        return list(play(scenario, send, self.target.user))
+
+
+def patient(target: Target) -> Sender:
+    """Return a sender for which a request that gets no answer is a difference, not the end, while others get one."""
+
+    def send(method: str, path: str, headers: Headers, body: bytes | None) -> Reply:
+        try:
+            return target.send(method, path, headers, body)
+        except CONNECTION_ERRORS as error:
+            target.get("/")  # raises ReplayFailed if the server is not there any more
+            return Reply(NO_ANSWER, [], f"no answer: {error}".encode())
+
+    return send

@@ -1,0 +1,151 @@
+"""``couchfake compare``: random scenarios on a server and a fake, and a recording of what differs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from couchfake import CouchFake
+from couchfake.recordings.differential.areas import AREAS, steps, world_of
+from couchfake.recordings.differential.lockstep import Divergence, Lockstep
+from couchfake.recordings.differential.shrinking import shrink
+from couchfake.recordings.differential.world import Step
+from couchfake.recordings.ownership import databases_of
+from couchfake.recordings.senders import in_process
+from couchfake.recordings.target import ReplayFailed, Target
+from couchfake.recordings.writing import as_text, write_recording
+
+LENGTH = 20
+"""Requests of a scenario, besides those that prepare it."""
+
+
+def compare_with_fake(url: str, seed: int, requests: int, areas: Iterable[str] = (), out: Path | None = None) -> bool:
+    """Play ``requests`` random requests against the server at ``url`` and a fake. Return True if they agree.
+
+    Print what differs as a recording, the server's answers as the right ones, and write it to ``out``. Raise
+    ReplayFailed.
+    """
+    chosen = list(areas) or list(AREAS)
+    unknown = sorted(set(chosen) - set(AREAS))
+    if unknown:
+        raise ReplayFailed(f"there is no area {unknown[0]}; there are {', '.join(AREAS)}")
+    server = Target(url)
+    about = server.about()
+    existing = set(databases_of(server))
+    lockstep = Lockstep(server, fake_like(server))
+    comparison = Comparison(lockstep, seed, existing)
+    with tqdm(total=requests, unit="request", leave=False, disable=None) as bar:
+        comparison.run(chosen, requests, bar.update)
+    if not comparison.found:
+        return True
+    recording = comparison.recording(about)
+    print(as_text(recording))
+    for line in comparison.summary():
+        print(line, file=sys.stderr)
+    if out is not None:
+        write_recording(recording, out)
+    return False
+
+
+def fake_like(server: Target) -> Target:
+    """Return a fresh fake in this process with the server's admin."""
+    name, _, password = server.user.partition(":")
+    fake = Target(None)
+    fake.user = server.user
+    fake.send = in_process(CouchFake(admins={name: password}).wsgi)
+    return fake
+
+
+class Found(NamedTuple):
+    """A divergence, as short as it gets, on a database; or as it was found, if it did not repeat."""
+
+    database: str
+    divergence: Divergence
+    repeats: bool
+
+    @property
+    def scenario(self) -> str:
+        return self.database.removeprefix("couchfake-compare-").replace("-", "_")
+
+    @property
+    def doc(self) -> str:
+        return "The last step differs" + ("." if self.repeats else "; it did not when it was played again.")
+
+
+class Comparison:
+    """``found`` has one divergence for each kind in an area, with the number of scenarios that show it."""
+
+    def __init__(self, lockstep: Lockstep, seed: int, existing: Iterable[str] = ()) -> None:
+        self.lockstep = lockstep
+        self.seed = seed
+        self.existing = set(existing)
+        self.found: dict[tuple[str, ...], Found] = {}
+        self.counts: dict[tuple[str, ...], int] = {}
+
+    def run(self, areas: list[str], requests: int, progress: Any = lambda count: None) -> None:
+        """Play scenarios of the areas in turn until so many requests were made."""
+        number = made = 0
+        while made < requests:
+            area = areas[number % len(areas)]
+            count = self._play(area, number, requests - made)
+            made += count
+            number += 1
+            progress(count)
+
+    def _play(self, name: str, number: int, most: int) -> int:
+        """Play one scenario, and shrink it if the servers differ. Return how many requests it had."""
+        area = AREAS[name]
+        world = world_of(area, name, self.seed, number)
+        if world.database in self.existing:
+            raise ReplayFailed(
+                f"{self.lockstep.server.name} has a database {world.database}; nothing of it was changed"
+            )
+        before = self.lockstep.requests
+        length = max(1, min(LENGTH, most))
+        divergence = self.lockstep.play(world.database, steps(area, world, length), world)
+        made = self.lockstep.requests - before
+        if divergence is not None:
+            self._keep(name, world.database, divergence)
+        return made
+
+    def _keep(self, area: str, database: str, divergence: Divergence) -> None:
+        key = (area, *divergence.kind)
+        self.counts[key] = self.counts.get(key, 0) + 1
+        if key in self.found:
+            return
+
+        def play(again: list[Step]) -> Divergence | None:
+            return self.lockstep.play(database, again)
+
+        repeats = play(divergence.steps) is not None
+        self.found[key] = Found(database, shrink(divergence, play) if repeats else divergence, repeats)
+
+    def summary(self) -> list[str]:
+        """Return a line for each kind of difference, and what differs in further ones."""
+        lines = []
+        for key, found in self.found.items():
+            request = found.divergence.steps[-1]["request"]
+            lines.append(f"{found.scenario}: {request['method']} {request['path']} ({_times(self.counts[key])})")
+            lines += [f"    {text}" for text in found.divergence.verdict.differences or ["the order of members"]]
+        return lines
+
+    def recording(self, recorded_from: str) -> dict[str, Any]:
+        """Return what was found as a recording, a scenario for each kind of difference."""
+        scenarios = [
+            {
+                "name": found.scenario,
+                "doc": f"From couchfake compare --seed {self.seed}. {found.doc}",
+                "databases": [found.database],
+                "steps": found.divergence.steps,
+            }
+            for found in self.found.values()
+        ]
+        return {"area": "compare", "recorded_from": recorded_from, "scenarios": scenarios}
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
