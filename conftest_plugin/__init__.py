@@ -27,6 +27,9 @@ from conftest_plugin.fixtures import (
     make_couch,
 )
 from conftest_plugin.hints import scope_mismatch
+from conftest_plugin.html_report import WORKER_OUTPUT as HTML_OUTPUT
+from conftest_plugin.html_report import write_report
+from conftest_plugin.inspecting import serve_at_prompt, serve_until_interrupted
 from conftest_plugin.report import add_sections, explain_comparison
 from conftest_plugin.run import run_of
 from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
@@ -107,6 +110,8 @@ def _begin_before_own_fixtures(item: pytest.Item, names: list[str]) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """With xdist the controller checks the real server, once for all workers."""
     config = session.config
+    if getattr(config.option, "numprocesses", None) and run_of(config).settings.inspect:
+        raise pytest.UsageError("--couch-inspect serves from the process of the tests: run them without -n")
     if getattr(config.option, "numprocesses", None) and not config.option.collectonly:
         run_of(config).check_real_server()
 
@@ -156,6 +161,8 @@ def pytest_runtest_makereport(
         add_sections(report, item, run.fakes)
     if report.failed or report.skipped:
         redact(report, run.settings.secrets)
+    if report.failed and report.when != "teardown":  # by then the servers are gone or cleaned up
+        run.keep_failure(report, at_prompt=bool(item.config.getoption("usepdb", False)))
     return report
 
 
@@ -169,6 +176,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run.finish()
     if run.trace is not None:
         write_trace(session.config, run.trace, run.settings.trace)
+    if run.html is not None:
+        write_report(session.config, run.html, run.settings.html)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -177,8 +186,25 @@ def pytest_testnodedown(node: Any) -> None:
     run = run_of(node.config)
     if run.trace is not None:
         run.trace.entries += getattr(node, "workeroutput", {}).get(WORKER_OUTPUT, [])
+    if run.html is not None:
+        run.html.failures += getattr(node, "workeroutput", {}).get(HTML_OUTPUT, [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for line in run_of(config).summary():
         terminalreporter.write_line(line)
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Serve the inspector at the prompt of ``--pdb`` or ``breakpoint()``."""
+    run = run_of(config)
+    if run.settings.inspect:
+        serve_at_prompt(config, run.backends, run.test_id)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Serve the inspectors of failed tests, once everything else is printed."""
+    run = run_of(config)
+    if run.inspected:
+        serve_until_interrupted(config, run.inspected)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest_plugin.address import Address, intercept_all, set_environment
+from conftest_plugin.html_report import HtmlReport
+from conftest_plugin.inspecting import Inspected, copy_of
 from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
 from conftest_plugin.settings import Settings, settings_of
 from conftest_plugin.trace import Trace
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from conftest_plugin.real_server import Leftovers, RealBackend
     from couchfake import CouchFake
     from couchfake.control.gates import Gates
+
+SHOWN_LINES = 40
+"""How many lines of a failure the report shows, the last ones."""
 
 _RUN = pytest.StashKey["Run"]()
 
@@ -32,6 +37,9 @@ class Run:
         self.backends: list[FakeBackend | RealBackend] = []
         """The servers that are there now, the one of the running test first."""
         self.trace = Trace() if settings.trace else None
+        self.html = HtmlReport() if settings.html else None
+        self.inspected: list[Inspected] = []
+        self._not_kept: list[str] = []
         self._gates: list[Gates] = []
         self._left_on: list[str] = []
         self._servers: dict[str, ScopedServer] = {}
@@ -125,9 +133,36 @@ class Run:
             raise pytest.UsageError(f"couch_gates: {error}") from None
 
     @property
+    def test_id(self) -> str:
+        """The id of the running test, or an empty string between tests."""
+        return self._test.nodeid if self._test else ""
+
+    @property
     def fakes(self) -> list[CouchFake]:
         """The fakes that are there now."""
         return [backend.fake for backend in self.backends if hasattr(backend, "fake")]
+
+    def keep_failure(self, report: pytest.TestReport, at_prompt: bool) -> None:
+        """Keep what a failed test's servers hold, for ``--couch-html`` and ``--couch-inspect``."""
+        used = [fake for fake in self.fakes if any(each.test == report.nodeid for each in fake.requests)]
+        for number, fake in enumerate(used or self.fakes[:1], 1):
+            title = f"server {number}" if len(used) > 1 else ""
+            if self.html is not None:
+                from conftest_plugin.failures import failure_of
+
+                message = "\n".join(report.longreprtext.splitlines()[-SHOWN_LINES:])
+                self.html.failures.append(failure_of(fake, report.nodeid, title, message))
+            if self.settings.inspect and not at_prompt:
+                self._keep_copy(f"{report.nodeid} ({title})" if title else report.nodeid, fake)
+
+    def _keep_copy(self, name: str, fake: CouchFake) -> None:
+        from couchfake.control.seeds.errors import SeedError
+        from couchfake.errors import CouchError
+
+        try:
+            self.inspected.append(Inspected(name, copy_of(fake)))
+        except (CouchError, SeedError) as error:
+            self._not_kept.append(f"{name}: {error}")
 
     def gates_of(self, fake: CouchFake) -> list[Gates]:
         return [gates for gates in self._gates if gates.fake is fake]
@@ -187,6 +222,7 @@ class Run:
     def summary(self) -> list[str]:
         """Lines for the end of the run."""
         lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
+        lines += [f"couchfake: the server of a failed test cannot be inspected: {each}" for each in self._not_kept]
         if self.leftovers is not None and self.leftovers.others:
             names = ", ".join(self.leftovers.others)
             lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")

@@ -33,11 +33,13 @@ OPTIONS = {
     "couch_url": "run on this real server instead of a fake; only databases that the fixtures made are touched",
     "couch_js_engine": f"JavaScript engine of the fake: {', '.join(ENGINES)} (default: the best there is)",
     "couch_trace": "write the requests of the run to this file as an HTTP archive (HAR)",
+    "couch_html": "write the requests, documents and revision trees of failed tests to this file as a web page",
     "couch_prefix": "on a real server, delete databases that the application made whose names begin with this",
 }
 """Options with a value: on the command line, in the environment and in the ini file."""
 FLAGS = {
     "couch_no_report": "do not show the requests of a failing test",
+    "couch_inspect": "serve the inspector for the servers of failed tests when the run ends, or at the prompt of --pdb",
     "couch_allow_config": "on a real server, let tests change the configuration; it is put back after each test",
 }
 """Options without a value: on the command line, in the environment and in the ini file."""
@@ -80,6 +82,8 @@ class Settings:
     intercept_always: tuple[str, ...] = ()
     no_report: bool = False
     trace: str | None = None
+    html: str | None = None
+    inspect: bool = False
     gates: tuple[str, ...] = ()
     intercept: tuple[str, ...] = ()  # for one test, from its marker
     faults: tuple[Mapping[str, Any], ...] = ()  # the same: arguments of Faults.add
@@ -134,6 +138,8 @@ def settings_of(config: pytest.Config) -> Settings:
         allow_config=_flag(config, "couch_allow_config"),
         no_report=_flag(config, "couch_no_report"),
         trace=found["couch_trace"].value,
+        html=found["couch_html"].value,
+        inspect=_flag(config, "couch_inspect"),
         gates=tuple(config.getini("couch_gates")),
         env=tuple(config.getini("couch_env")),
         intercept_always=tuple(config.getini("couch_intercept")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from requests.adapters import HTTPAdapter
 from couchfake.auth import users
 from couchfake.auth.context import SERVER_ADMIN_ROLE
 from couchfake.auth.passwords import hash_admin
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response
 from couchfake.config import Config
 from couchfake.control.http_api import ControlApi
 from couchfake.control.interception import intercept
@@ -62,13 +64,12 @@ class CouchFake(Kit):
         self._seed = seed
         self._hosts = {HOST}
         self._server: Server | Place | None = None
-        self._control: ControlApi | None = None
+        self._extensions: dict[str, Callable[[Request], Response]] = {}
         self._begin()
 
     def _begin(self) -> None:
         self._dispatcher = self._attend(self._make_node())
-        if self._control is not None:
-            self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
+        self._dispatcher.extensions = self._extensions
         if self._seed is not None:
             self.load(self._seed)
 
@@ -140,10 +141,22 @@ class CouchFake(Kit):
             self._server = shared.attach(self.wsgi) if shared is not None else Server(self.wsgi, host, port).start()
         return self.url
 
-    def serve_control(self, hosts: Iterable[str] = ()) -> None:
-        """Serve the test kit below ``/_couchfake/``, to admins only where there are any."""
-        self._control = ControlApi(self, hosts)
-        self._dispatcher.extensions[CONTROL_PATH.strip("/")] = self._control
+    def serve_control(self, hosts: Iterable[str] = (), name: str = "", others: Sequence[tuple[str, str]] = ()) -> None:
+        """Serve the test kit and the inspector below ``/_couchfake/``, to admins only where there are any.
+
+        ``name``: what the inspector calls this server; ``others``: names and URLs of further servers' inspectors.
+        """
+        from couchfake.inspector.files import login_form  # not needed by servers without it
+        from couchfake.inspector.operations import Inspector
+
+        api = ControlApi(self, hosts, Inspector(self, name, others).operations, login_form)
+        self._extensions[CONTROL_PATH.strip("/")] = api
+
+    def serve_fauxton(self, folder: str | Path) -> None:
+        """Serve a build of Fauxton, CouchDB's web interface, at ``/_utils/``. Raise NotFauxton if it is not one."""
+        from couchfake.inspector.fauxton import Fauxton  # not needed by servers without it
+
+        self._extensions["_utils"] = Fauxton(Path(folder))
 
     @contextlib.contextmanager
     def intercept(self, url: str) -> Iterator[None]:

@@ -11,13 +11,16 @@ import re
 import signal
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
 from couchfake import CouchFake, __version__
+from couchfake.control.observer import CONTROL_PATH
 from couchfake.control.seeds.errors import SeedError
 from couchfake.control.settings_file import SettingsFileError, read_settings
+from couchfake.inspector.fauxton import NotFauxton
 from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.recordings.commands import add_commands
 from couchfake.transports.http1.server import Access, Server
@@ -54,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--config", type=Path, metavar="FILE", help="settings: an ini file as CouchDB has them, or JSON"
     )
-    command.add_argument("--control", action="store_true", help="serve the test kit below /_couchfake/")
+    command.add_argument(
+        "--control", action="store_true", help="serve the test kit and the inspector below /_couchfake/"
+    )
+    command.add_argument("--open", action="store_true", help="open the inspector in the browser; implies --control")
+    command.add_argument("--fauxton", type=Path, metavar="DIR", help="serve this build of Fauxton at /_utils/")
     command.add_argument(
         "--control-host",
         action="append",
@@ -104,14 +111,9 @@ def serve(options: argparse.Namespace) -> int:
     except EngineUnavailable as error:
         return _failed(str(error))
     try:
-        config = None if options.config is None else read_settings(options.config)
-        fake = CouchFake(
-            admins=dict(options.admin) or None, js_engine=options.js_engine, config=config, seed=options.seed
-        )
-    except (SeedError, SettingsFileError) as error:
+        fake = _server_of(options)
+    except (SeedError, SettingsFileError, NotFauxton) as error:
         return _failed(str(error))
-    if options.control:
-        fake.serve_control([options.host, *options.control_host])
     log = log_access_as_json if options.json else log_access if options.verbose else None
     server = Server(fake.wsgi, options.host, options.port, log=log)
     with _logging(logging.INFO if options.verbose else logging.WARNING), _ended_by_signals() as ended:
@@ -131,10 +133,24 @@ def serve(options: argparse.Namespace) -> int:
         except OSError as error:
             server.stop()
             return _failed(f"cannot write {error.filename}: {error.strerror}")
+        if options.open:
+            page = f"{server.url}{CONTROL_PATH}/"
+            threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()  # some browsers block it
         while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
             pass
         server.stop()
     return 0
+
+
+def _server_of(options: argparse.Namespace) -> CouchFake:
+    """Return the server that the options describe. Raise SeedError, SettingsFileError or NotFauxton."""
+    config = None if options.config is None else read_settings(options.config)
+    fake = CouchFake(admins=dict(options.admin) or None, js_engine=options.js_engine, config=config, seed=options.seed)
+    if options.fauxton is not None:
+        fake.serve_fauxton(options.fauxton)
+    if options.control or options.open:
+        fake.serve_control([options.host, *options.control_host])
+    return fake
 
 
 def _announce(url: str, options: argparse.Namespace) -> None:

@@ -341,6 +341,17 @@ CSP_ATTACHMENTS_HEADER_VALUE = Setting("csp", "attachments_header_value", text, 
 CSP_SHOWLIST_ENABLE = Setting(
     "csp", "showlist_enable", boolean, True, "Answers of shows and lists are sent with a `Content-Security-Policy`."
 )
+CSP_UTILS_ENABLE = Setting(
+    "csp", "utils_enable", boolean, True, "Files below `/_utils` are sent with a `Content-Security-Policy`."
+)
+CSP_UTILS_HEADER_VALUE = Setting(
+    "csp",
+    "utils_header_value",
+    text,
+    "child-src 'self' data: blob:; default-src 'self'; img-src 'self' data:; font-src 'self';"
+    " script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline';",
+    "The policy of files below `/_utils`.",
+)
 CSP_SHOWLIST_HEADER_VALUE = Setting("csp", "showlist_header_value", text, "sandbox", "The policy of shows and lists.")
 
 # global_changes
@@ -486,7 +497,6 @@ STORED_ONLY: tuple[Setting[str], ...] = (
         "couchdb", "The system databases `_users` and `_replicator` always exist at the start.", single_node="true"
     ),
     *_stored("couchdb_engines", _FILES, shown=True, couch="couch_bt_engine"),
-    *_stored("csp", "There is no `/_utils`.", utils_enable="true"),
     *_stored("ddoc_cache", "Design documents are read when they are used.", max_size="104857600"),
     *_stored("fabric", _NODES, request_timeout="60000", all_docs_timeout="10000", shard_timeout_factor="2"),
     *_stored("indexers", "Views are always available.", shown=True, couch_mrview="true"),

@@ -32,6 +32,10 @@ class FunctionLog:
         self._lines.append(FunctionLine(level, message, self.test))
         _logger.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
 
+    def copy_from(self, other: FunctionLog) -> None:
+        """Take over the lines of another log."""
+        self._lines.extend(other)
+
     def clear(self) -> None:
         self._lines.clear()
 

@@ -44,10 +44,21 @@ class Operation:
 
 
 class ControlApi:
-    """Answers what is asked below ``/_couchfake/`` of one server."""
+    """Answers what is asked below ``/_couchfake/`` of one server.
 
-    def __init__(self, fake: Controlled, hosts: Iterable[str] = ()) -> None:
+    ``further``: operations besides its own. ``login_form``: what a browser gets that visits ``/_couchfake/`` without
+    the login of an admin.
+    """
+
+    def __init__(
+        self,
+        fake: Controlled,
+        hosts: Iterable[str] = (),
+        further: Iterable[Operation] = (),
+        login_form: Callable[[Request], Response] | None = None,
+    ) -> None:
         self._fake = fake
+        self._login_form = login_form
         self._hosts = frozenset(host.lower() for host in hosts)
         self._snapshots: dict[str, Snapshot] = {}
         self._faults: dict[str, Fault] = {}
@@ -73,16 +84,19 @@ class ControlApi:
             Operation("POST", "clock", self._set_clock),
             Operation("POST", "conflicts", self._make_conflict),
             Operation("GET", "trees/{db}/{docid}", self._tree),
+            *further,
         ]
 
     def __call__(self, request: Request) -> Response:
         """Answer a request. Raise CouchError for one that is refused."""
         self._check_origin(request)
+        if self._login_form is not None and not request.user.is_server_admin and _is_visit(request):
+            return self._login_form(request)
         require_server_admin(request.user)
         parts = [unquote(part) for part in request.target[0].split("/")[2:] if part]
         allowed = []
         for operation in self.operations:
-            captured = _match(operation.path.split("/"), parts)
+            captured = _match([part for part in operation.path.split("/") if part], parts)
             if captured is None:
                 continue
             if operation.method == request.verb:
@@ -166,7 +180,8 @@ class ControlApi:
             raise BadRequest(str(error)) from None
 
     def _requests(self, request: Request) -> Any:
-        """List what was asked, the oldest first. Parameters: method, path (a pattern), since (a number), limit."""
+        """List what was asked, the oldest first. Parameters: method, path (a pattern), since (a number), limit; brief
+        (true) leaves out headers and bodies."""
         parameters = request.parameters
         chosen = self._fake.requests.to(parameters.get("method"), parameters.get("path", "**") or "**")
         first = self._fake.requests.total - len(self._fake.requests)
@@ -175,10 +190,11 @@ class ControlApi:
         rows = [(numbers.get(id(each), first), each) for each in chosen]
         rows = [row for row in rows if row[0] >= since]
         shown = rows[-limit:] if limit else []
+        describe = summary_of if parameters.get("brief") == "true" else as_json
         return {
             "total": self._fake.requests.total,
             "skipped": len(rows) - len(shown),
-            "requests": [{"number": number, **as_json(each)} for number, each in shown],
+            "requests": [{"number": number, **describe(each)} for number, each in shown],
         }
 
     def _clear_requests(self, request: Request) -> Any:
@@ -197,8 +213,12 @@ class ControlApi:
     def _list_faults(self, request: Request) -> Any:
         """List the faults that are on."""
         ids = {id(fault): key for key, fault in self._faults.items()}
+        for fault in self._fake.faults:
+            if id(fault) not in ids:  # switched on by code, not through this API
+                ids[id(fault)] = key = self._number("f")
+                self._faults[key] = fault
         return [
-            {"id": ids.get(id(fault)), "fault": fault.name, "text": str(fault), "hits": fault.hits, "test": fault.test}
+            {"id": ids[id(fault)], "fault": fault.name, "text": str(fault), "hits": fault.hits, "test": fault.test}
             for fault in self._fake.faults
         ]
 
@@ -297,8 +317,8 @@ class ControlApi:
         return known[key]
 
 
-def as_json(logged: LoggedRequest) -> dict[str, Any]:
-    """Return a logged request as JSON."""
+def summary_of(logged: LoggedRequest) -> dict[str, Any]:
+    """Return a logged request as JSON, without headers and bodies."""
     return {
         "at": logged.at,
         "method": logged.method,
@@ -310,11 +330,23 @@ def as_json(logged: LoggedRequest) -> dict[str, Any]:
         "seconds": round(logged.seconds, 6),
         "error": logged.error,
         "test": logged.test,
+    }
+
+
+def as_json(logged: LoggedRequest) -> dict[str, Any]:
+    """Return a logged request as JSON."""
+    return {
+        **summary_of(logged),
         "headers": logged.headers,
         "body": logged.body.decode("utf-8", "replace"),
         "answer_headers": logged.answer_headers,
         "answer": logged.answer.decode("utf-8", "replace"),
     }
+
+
+def _is_visit(request: Request) -> bool:
+    """Whether a browser opens the page at ``/_couchfake/``."""
+    return request.target[0].rstrip("/") == PREFIX and "text/html" in (request.header("Accept") or "")
 
 
 def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:

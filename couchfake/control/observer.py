@@ -14,6 +14,9 @@ from couchfake.control.request_log import RequestLog
 CONTROL_PATH = "/_couchfake"
 """Requests to the test kit itself are neither logged nor subject to faults."""
 
+INSPECTOR = "inspector"
+"""The same holds for requests with this value of the header ``X-CouchFake``: the inspector's own to CouchDB's API."""
+
 
 class Observer:
     """Stands between a server's dispatcher and its endpoints."""
@@ -40,4 +43,4 @@ class Observer:
 
 
 def _is_control(request: Request) -> bool:
-    return request.target[0].startswith(CONTROL_PATH)
+    return request.target[0].startswith(CONTROL_PATH) or request.environ.get("HTTP_X_COUCHFAKE") == INSPECTOR

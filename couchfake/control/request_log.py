@@ -274,6 +274,11 @@ class RequestLog:
         for listener in self.listeners:
             listener(logged)
 
+    def copy_from(self, other: RequestLog) -> None:
+        """Take over the requests that another log keeps."""
+        self._kept.extend(other)
+        self.total += len(other)
+
     def clear(self) -> None:
         """Forget all requests."""
         self._kept.clear()

@@ -156,7 +156,7 @@ def _name_leaves(documents: list[Mapping[str, Any]], found: Mapping[str, TreeRev
 
 # --- pictures
 
-_STEP, _ROW, _RADIUS, _MARGIN = 110, 44, 9, 24
+_STEP, _ROW, _RADIUS, _MARGIN, _SIDE = 150, 48, 9, 16, 70
 _COLOURS = {"winner": "#2e7d32", "conflict": "#c62828", "deleted": "#757575", "stored": "#1565c0", "missing": "none"}
 
 
@@ -173,7 +173,7 @@ def _svg(tree: RevisionTree) -> str:
             revision, parent, continues = waiting.pop()
             if not continues or parent is None:
                 rows += 1
-            x = _MARGIN + (revision.generation - first) * _STEP
+            x = _SIDE + (revision.generation - first) * _STEP
             y = (rows - 1) * _ROW + _MARGIN if not (parent and continues) else places[id(parent)][1]
             places[id(revision)] = x, y
             widest = max(widest, x)
@@ -181,7 +181,7 @@ def _svg(tree: RevisionTree) -> str:
                 lines.append(_edge(*places[id(parent)], x, y))
             shapes.append(_shape(revision, x, y))
             waiting += [(each, revision, n == 0) for n, each in reversed(list(enumerate(revision.children)))]
-    width, height = widest + _STEP, rows * _ROW + _MARGIN
+    width, height = widest + _SIDE, rows * _ROW
     title = html.escape(f"Revisions of {tree.docid}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,3 +106,15 @@ def test_requests_are_logged_as_json(serve: Serve) -> None:
 def test_the_test_kit_is_served_where_it_is_asked_for(serve: Serve) -> None:
     assert get(serve("--control").url + "_couchfake/clock").json()["frozen"] is False
     assert get(serve().url + "_couchfake/clock").status_code == 404
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_open_opens_the_inspector(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = tmp_path / "browser"
+    os.mkfifo(tmp_path / "opened")
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n', "utf-8")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    served = serve("--open")
+    assert (tmp_path / "opened").read_text("utf-8") == served.url + "_couchfake/"
+    assert get(served.url + "_couchfake/server").json()["name"] == ""

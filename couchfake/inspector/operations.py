@@ -1,0 +1,144 @@
+"""What the page needs beyond CouchDB's own API and the test kit's operations."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response, body_response
+from couchfake.control.controlled import Controlled
+from couchfake.control.faults import FAULTS, Condition, Faults
+from couchfake.control.gates import index_fields
+from couchfake.control.http_api import Operation, as_json
+from couchfake.errors import BadRequest, NotFound
+from couchfake.inspector.configuration import configuration
+from couchfake.inspector.files import page, static_file
+from couchfake.inspector.map_trial import try_map
+from couchfake.inspector.origins import origins
+
+SHOWN_CONFLICTS = 100
+
+
+class Inspected(Controlled, Protocol):
+    """A ``CouchFake``."""
+
+    @property
+    def url(self) -> str: ...
+
+    def dump(self, path: Path) -> int: ...
+
+
+class Inspector:
+    """The page of one server. ``name`` is shown at its top; ``others``: names and URLs of further servers' pages."""
+
+    def __init__(self, fake: Inspected, name: str = "", others: Sequence[tuple[str, str]] = ()) -> None:
+        self._fake = fake
+        self._name = name
+        self._others = others
+        self.operations = [
+            Operation("GET", "", page),
+            Operation("GET", "static/{name}", static_file),
+            Operation("GET", "server", self._server),
+            Operation("GET", "requests/{number}", self._request),
+            Operation("GET", "conflicts/{db}", self._conflicts),
+            Operation("POST", "explain/{db}", self._explain),
+            Operation("GET", "origins/{db}/{docid}", self._origins),
+            Operation("GET", "fault_kinds", self._fault_kinds),
+            Operation("GET", "dump", self._dump),
+            Operation("POST", "try_map", self._try_map),
+            Operation("GET", "configuration", self._configuration),
+        ]
+
+    def _server(self, request: Request) -> Any:
+        """Say who is logged in, what the server is called, and which other servers of the same run have a page."""
+        version = self._fake.ask("GET", "/")
+        return {
+            "name": self._name,
+            "user": request.user.name,
+            "version": version["version"],
+            "engine": self._fake.node.query_server.engine_name,
+            "others": [{"name": name, "url": url} for name, url in self._others],
+        }
+
+    def _request(self, request: Request, number: str) -> Any:
+        """Show one request of the log, with its headers and bodies."""
+        log = self._fake.requests
+        kept = list(log)
+        place = int(number) - (log.total - len(kept)) if number.isdecimal() else -1
+        if not 0 <= place < len(kept):
+            raise NotFound(f"the log keeps no request {number}")
+        return {"number": int(number), **as_json(kept[place])}
+
+    def _conflicts(self, request: Request, db: str) -> Any:
+        """Count a database's documents that are in conflict, and list the first of them."""
+        database = self._fake.node.database(db)
+        with database.lock:
+            found = [
+                each.id for each in database.entries.values() if sum(not leaf.deleted for leaf in each.leaves()) > 1
+            ]
+        return {"total": len(found), "ids": sorted(found)[:SHOWN_CONFLICTS]}
+
+    def _explain(self, request: Request, db: str) -> Any:
+        """Explain a Mango query, and propose the _index request that would help where no index serves it."""
+        query = request.json_object()
+        explained = self._fake.ask("POST", f"/{quote(db, safe='')}/_explain", query)
+        fields = []
+        if explained["index"]["type"] == "special":
+            fields = index_fields(explained["selector"], query.get("sort"))
+        return {"explain": explained, "suggestion": {"index": {"fields": fields}} if fields else None}
+
+    def _origins(self, request: Request, db: str, docid: str) -> Any:
+        """Say for each revision of a document which request wrote it and when, as far as the log goes back."""
+        return origins(self._fake.requests, db, docid)
+
+    def _fault_kinds(self, request: Request) -> Any:
+        """List the faults with what they do and their arguments, and the conditions that all of them take."""
+        kinds = []
+        for name in FAULTS:
+            method = getattr(Faults, name)
+            found = [each for each in inspect.signature(method).parameters.values() if each.name != "self"]
+            arguments = [
+                {"name": each.name, "required": each.default is each.empty}
+                for each in found
+                if each.kind is not each.VAR_KEYWORD
+            ]
+            description = " ".join((method.__doc__ or "").split("\n\n")[0].replace("`", "").split())
+            kinds.append({"name": name, "description": description, "arguments": arguments})
+        conditions = [each for each in inspect.signature(Condition).parameters if each != "writes_only"]
+        return {"kinds": kinds, "conditions": conditions}
+
+    def _dump(self, request: Request) -> Response:
+        """Return all databases as a zip file of a folder that ``--seed`` reads once it is unpacked."""
+        packed = io.BytesIO()
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder, "dump")
+            self._fake.dump(root)
+            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+                for each in sorted(root.rglob("*")):
+                    archive.write(each, each.relative_to(folder))
+        headers = {"Content-Disposition": 'attachment; filename="couchfake-dump.zip"', "Cache-Control": "no-store"}
+        return body_response(packed.getvalue(), "application/zip", headers=headers)
+
+    def _try_map(self, request: Request) -> Any:
+        """Run a map function on one document: "map", and "db" and "docid" or "doc"; "lib" is optional."""
+        body = request.json_object()
+        source, document = body.get("map"), body.get("doc")
+        if document is None:
+            db, docid = body.get("db"), body.get("docid")
+            if not isinstance(db, str) or not isinstance(docid, str):
+                raise BadRequest("try_map wants doc, or db and docid")
+            document = self._fake.ask("GET", f"/{quote(db, safe='')}/{quote(docid, safe='')}")
+        if not isinstance(source, str) or not isinstance(document, dict):
+            raise BadRequest("map is a function's source, and doc an object")
+        return try_map(self._fake.node.query_server.engine_name, source, document, body.get("lib"))
+
+    def _configuration(self, request: Request) -> Any:
+        """List the settings with their values, defaults and descriptions, the changed ones first."""
+        return configuration(self._fake.ask("GET", "/_node/_local/_config"))
