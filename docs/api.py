@@ -14,7 +14,7 @@ PUBLIC = (
     "couchfake.CouchFake",
     "couchfake.running",
     "couchfake.testing.CouchTestCase",
-    "couchfake.clock.Clock",
+    "couchfake.values.clock.Clock",
     "couchfake.control.faults.Faults",
     "couchfake.control.faults.Fault",
     "couchfake.control.gates.Gates",

@@ -15,7 +15,6 @@ from couchfake.auth import passwords
 from couchfake.auth.auth_ddoc import AUTH_DDOC_JSON, DOCID, auth_ddoc_body
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
-from couchfake.clock import Clock, Signal
 from couchfake.config import Config
 from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
 from couchfake.settings import (
@@ -34,6 +33,7 @@ from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
+from couchfake.values.clock import Clock, Signal
 
 DB_NAME = "_users"
 DOCID_PREFIX = "org.couchdb.user:"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from couchfake.changes.filters import Filter, Style
-from couchfake.clock import Clock
 from couchfake.storage.database import Visible
 from couchfake.storage.documents import DocOptions
+from couchfake.values.clock import Clock
 
 Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
 

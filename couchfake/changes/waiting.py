@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Condition
 
-from couchfake.clock import Clock, Deadline
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
+from couchfake.values.clock import Clock, Deadline
 
 
 def wait_until(changed: Condition, happened: Callable[[], bool], end: Deadline, client: Client, clock: Clock) -> bool:

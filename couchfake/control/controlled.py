@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from couchfake.clock import Clock
 from couchfake.control.faults import Faults
 from couchfake.control.function_log import FunctionLog
 from couchfake.control.open_feeds import OpenFeeds
@@ -13,6 +12,7 @@ from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import RevisionTree
 from couchfake.control.snapshots import Snapshot
 from couchfake.node.node import Node
+from couchfake.values.clock import Clock
 
 
 class Controlled(Protocol):

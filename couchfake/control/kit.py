@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from couchfake.api.dispatch import Dispatcher
 from couchfake.auth.context import SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
-from couchfake.clock import Clock, Signal
 from couchfake.control.conflicts import Branch, conflict_branch, documents_of
 from couchfake.control.faults import Faults
 from couchfake.control.function_log import FunctionLog
@@ -31,6 +30,7 @@ from couchfake.control.snapshots import Snapshot, SnapshotStack
 from couchfake.errors import NotFound
 from couchfake.node.node import Node
 from couchfake.transports.in_process.adapter import HOST, session
+from couchfake.values.clock import Clock, Signal
 
 
 class Kit:

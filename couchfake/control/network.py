@@ -19,11 +19,11 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from couchfake.chttpd.request import Request
-from couchfake.clock import Clock, Signal
 from couchfake.control.faults import Fault, Faults
 from couchfake.errors import CouchError
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Unreachable
+from couchfake.values.clock import Clock, Signal
 
 SENDER = "X-CouchFake-Server"
 """The header by which a server of the network knows another one's requests from a client's."""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
-from couchfake.clock import Clock
 from couchfake.control.faults import Faults, answer_of
 from couchfake.control.open_feeds import OpenFeeds
 from couchfake.control.request_log import RequestLog
+from couchfake.values.clock import Clock
 
 CONTROL_PATH = "/_couchfake"
 """Requests to the test kit itself are neither logged nor subject to faults."""

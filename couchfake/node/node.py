@@ -13,7 +13,6 @@ from couchfake.auth.authenticate import Authenticator
 from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import default_security
 from couchfake.auth.users import Users
-from couchfake.clock import Clock
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.stats import Stats
@@ -24,6 +23,7 @@ from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, DocumentHooks
+from couchfake.values.clock import Clock
 from couchfake.values.collation import Collator
 
 NODE_NAME = "couchfake@127.0.0.1"

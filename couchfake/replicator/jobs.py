@@ -14,7 +14,6 @@ from typing import Any
 import requests
 
 from couchfake.auth.context import UserContext
-from couchfake.clock import Signal
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
@@ -24,6 +23,7 @@ from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
 from couchfake.settings import REPLICATOR_MAX_HISTORY
+from couchfake.values.clock import Signal
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 OpenSession = Callable[[], requests.Session]

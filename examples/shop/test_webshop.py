@@ -119,7 +119,7 @@ class TestTime:
         session, url = couchfake.session(), couchfake.session_url + "_session"
         session.post(url, json={"name": "adm", "password": "pass"}).raise_for_status()
         assert session.get(url).json()["userCtx"]["name"] == "adm"
-        couchfake.clock.advance(601)
+        couchfake.values.clock.advance(601)
         assert session.get(url).json()["userCtx"]["name"] is None
 
 

@@ -11,9 +11,9 @@ from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, Waiting, read_
 from couchfake.changes.filters import DocIds, Selector
 from couchfake.changes.query import ChangesQuery
 from couchfake.changes.waiting import wait_for_change, wait_until
-from couchfake.clock import Clock
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
+from couchfake.values.clock import Clock
 from couchfake.values.collation import Collator
 
 from .conftest import Writer

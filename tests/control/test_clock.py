@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from couchfake import CouchFake
-from couchfake.clock import Clock, Signal
+from couchfake.values.clock import Clock, Signal
 
 from .conftest import Client
 
