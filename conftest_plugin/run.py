@@ -111,6 +111,9 @@ class Run:
     def close_backend(self, backend: FakeBackend | RealBackend) -> None:
         """End a server; on a real one, delete its databases."""
         self.backends.remove(backend)
+        fake = getattr(backend, "fake", None)
+        if fake is not None:
+            self._end_faults(fake)
         backend.close()
 
     def _follow(self, fake: CouchFake, settings: Settings) -> None:
@@ -120,6 +123,13 @@ class Run:
         self._name_test(fake)
         if self._test is not None and settings.gates:
             self._watch(fake, settings)
+
+    def _end_faults(self, fake: CouchFake) -> None:
+        """Switch off the faults that a test left on, and note them. Those of markers and fixtures are not a test's."""
+        for fault in fake.faults:
+            if fault.test is not None:
+                self._left_on.append(f"{fault} ({fault.test})")
+                fault.end()
 
     def _name_test(self, fake: CouchFake) -> None:
         fake.requests.test = fake.faults.test = fake.function_log.test = self._test.nodeid if self._test else None
@@ -208,8 +218,7 @@ class Run:
             gates.close()
         self._gates.clear()
         for fake in self.fakes:
-            self._left_on += [f"{fault} ({fault.test})" for fault in fake.faults]
-            fake.faults.clear()
+            self._end_faults(fake)
         self._test = None
         if self.leftovers is not None:
             self.leftovers.collect()

@@ -140,13 +140,38 @@ def test_faults_of_the_marker_hold_for_the_test(pytester: pytest.Pytester, run: 
 
     @pytest.mark.couch(faults=[{"fault": "explode"}])
     def test_wrong(couch_db): ...
+
+    def test_left_on_its_own_server(couchfake):
+        couchfake.faults.refuse(500)
+
+    def test_last(shop, couchfake):
+        couchfake.faults.refuse(502)
     """
     )
     result = run("-p", "no:randomly")
-    result.assert_outcomes(passed=3, errors=1)
+    result.assert_outcomes(passed=5, errors=1)
     result.stdout.fnmatch_lines(
         [
             "*UsageError: @pytest.mark.couch: faults: there is no fault 'explode'*",
             "couchfake: a fault was left on, and ended with its test: refuse 503 (*::test_left_on)",
+            "couchfake: a fault was left on, and ended with its test: refuse 500 (*::test_left_on_its_own_server)",
+            "couchfake: a fault was left on, and ended with its test: refuse 502 (*::test_last)",
         ]
     )
+
+
+def test_faults_of_a_fixture_hold_for_all_of_its_tests(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import couchdb_client, pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="session", faults=[{"fault": "refuse", "status": 503, "path": "/shop/tea"}])
+
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_it(turn, shop):
+        with pytest.raises(couchdb_client.ServerError):
+            shop["tea"]
+    """
+    )
+    run().assert_outcomes(passed=2)
