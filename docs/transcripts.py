@@ -21,6 +21,10 @@ ROOT = DOCS.parent
 _PLACE = re.compile(r"(?P<head><!-- transcript: (?P<name>\w+) -->\n```text\n)(?P<body>.*?)(?P<tail>```$)", re.M | re.S)
 
 
+_NOT_PASSED_ON = ("COUCHFAKE_", "PYTEST_", "CI", "BUILD_NUMBER")
+"""Beginnings of variables that change what pytest prints; on a CI server it shortens nothing."""
+
+
 @dataclass(frozen=True)
 class Transcript:
     """What to run, and which lines to show: those from ``first`` to before ``last`` (regular expressions)."""
@@ -45,7 +49,7 @@ class Transcript:
         run = [sys.executable, "-m", "pytest", "-p", "conftest_plugin", "-p", "no:cacheprovider", *self.options]
         command = run if self.program is None else [sys.executable, self.program]
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("COUCHFAKE_", "PYTEST_"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
             "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "90",
         }  # fmt: skip
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=60, check=False)

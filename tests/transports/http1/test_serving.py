@@ -653,6 +653,8 @@ def test_when_no_file_can_be_opened_the_oldest_idle_connection_is_closed(
     with Server(application) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as idle:
         idle.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert answers(idle, 1)[0][0] == 200
+        while not all(connection.idle_since for connection in server._connections):
+            time.sleep(0)  # the answer arrives before its thread waits for the next request
         monkeypatch.setattr(server, "_listener", Exhausted(server._listener))  # type: ignore[arg-type]
         assert requests.get(server.url, timeout=5).status_code == 200
         assert idle.recv(1) == b""
