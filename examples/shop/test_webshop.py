@@ -119,7 +119,7 @@ class TestTime:
         session, url = couchfake.session(), couchfake.session_url + "_session"
         session.post(url, json={"name": "adm", "password": "pass"}).raise_for_status()
         assert session.get(url).json()["userCtx"]["name"] == "adm"
-        couchfake.values.clock.advance(601)
+        couchfake.clock.advance(601)
         assert session.get(url).json()["userCtx"]["name"] is None
 
 
@@ -132,3 +132,38 @@ class TestScopes:
 
     def test_it_is_gone_in_the_next_test(self, couch, shop):
         assert "scratch" not in couch
+
+
+class TestMoreOfTheKit:
+    """Snapshots within a test, waits that are skipped, interception, gates, and a network."""
+
+    def test_a_part_of_a_test_is_undone(self, client, couchfake):
+        with couchfake.rollback():
+            client.put("/products/juice", json={"price": 5})
+        assert client.get("/products/juice").status_code == 404
+
+    def test_waiting_for_news_takes_no_time(self, webshop, indexed, couchfake, couch_url):
+        with couchfake.clock.skip_waits():
+            url = couch_url + "shop/_changes?feed=longpoll&since=now&timeout=60000"
+            assert requests.get(url, timeout=10).json()["results"] == []
+
+    def test_a_program_with_a_fixed_address_reaches_the_server(self, couchfake, shop):
+        with couchfake.intercept("http://couchdb:5984"):
+            assert requests.get("http://couchdb:5984/shop/tea", timeout=10).json()["price"] == 3
+
+    def test_nothing_fails_behind_the_scenes(self, client, couch_gates):
+        couch_gates.allow(404, "/shop/juice")
+        assert client.get("/products/tea").status_code == 200
+        assert client.get("/products/juice").status_code == 404
+
+    def test_two_shops_agree_after_the_line_between_them_was_cut(self, couch_network):
+        oslo, rome = couch_network.server(), couch_network.server()
+        north, south = oslo.create("shop"), rome.create("shop")
+        oslo.replicate("shop", rome.resource.url + "shop", continuous=True)
+        couch_network.settle()
+        couch_network.cut(oslo, rome)
+        north["tea"] = {"price": 3}
+        couch_network.heal()
+        with couch_network.fake(oslo).clock.skip_waits():
+            couch_network.settle()
+        assert south["tea"]["price"] == 3
