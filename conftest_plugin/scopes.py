@@ -74,8 +74,21 @@ def _seed_path(request: pytest.FixtureRequest, seed: Any) -> Any:
     return None if seed is None else request.config.rootpath / seed
 
 
+_FOUND = pytest.StashKey[dict[str, str]]()
+
+
 def couch_fixtures_of(item: Any) -> dict[str, str]:
     """Return the names of the ``couch_fixture`` fixtures that a test uses, with their scopes, widest scope first."""
+    stash: pytest.Stash | None = getattr(item, "stash", None)
+    names = None if stash is None else stash.get(_FOUND, None)
+    if names is None:
+        names = _find(item)
+        if stash is not None:
+            stash[_FOUND] = names
+    return names
+
+
+def _find(item: Any) -> dict[str, str]:
     found = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
     names = {}
     for name in getattr(item, "fixturenames", ()):
