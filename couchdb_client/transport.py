@@ -341,7 +341,7 @@ class Transport:
         return found
 
     def _look_up(self, origin: str, session: requests.Session) -> _Environment:
-        # With verify=None the environment's certificates would win over a session that is told not to verify.
+        # With verify=None the environment's certificates would win over a session that is set not to verify.
         verify = None if session.verify is True else session.verify
         settings = session.merge_environment_settings(origin + "/", {}, True, verify, None)
         if settings["verify"] is True and session.trust_env:

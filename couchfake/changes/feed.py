@@ -1,7 +1,7 @@
 """Feeds as events.
 
-A normal feed is one pass; live feeds ("longpoll", "continuous", "eventsource") make another pass whenever the database
-has changed, until they have told enough, their time is up, the database is deleted or nobody listens any more.
+A normal feed is one pass. Live feeds ("longpoll", "continuous", "eventsource") make another pass whenever the database
+has changed, until their limit is reached, their time is up, the database is deleted or the client disconnects.
 Source: ``fabric_view_changes:keep_sending_changes/8``.
 """
 
@@ -30,7 +30,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Waiting:
-    """All changes that are there were told: what was held back should go out."""
+    """No more changes for now: anything buffered should be sent."""
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class _Original:
 
 
 class CannedAdapter(BaseAdapter):
-    """A transport adapter that keeps the requests, and answers as it was told to: ``{"ok":true}`` if it was not."""
+    """A transport adapter that keeps the requests, and answers as configured, by default ``{"ok":true}``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class CannedAdapter(BaseAdapter):
         self._answers: list[tuple[int, list[tuple[str, str]], bytes]] = []
 
     def says(self, body: bytes = b'{"ok":true}', status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """The next answer, after those that were told before it; JSON unless ``headers`` say otherwise."""
+        """The next answer, after those that were configured before it; JSON unless ``headers`` say otherwise."""
         fields = list(headers)
         if not any(name == "Content-Type" for name, _ in fields):
             fields.append(("Content-Type", "application/json"))

@@ -1,5 +1,5 @@
 """The same tests on every CouchDB there is: the fake in process, the fake over a socket, and a real server where the
-plugin is told of one (``--couch-url``, ``COUCHFAKE_URL``)."""
+plugin has the URL of one (``--couch-url``, ``COUCHFAKE_URL``)."""
 
 from __future__ import annotations
 
