@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 AVOIDED = re.compile(
-    r"\b(told|anew|lest|nought|elder|for ever|(?<!there )is none|(?<!there )are none|is no (?:JSON|number|list|text|string))\b"
+    r"\b(told|anew|lest|nought|elder|for ever|(?<!there )is none|(?<!there )are none"
+    r"|is no (?:JSON|number|list|text|string))\b"
 )
 """Words of the design's table that have a plain equivalent."""
 
