@@ -93,7 +93,7 @@ def intercept_all(urls: Iterable[str], address: Address) -> contextlib.ExitStack
     shared = address.open()
     for url in urls:
         try:
-            undo.enter_context(intercept(url, (shared.host, shared.port)))
+            undo.enter_context(intercept(url, shared.application, (shared.host, shared.port)))
         except InterceptionError as error:
             undo.close()
             raise pytest.UsageError(f"couch_intercept: {error}") from None

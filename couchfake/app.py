@@ -166,7 +166,7 @@ class CouchFake(Kit):
         Raise ``InterceptionError``, a ValueError, for a URL that is not ``http://host:port``.
         """
         parts = urlsplit(self.start())
-        with intercept(url, (parts.hostname or "", parts.port or 80)):
+        with intercept(url, self.wsgi, (parts.hostname or "", parts.port or 80)):
             yield
 
     def stop(self) -> None:

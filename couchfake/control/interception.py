@@ -1,20 +1,31 @@
 """Connections of this process to one host and port, sent to a fake instead.
 
-The name is resolved to the fake's address, so nothing of the client is patched: requests, httpx, aiohttp, urllib3 and
-``http.client`` all ask ``socket.getaddrinfo``. Clients that resolve names on their own (``aiodns``), event loops with a
-resolver in C (uvloop), and asyncio clients given a literal IP address do not ask it and are not intercepted.
+The name is resolved to another address, so nothing of the client is patched: requests, httpx, aiohttp, urllib3 and
+``http.client`` all ask ``socket.getaddrinfo``. Asynchronous httpx keeps the port of the URL whatever the answer says,
+so the fake also listens on that port, at a loopback address of its own. Where that is not possible (a port below 1024
+that the user may not open, or a system with one loopback address only), the answer has the fake's own port.
+
+Clients that resolve names on their own (``aiodns``), event loops with a resolver in C (uvloop), and asyncio clients
+given a literal IP address do not ask ``socket.getaddrinfo`` and are not intercepted.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from couchfake.transports.http1.server import Server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 Address = tuple[str, int]
+ATTEMPTS = 4
 
 _PATCHING = threading.Lock()  # the process has one resolver, so whoever replaces it takes turns
 
@@ -59,18 +70,31 @@ def address_of(url: str) -> Address:
 
 
 @contextlib.contextmanager
-def intercept(url: str, target: Address) -> Iterator[None]:
-    """Send connections to ``url``'s host and port to ``target`` instead, for as long as the block runs.
+def intercept(url: str, application: WSGIApplication, served_at: Address) -> Iterator[None]:
+    """Send connections to ``url``'s host and port to ``application`` instead, for as long as the block runs.
 
-    Other hosts and ports are not affected. Interceptions of the same address nest; the innermost counts. Raise
-    InterceptionError for a URL that is not ``http://``.
+    ``served_at``: where the application is served already. Other hosts and ports are not affected. Interceptions of the
+    same address nest; the innermost counts. Raise InterceptionError for a URL that is not ``http://``.
     """
     address = address_of(url)
+    mirror = _listen_on_the_same_port(application, address[1])
+    target = served_at if mirror is None else (mirror.host, mirror.port)
     resolver = _add(address, target)
     try:
         yield
     finally:
         _remove(resolver, address, target)
+        if mirror is not None:
+            mirror.stop()
+
+
+def _listen_on_the_same_port(application: WSGIApplication, port: int) -> Server | None:
+    """Serve the application at a loopback address that nobody uses. Return None where there is no such address."""
+    for _ in range(ATTEMPTS):
+        host = f"127.{random.randint(64, 250)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+        with contextlib.suppress(OSError):
+            return Server(application, host, port).start()
+    return None
 
 
 def _add(address: Address, target: Address) -> Resolver:

@@ -41,6 +41,11 @@ class SharedServer:
         return self._server.url
 
     @property
+    def application(self) -> WSGIApplication:
+        """What is served: the fake that is attached, whichever that is."""
+        return self._switch
+
+    @property
     def host(self) -> str:
         return self._server.host
 

@@ -52,7 +52,34 @@ def by_requests(host: str, port: int) -> bytes:
     return requests.get(f"http://{host}:{port}/", timeout=10).content
 
 
-@pytest.mark.parametrize("ask", [by_http_client, by_asyncio, by_urllib3, by_urllib, by_requests])
+def by_httpx(host: str, port: int) -> bytes:
+    httpx = pytest.importorskip("httpx")
+    return bytes(httpx.get(f"http://{host}:{port}/").content)
+
+
+def by_asynchronous_httpx(host: str, port: int) -> bytes:
+    httpx = pytest.importorskip("httpx")
+
+    async def ask() -> bytes:
+        async with httpx.AsyncClient() as client:
+            return bytes((await client.get(f"http://{host}:{port}/")).content)
+
+    return asyncio.run(ask())
+
+
+def by_aiohttp(host: str, port: int) -> bytes:
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def ask() -> bytes:
+        async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}/") as answer:
+            return bytes(await answer.read())
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "ask", [by_httpx, by_asynchronous_httpx, by_aiohttp, by_http_client, by_asyncio, by_urllib3, by_urllib, by_requests]
+)
 def test_every_client_that_resolves_names_is_intercepted(ask: Callable[[str, int], bytes]) -> None:
     with CouchFake() as fake, fake.intercept("http://couchdb.test:5984"):
         assert b'"couchdb":"Welcome"' in ask("couchdb.test", 5984)
