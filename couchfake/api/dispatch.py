@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Protocol
 
-from couchfake.api.routing import ROUTES, Table
+from couchfake.api.routing import TABLE
 from couchfake.api.vhosts import dispatch_host
 from couchfake.auth.permissions import authorize
 from couchfake.chttpd.finishing import finish, preflight, refusal
@@ -21,8 +21,6 @@ from couchfake.transports.client import ClientDisconnected
 logger = logging.getLogger("couchfake")
 DROPPED = 0
 """The status by which the log knows a request whose connection was closed without an answer."""
-
-_TABLE = Table(ROUTES)  # the same for every server, and only read
 
 
 class Observer(Protocol):
@@ -98,7 +96,7 @@ class Dispatcher:
         if self.extensions and segments and segments[0] in self.extensions:
             return self.extensions[segments[0]](request)
         authorize(request.user, verb, segments, self.node.security_of, self.node.config)
-        found = _TABLE.match(segments)
+        found = TABLE.match(segments)
         if found is None:
             raise NotFound()
         route, captured = found

@@ -412,9 +412,13 @@ def _match(node: _Node, segments: list[str], place: int, captured: dict[str, Any
     return None
 
 
+TABLE = Table(ROUTES)
+"""The routes, ready to be looked up: the same for every server, and only read."""
+
+
 def is_endpoint(segments: list[str]) -> bool:
     """Return whether a path names something that the table knows: a misspelt ``_name`` is taken for a document's id."""
-    found = Table(ROUTES).match(segments)
+    found = TABLE.match(segments)
     if found is None:
         return False
     captured = found[1]
