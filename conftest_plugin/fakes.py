@@ -7,7 +7,6 @@ import difflib
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 
@@ -54,11 +53,9 @@ def _check_names(config: Mapping[str, Mapping[str, Any]]) -> None:
 
 def with_login(url: str, admin: Admin | None) -> str:
     """Return the URL with an admin's name and password."""
-    if admin is None:
-        return url
-    parts = urlsplit(url)
-    login = f"{quote(admin.name, safe='')}:{quote(admin.password, safe='')}"
-    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+    from couchfake.testing.running import url_with_login
+
+    return url_with_login(url, None if admin is None else {admin.name: admin.password})
 
 
 class FakeBackend:
