@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from couchfake.mango.errors import invalid_field_name
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 
 class Absent:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 from couchfake.views import hyperloglog
 from couchfake.views.keys import Collate
 from couchfake.views.nodes import Reducer, Row

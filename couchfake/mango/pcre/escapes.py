@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from couchfake.mango.pcre.character_sets import ANY, ESCAPES, NOT_NEWLINE, CharacterSet, other_cases
 from couchfake.mango.pcre.reader import Options, PatternError, Reader
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 
 _SIMPLE = {"a": "\x07", "e": "\x1b", "f": "\x0c", "n": "\n", "r": "\r", "t": "\t"}
 _ASSERTIONS = {"b": r"\b", "B": r"\B", "A": r"\A", "G": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)"}
