@@ -19,7 +19,6 @@ from couchfake.transports.client import Client
 from couchfake.transports.monotonic import real_monotonic
 from couchfake.values.clock import Clock, Deadline
 
-
 SLOW_FILTER = 5.0
 """Seconds after which a normal feed gives a sign of life while its filter lets nothing pass."""
 

@@ -26,7 +26,6 @@ Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
 NO_LIMIT = 10**15
 """The default limit. It is a number on the real server too: ``seq_interval`` counts down from it."""
 
-
 BATCH = 256
 """The most rows in a batch."""
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from couchfake.node.node import Node
 from couchfake.storage import journal
 from couchfake.storage.journal import Journal
+from couchfake.views.database_indexes import resume_indexes, save_indexes
 from couchfake.views.index import Index
-from couchfake.views.restoring import resume_indexes, save_indexes
 
 
 def _nothing() -> None:

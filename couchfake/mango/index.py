@@ -13,9 +13,9 @@ from couchfake.storage.documents import DocOptions, meta_members
 from couchfake.storage.places import Place
 from couchfake.values import json
 from couchfake.values.collation import Collator
+from couchfake.views.database_indexes import shared_index
 from couchfake.views.index import Index, TreeDefinition
 from couchfake.views.reduce import Count
-from couchfake.views.shared import shared_index
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
