@@ -13,8 +13,7 @@ from couchfake.api.view_answers import answer, respond, results_text
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, ServerError
-from couchfake.mango.definition import indexes_in
-from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows
+from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows, indexes_in
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry

@@ -19,7 +19,6 @@ from couchfake.views.signature import ViewGroup, view_group
 if TYPE_CHECKING:
     from couchfake.storage.documents import DocumentEntry
 
-
 VIEW_INDEXES: Place[str, Index] = Place("view indexes, by signature")
 _GROUPS: Place[str, tuple[str, ViewGroup]] = Place("views, by design document: its revision and what it defines")
 

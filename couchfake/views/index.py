@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from couchfake.storage.database import Database
     from couchfake.storage.documents import DocumentEntry
 
-
 BATCH = 250
 """Documents that are read under the database's lock, and mapped, at a time."""
 

@@ -21,7 +21,6 @@ from couchfake.views.tree import Ranks, Row, RowTree
 if TYPE_CHECKING:
     from couchfake.config import Config
 
-
 _BATCH = 250
 
 _REVERSED = "No rows can match your key range, reverse your start_key and end_key or set descending="

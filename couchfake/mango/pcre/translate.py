@@ -14,8 +14,7 @@ import re
 from dataclasses import replace
 from math import prod
 
-from couchfake.mango.pcre.brackets import Brackets
-from couchfake.mango.pcre.escapes import Piece
+from couchfake.mango.pcre.escapes import Brackets, Piece
 from couchfake.mango.pcre.reader import DEEPEST, LARGEST, Options, PatternError, Translation
 from couchfake.values.erlang import read_integer
 
