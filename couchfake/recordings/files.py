@@ -1,10 +1,15 @@
-"""The recordings that ship with couchfake: one gzipped JSON file for each area, as package data."""
+"""Recordings as files: those that ship with couchfake, and reading and writing others.
+
+Those that ship are package data, one gzipped JSON file for each area. A recording is written as JSON with a line for
+each step, so that a difference between two of them can be read.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 _SUFFIX = ".json.gz"
@@ -23,3 +28,36 @@ def load_area(name: str) -> dict[str, Any]:
         raise KeyError(name)
     recording: dict[str, Any] = json.loads(gzip.decompress(file.read_bytes()))
     return recording
+
+
+def as_text(recording: dict[str, Any]) -> str:
+    """Return a recording as JSON with a line for each step."""
+    lines = ["{"]
+    lines += [f" {json.dumps(name)}: {json.dumps(recording[name])}," for name in ("area", "recorded_from")]
+    lines.append(' "scenarios": [')
+    for number, scenario in enumerate(recording["scenarios"]):
+        head = {name: value for name, value in scenario.items() if name != "steps"}
+        lines.append("  " + json.dumps(head, ensure_ascii=False)[:-1] + ', "steps": [')
+        lines.append(",\n".join(f"   {step_text(step)}" for step in scenario["steps"]))
+        lines.append("  ]}" + ("," if number + 1 < len(recording["scenarios"]) else ""))
+    lines += [" ]", "}"]
+    return "\n".join(lines)
+
+
+def step_text(step: dict[str, Any]) -> str:
+    """Return a step as JSON on one line: what was captured and asked first, then the answer."""
+    ordered = {name: step[name] for name in ("request", "capture", "response") if name in step}
+    return json.dumps(ordered, ensure_ascii=False)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a recording, ``{"area", "recorded_from", "scenarios"}``, from a file that is plain or gzipped."""
+    data = path.read_bytes()
+    recording: dict[str, Any] = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    return recording
+
+
+def write_recording(recording: dict[str, Any], path: Path) -> None:
+    """Write a recording to a file, compressed if its name ends in ``.gz``. Raise OSError if it cannot be written."""
+    data = (as_text(recording) + "\n").encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
