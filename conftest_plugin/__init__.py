@@ -31,7 +31,7 @@ from conftest_plugin.html_report import WORKER_OUTPUT as HTML_OUTPUT
 from conftest_plugin.html_report import write_report
 from conftest_plugin.inspecting import serve_at_prompt, serve_until_interrupted
 from conftest_plugin.report import add_sections, explain_comparison
-from conftest_plugin.run import run_of
+from conftest_plugin.run import run_if_started, run_of, start_run
 from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
 from conftest_plugin.secrets import redact
 from conftest_plugin.settings import (
@@ -63,7 +63,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if early_config.getini(INSTALL_AS_COUCHDB):
         _install_as_couchdb()
     if early_config.getini("couch_env") or early_config.getini("couch_intercept"):
-        run_of(early_config).begin()
+        start_run(early_config, early_config.known_args_namespace).begin()
 
 
 def _install_as_couchdb() -> None:
@@ -77,7 +77,7 @@ def _install_as_couchdb() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}({'=..., '.join(MARKER_SETTINGS)}=...): the CouchDB that a test wants")
-    run_of(config)
+    start_run(config, config.option)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -205,6 +205,6 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Serve the inspectors of failed tests, once everything else is printed."""
-    run = run_of(config)
-    if run.inspected:
+    run = run_if_started(config)
+    if run is not None and run.inspected:
         serve_until_interrupted(config, run.inspected)

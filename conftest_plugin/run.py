@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -242,10 +243,29 @@ class Run:
         self._undo.close()
 
 
-def run_of(config: pytest.Config) -> Run:
-    """Return the run that this process belongs to; the first call reads the settings."""
+def start_run(config: pytest.Config, options: argparse.Namespace) -> Run:
+    """Read the settings, from this command line, and keep the run for ``run_of``. Raise pytest.UsageError.
+
+    Called a second time, when the command line is complete: raise pytest.UsageError if that has changed a setting on
+    which the run has already acted.
+    """
+    settings = settings_of(config, options)
     run = config.stash.get(_RUN, None)
     if run is None:
-        run = config.stash[_RUN] = Run(settings_of(config))
+        run = config.stash[_RUN] = Run(settings)
         config.add_cleanup(run.end)
+    elif run.settings != settings:
+        raise pytest.UsageError(
+            "couchfake: a conftest.py or a plugin has changed the options after couch_env or couch_intercept was applied"
+        )
     return run
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return the run that this process belongs to."""
+    return config.stash[_RUN]
+
+
+def run_if_started(config: pytest.Config) -> Run | None:
+    """Return the run, or None if its settings were wrong."""
+    return config.stash.get(_RUN, None)
