@@ -40,6 +40,8 @@ class Run:
         self.trace = Trace() if settings.trace else None
         self.html = HtmlReport() if settings.html else None
         self.inspected: list[Inspected] = []
+        self.notes: list[str] = []
+        """Sentences for the end of the run."""
         self._not_kept: list[str] = []
         self._gates: list[Gates] = []
         self._left_on: list[str] = []
@@ -233,6 +235,7 @@ class Run:
         """Lines for the end of the run."""
         lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
         lines += [f"couchfake: the server of a failed test cannot be inspected: {each}" for each in self._not_kept]
+        lines += [f"couchfake: {note}" for note in self.notes]
         if self.leftovers is not None and self.leftovers.others:
             names = ", ".join(self.leftovers.others)
             lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")

@@ -230,3 +230,28 @@ def test_a_wrong_type_in_a_marker_is_one_sentence_that_names_the_test(
     error = result.stderr.str()
     assert "::test_it: " + message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("early", ["", "couch_env = COUCHDB_URL\n"])
+def test_a_url_without_the_login_that_the_server_needs_is_one_sentence(
+    pytester: pytest.Pytester, run: Run, real: CouchFake, early: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{early}")
+    pytester.makepyfile("def test_it(couch): ...")
+    result = run("--couch-url", real.url)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: command line --couch-url: http://127*: the URL has no login, and * needs one: *"]
+    )
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_login_that_is_not_an_admins_is_one_sentence(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
+    user = {"_id": "org.couchdb.user:bob", "name": "bob", "password": "pw", "roles": [], "type": "user"}
+    real.load_documents({"_users": [user]})
+    pytester.makepyfile("def test_it(couch): ...")
+    result = run("--couch-url", real.url.replace("//", "//bob:pw@"))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: command line --couch-url: *: 'bob' is not a server admin there: give an admin*"]
+    )
