@@ -157,7 +157,7 @@ class Run:
 
     def keep_failure(self, report: pytest.TestReport, at_prompt: bool) -> None:
         """Keep what a failed test's servers hold, for ``--couch-html`` and ``--couch-inspect``."""
-        used = [fake for fake in self.fakes if any(each.test == report.nodeid for each in fake.requests)]
+        used = [fake for fake in self.fakes if any(each.test == report.nodeid for each in fake.requests.all)]
         for number, fake in enumerate(used or self.fakes[:1], 1):
             title = f"server {number}" if len(used) > 1 else ""
             if self.html is not None:

@@ -142,6 +142,7 @@ class ScopedServer:
         fake = getattr(self.backend, "fake", None)
         if fake is not None and self._snapshot is None:
             self._snapshot = fake.snapshot()
+            fake.requests.begin()
         self.backend.attach()
 
     def end(self) -> None:

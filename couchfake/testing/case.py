@@ -45,6 +45,7 @@ class CouchTestCase(unittest.TestCase):
         snapshot = self.couchfake.snapshot()
         self.addCleanup(snapshot.discard)
         self.addCleanup(snapshot.restore)
+        self.couchfake.requests.begin()
 
     @property
     def couch_url(self) -> str:

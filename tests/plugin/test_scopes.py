@@ -232,3 +232,32 @@ def test_workers_have_servers_of_their_own(pytester: pytest.Pytester, run: Run) 
     """
     )
     run("-p", "xdist", "-n2").assert_outcomes(passed=12)
+
+
+def test_requests_are_counted_for_each_test_on_a_shared_server(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="module")
+
+    @pytest.fixture(scope="module")
+    def full(shop):
+        shop["early"] = {}      # in the first test's setup, and of no test
+        return shop
+
+    @pytest.fixture
+    def one(full):
+        full["one"] = {}
+
+    @pytest.mark.parametrize("turn", range(3))
+    def test_it(turn, full, one, couchfake):
+        assert couchfake.requests.to("PUT").count == 1
+        full["two"] = {}
+        assert couchfake.requests.to("PUT").count == 2
+        assert [each.document for each in couchfake.requests.all if each.method == "PUT"] == \
+            ["early"] + ["one", "two"] * (turn + 1)
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=3)
