@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +13,7 @@ from conftest_plugin.address import Address, intercept_all, set_environment
 from conftest_plugin.html_report import HtmlReport
 from conftest_plugin.inspecting import Inspected, copy_of
 from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
-from conftest_plugin.settings import Settings, settings_of
+from conftest_plugin.settings import PER_TEST, Settings, marker_settings, settings_of
 from conftest_plugin.trace import Trace
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class Run:
 
     def open(self, given: Mapping[str, Any], name: str, scope: str, seed: Any, database: str | None) -> ScopedServer:
         """Make the server of the fixture ``name``."""
+        if scope == "function" and self._test is not None:
+            marked = marker_settings(self._test)
+            given = {**given, **{each: marked[each] for each in PER_TEST if each in marked}}
         settings = settings_for(self.settings, given, f"couch_fixture {name}")
         backend = self.open_backend(settings)
         try:
@@ -124,8 +127,8 @@ class Run:
         if self.trace is not None:
             fake.requests.listeners.append(self.trace.add)
         self._name_test(fake)
-        if self._test is not None and settings.gates:
-            self._watch(fake, settings)
+        if self._test is not None:
+            self._watch(fake, settings.gates)
 
     def _end_faults(self, fake: CouchFake) -> None:
         """Switch off the faults that a test left on, and note them. Those of markers and fixtures are not a test's."""
@@ -137,13 +140,28 @@ class Run:
     def _name_test(self, fake: CouchFake) -> None:
         fake.requests.test = fake.faults.test = fake.function_log.test = self._test.nodeid if self._test else None
 
-    def _watch(self, fake: CouchFake, settings: Settings) -> None:
+    def _watch(self, fake: CouchFake, gates: tuple[str, ...]) -> None:
+        if not gates:
+            return
         from couchfake.control.gates import Gates
 
         try:
-            self._gates.append(Gates(fake, settings.gates))
+            self._gates.append(Gates(fake, gates))
         except ValueError as error:
             raise pytest.UsageError(f"couch_gates: {error}") from None
+
+    @contextlib.contextmanager
+    def marked(self, backend: FakeBackend, settings: Settings, *, with_gates: bool) -> Iterator[None]:
+        """Within the block, a fake that was made before has the faults and, ``with_gates``, the gates of a test."""
+        if with_gates:
+            for gates in self.gates_of(backend.fake):
+                gates.close()
+                self._gates.remove(gates)
+            self._watch(backend.fake, settings.gates)
+        with contextlib.ExitStack() as undo:
+            for fault in settings.faults:
+                undo.enter_context(backend.add_fault(fault))
+            yield
 
     @property
     def test_id(self) -> str:
@@ -201,10 +219,12 @@ class Run:
         self._test = item
         if not self._servers:
             return
-        for fake in self.fakes:
-            self._name_test(fake)
-            if self.settings.gates:
-                self._watch(fake, self.settings)
+        from conftest_plugin.fakes import FakeBackend
+
+        for backend in self.backends:
+            if isinstance(backend, FakeBackend):
+                self._name_test(backend.fake)
+                self._watch(backend.fake, backend.gates)
         listed = couch_fixtures_of(item)
         for name, server in self._servers.items():
             if server.outlives_tests and name not in listed:
@@ -259,7 +279,8 @@ def start_run(config: pytest.Config, options: argparse.Namespace) -> Run:
         config.add_cleanup(run.end)
     elif run.settings != settings:
         raise pytest.UsageError(
-            "couchfake: a conftest.py or a plugin has changed the options after couch_env or couch_intercept was applied"
+            "couchfake: a conftest.py or a plugin has changed the options after couch_env or couch_intercept"
+            " was applied"
         )
     return run
 

@@ -91,7 +91,7 @@ def test_a_test_case_counts_the_requests_of_each_test() -> None:
     class TestShop(CouchTestCase):
         def test_first(self) -> None:
             self.couch.create("shop")
-            self.assertEqual(self.couchfake.requests.to("PUT", "/shop").count, 1)
+            assert self.couchfake.requests.to("PUT", "/shop").count == 1
 
         test_second = test_first
 

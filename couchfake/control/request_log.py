@@ -215,9 +215,9 @@ class Selection:
         """Return the requests. Raise RequestsDropped if some of them may be missing."""
         if self._dropped:
             raise RequestsDropped(
-                f"requests to {self._wanted} cannot be counted: the test made {len(self._all) + self._dropped} requests,"
-                f" and the log keeps the last {len(self._all)}. Set requests.limit to more before the test makes them, or"
-                " call requests.clear() where counting is to begin"
+                f"requests to {self._wanted} cannot be counted: the test made {len(self._all) + self._dropped}"
+                f" requests, and the log keeps the last {len(self._all)}. Set requests.limit to more before the test"
+                " makes them, or call requests.clear() where counting is to begin"
             )
         return self._chosen
 
@@ -256,9 +256,9 @@ class Selection:
             )
 
     def explain(self) -> list[str]:
-        """Return lines that list the chosen requests, the most recent first; if there are none, all others, the most similar first.
+        """Return lines that list the chosen requests, the most recent first, since pytest cuts long lists off.
 
-        pytest shows the first lines only.
+        If there are none, list all others, the most similar first.
         """
         if len(self._chosen) == 1:
             return [f"the request to {self._wanted}:", *_lines(self._chosen)]
