@@ -20,6 +20,7 @@ from conftest_plugin.fixtures import (
     couch_conflict,
     couch_db,
     couch_gates,
+    couch_name,
     couch_network,
     couch_tree,
     couch_url,
@@ -47,7 +48,7 @@ from conftest_plugin.trace import WORKER_OUTPUT
 
 __all__ = [
     "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
-    "couch_fixture", "couch_gates", "couch_network", "couch_tree", "couch_url", "couchfake", "make_couch",
+    "couch_fixture", "couch_gates", "couch_name", "couch_network", "couch_tree", "couch_url", "couchfake", "make_couch",
 ]  # fmt: skip
 
 FIXTURES = frozenset(("couch", "couch_address", "couch_db", "couch_url", "couchfake", "make_couch"))

@@ -54,7 +54,7 @@ def _check_names(config: Mapping[str, Mapping[str, Any]]) -> None:
 
 def with_login(url: str, admin: Admin | None) -> str:
     """Return the URL with an admin's name and password."""
-    from couchfake.testing.running import url_with_login
+    from couchfake.testing.block import url_with_login
 
     return url_with_login(url, None if admin is None else {admin.name: admin.password})
 

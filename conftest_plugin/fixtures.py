@@ -113,6 +113,17 @@ def couch_address(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def couch_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """A function that returns the name of a database on the server: ``couch_name("shop")``.
+
+    On a real server the databases of a ``couch_fixture`` are named like ``couchfake-test-shop-1f3c…``. On a fake, and for
+    any other database, it returns the name that it is given.
+    """
+    run = run_of(request.config)
+    return lambda name: run.database_name(couch_fixtures_of(request.node), name)
+
+
+@pytest.fixture
 def couch_admin(_couch_backend: FakeBackend | RealBackend) -> Admin:
     """The login of a server admin: ``couch_admin.name`` and ``couch_admin.password``.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin.address import Address, intercept_all, set_environment
+from conftest_plugin.address import Address, intercept_all, name_databases, set_environment
 from conftest_plugin.html_report import HtmlReport
 from conftest_plugin.inspecting import Inspected, copy_of
 from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
@@ -80,6 +80,8 @@ class Run:
             self.close_backend(backend)
             raise
         self._servers[name] = server
+        if server.names:
+            server.environment = name_databases(self.settings.env, self.url, server.names)
         if server.outlives_tests and self._test is not None and name not in couch_fixtures_of(self._test):
             self._unlisted.append(server)  # asked for by getfixturevalue, within a test
             server.begin()
@@ -88,11 +90,17 @@ class Run:
     def close(self, name: str) -> None:
         """End the server of the fixture ``name``."""
         server = self._servers.pop(name)
+        server.environment.close()
         self.close_backend(server.backend)
 
     def server(self, name: str) -> ScopedServer | None:
         """The server of a fixture, or None if it is not set up."""
         return self._servers.get(name)
+
+    def database_name(self, fixtures: Iterable[str], name: str) -> str:
+        """Return what a database of one of these fixtures is called on the server."""
+        found = (self._servers[each].names for each in fixtures if each in self._servers)
+        return next((names[name] for names in found if name in names), name)
 
     def check_real_server(self) -> None:
         """See once whether the real server answers. Raise pytest.UsageError if it does not."""
