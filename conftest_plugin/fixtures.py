@@ -116,8 +116,8 @@ def couch_address(request: pytest.FixtureRequest) -> str:
 def couch_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """A function that returns the name of a database on the server: ``couch_name("shop")``.
 
-    On a real server the databases of a ``couch_fixture`` are named like ``couchfake-test-shop-1f3c…``. On a fake, and for
-    any other database, it returns the name that it is given.
+    On a real server the databases of a ``couch_fixture`` are named like ``couchfake-test-shop-1f3c…``. On a fake, and
+    for any other database, it returns the name that it is given.
     """
     run = run_of(request.config)
     return lambda name: run.database_name(couch_fixtures_of(request.node), name)
