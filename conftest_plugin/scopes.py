@@ -148,11 +148,15 @@ class ScopedServer:
 
     def begin(self) -> None:
         """Remember the state, and put the server behind the run's address."""
+        self.remember()
+        self.backend.attach()
+
+    def remember(self) -> None:
+        """Remember the state, for ``end``."""
         fake = getattr(self.backend, "fake", None)
         if fake is not None and self._snapshot is None:
             self._snapshot = fake.snapshot()
             fake.requests.begin()
-        self.backend.attach()
 
     def end(self) -> None:
         """Go back to the state at ``begin``, and leave the run's address."""

@@ -64,7 +64,7 @@ def test_a_gate_fails_the_test(pytester: pytest.Pytester, run: Run, gate: str, b
     )
     result = run("--couch-backend", backend)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["couch_gates:", message])
+    result.stdout.fnmatch_lines([f"couch_gates: {message}"])
 
 
 def test_gates_of_the_ini_file_hold_for_every_test(pytester: pytest.Pytester, run: Run) -> None:
