@@ -160,10 +160,7 @@ class Run:
             return
         from couchfake.control.gates import Gates
 
-        try:
-            self._gates.append(Gates(fake, gates))
-        except ValueError as error:
-            raise pytest.UsageError(f"couch_gates: {error}") from None
+        self._gates.append(Gates(fake, gates))
 
     @contextlib.contextmanager
     def marked(self, backend: FakeBackend, settings: Settings, *, with_gates: bool) -> Iterator[None]:
