@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Any
 
 import pytest
 
+from couchfake import CouchFake
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden, NotFound
 from couchfake.settings import (

@@ -413,5 +413,7 @@ def test_a_name_that_is_no_databases_is_one_sentence(pytester: pytest.Pytester, 
     """
     )
     result = run()
-    result.stdout.fnmatch_lines(["*UsageError: couch_fixture shop: 'Shop' is not a database's name: a lowercase letter*"])
+    result.stdout.fnmatch_lines(
+        ["*UsageError: couch_fixture shop: 'Shop' is not a database's name: a lowercase letter*"]
+    )
     assert "node.py" not in result.stdout.str()
