@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from couchfake.api.document_queries import require_readable
 from couchfake.chttpd.request import Request
-from couchfake.chttpd.responses import Response
-from couchfake.chttpd.streaming import in_chunks, json_body
+from couchfake.chttpd.responses import Response, in_chunks, json_body
 from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
 from couchfake.storage import documents

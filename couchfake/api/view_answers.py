@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-from couchfake.chttpd.responses import Response
-from couchfake.chttpd.streaming import in_chunks, json_body
+from couchfake.chttpd.responses import Response, in_chunks, json_body
 from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.values import json

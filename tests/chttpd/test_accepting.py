@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from couchfake.chttpd.accepting import accepted_encodings, accepts
+from couchfake.chttpd.request_headers import accepted_encodings, accepts
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from couchfake.chttpd.ranges import byteranges, content_range, ranges_of
+from couchfake.chttpd.request_headers import byteranges, content_range, ranges_of
 from couchfake.errors import RangeNotSatisfiable
 
 
