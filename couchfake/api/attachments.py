@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.api import documents
-from couchfake.api.document_queries import DocumentQuery, named_rev, read_query, require_writable
-from couchfake.api.quorums import require_read_quorum, require_write_quorum, write_copies
+from couchfake.api.document_queries import (
+    DocumentQuery,
+    named_rev,
+    read_query,
+    require_read_quorum,
+    require_writable,
+    require_write_quorum,
+    write_copies,
+)
 from couchfake.chttpd import request_headers
 from couchfake.chttpd.multipart import new_boundary
 from couchfake.chttpd.parameters import quote

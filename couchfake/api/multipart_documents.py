@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from couchfake.api.document_queries import edit_of, require_writable
-from couchfake.api.quorums import write_copies
+from couchfake.api.document_queries import edit_of, require_writable, write_copies
 from couchfake.chttpd import multipart
 from couchfake.chttpd.parameters import read_json
 from couchfake.chttpd.request import Request
