@@ -15,8 +15,7 @@ from couchfake.hooks import validation
 from couchfake.hooks.global_changes import GlobalChanges
 from couchfake.hooks.peruser import UserDatabases
 from couchfake.node.node import Node
-from couchfake.replicator import credentials
-from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
+from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database, without_credentials
 from couchfake.settings import MAX_PARTITION_SIZE, STEM_INTERACTIVE_UPDATES
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
@@ -76,7 +75,7 @@ class Hooks:
         if database.name == users.db_name(config):
             return lambda entry, leaf: users.visible(config, database, entry.id, leaf, user)
         if is_replicator_database(database.name):
-            return lambda entry, leaf: credentials.visible(database, entry.id, leaf, user)
+            return lambda entry, leaf: without_credentials(database, entry.id, leaf, user)
         return None
 
     def max_partition_size(self) -> int:
