@@ -36,7 +36,6 @@ from couchfake.errors import (
     ServerError,
 )
 from couchfake.settings import CSP_ATTACHMENTS_ENABLE, CSP_ATTACHMENTS_HEADER_VALUE
-from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
 from couchfake.storage.attachments import Attachment
@@ -165,7 +164,7 @@ def put(request: Request, docid: str, name: str) -> Response:
     require_write_quorum(request)
     settings = request.node.attachment_settings()
     data = request.upload
-    attachment_inputs.validate_size(name, len(data), settings)
+    stored_attachments.validate_size(name, len(data), settings)
     attachment = stored_attachments.store(
         name, _content_type(request), data, settings, encoding=encoding, revpos=edit.start + 1
     )
@@ -184,7 +183,7 @@ def delete(request: Request, docid: str, name: str) -> Response:
 
 
 def _check_name(name: str) -> None:
-    attachment_inputs.validate_name(name)
+    stored_attachments.validate_name(name)
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
