@@ -16,8 +16,8 @@ from werkzeug.wsgi import get_input_stream
 
 from couchfake.auth.authenticate import Presented
 from couchfake.auth.context import TRUSTED_KEY
-from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.parameters import Parameters, read_json, unquote
+from couchfake.chttpd.request_headers import accepts
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
 from couchfake.settings import (
     DECODE_PLUS_TO_SPACE,
