@@ -62,21 +62,21 @@ def refusal(request: Request, error: CouchError) -> Response:
 
 def finish(request: Request, response: Response, started: float) -> None:
     """Add the headers of every response. ``started`` is the ``perf_counter()`` at which its request came in."""
-    environ, headers, config = request.environ, response.headers, request.node.config
-    headers.add("Server", SERVER_NAME)
-    headers.add("X-Couch-Request-ID", request_id(request))
-    headers.add("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
+    environ, config = request.environ, request.node.config
+    response.add_header("Server", SERVER_NAME)
+    response.add_header("X-Couch-Request-ID", request_id(request))
+    response.add_header("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
     user = vars(request).get("user")
-    if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in headers:
-        headers["Set-Cookie"] = user.renewed_cookie
-    if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in headers:
+    if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in response.headers:
+        response.headers["Set-Cookie"] = user.renewed_cookie
+    if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in response.headers:
         cors = cors_of(request, config)
         if cors is not None:
             cors.add_headers(response)
     if environ.get("HTTP_PREFER") == "return=minimal":
         _keep_only(response, [name.lower() for name in config[PREFER_MINIMAL]])
     if config[ENABLE_XFRAME_OPTIONS]:
-        headers["X-Frame-Options"] = _frame_options(request)
+        response.headers["X-Frame-Options"] = _frame_options(request)
 
 
 def preflight(request: Request) -> Response | None:

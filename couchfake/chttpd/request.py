@@ -189,7 +189,9 @@ class Request:
         environ = self.environ
         ends = environ.get("wsgi.input_terminated")  # the stream ends with the body, so there is no need to count
         try:
-            return (environ["wsgi.input"] if ends else get_input_stream(environ)).read(size)
+            if ends:
+                return environ["wsgi.input"].read(size)  # type: ignore[no-any-return]
+            return get_input_stream(environ).read()  # of Content-Length; a raw stream allocates what read() is passed
         except (ClientDisconnected, ConnectionError):  # of werkzeug's stream, or of couchfake's own
             raise BadRequest("the request body ended early") from None
 

@@ -44,7 +44,7 @@ class Response:
     The response to HEAD has the Content-Length of the body that is not sent.
     """
 
-    __slots__ = ("body", "headers", "status_code")
+    __slots__ = ("body", "fields", "status_code")
 
     def __init__(
         self,
@@ -54,17 +54,29 @@ class Response:
     ) -> None:
         self.body = body
         self.status_code = status
-        try:
-            self.headers = Headers(headers)
-        except ValueError:  # a line end within a value
-            pairs = headers.items() if isinstance(headers, Mapping) else headers
-            self.headers = Headers([(name, value.translate(_LINE_ENDS)) for name, value in pairs])
+        self.fields: list[tuple[str, str]] | Headers = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+        """The headers, name and value. Adding to them is cheap; ``headers`` can also look for one, and replace it."""
+
+    @property
+    def headers(self) -> Headers:
+        """The headers as werkzeug has them. They are made when an answer needs them, which most do not."""
+        fields = self.fields
+        if not isinstance(fields, Headers):
+            self.fields = fields = Headers([(name, value.translate(_LINE_ENDS)) for name, value in fields])
+        return fields
+
+    def add_header(self, name: str, value: str) -> None:
+        """Add a header, beside others of its name."""
+        if isinstance(self.fields, Headers):
+            self.fields.add(name, value)
+        else:
+            self.fields.append((name, value))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body, status = self.body, self.status_code
         if type(body) is bytes and not (status == 204 or status < 200):
-            self.headers["Content-Length"] = str(len(body))  # whatever a design function says
-        pairs = self.headers.to_wsgi_list()
+            self._set_length(len(body))
+        pairs = list(self.fields)
         text = "".join([value for _, value in pairs])
         if not (text.isascii() and text.isprintable()):
             pairs = [(name, _plain(value)) for name, value in pairs]
@@ -73,6 +85,18 @@ class Response:
             close_iterable(body)
             return ()
         return (body,) if isinstance(body, bytes) else body
+
+    def _set_length(self, size: int) -> None:
+        """Set Content-Length, whatever a design function says of it."""
+        fields = self.fields
+        if isinstance(fields, list):
+            for name, _ in fields:
+                if len(name) == 14 and name.lower() == "content-length":
+                    break
+            else:
+                fields.append(("Content-Length", str(size)))
+                return
+        self.headers["Content-Length"] = str(size)
 
 
 class JsonResponse(Response):
