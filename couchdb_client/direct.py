@@ -14,16 +14,17 @@ from typing import Any, TypeAlias, cast
 import urllib3.exceptions
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import SKIP_HEADER
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from couchdb_client.methods import Methods
 
 __all__ = ["DirectResponse", "exchange", "is_usable"]
 
-_OF_POOL = ("urlopen", "_get_conn", "_put_conn", "_validate_conn", "_new_conn")
+_OF_POOL = ("urlopen", "_get_conn", "_put_conn")
 _POOL = Methods(HTTPConnectionPool, *_OF_POOL)
 _TLS_POOL = Methods(HTTPSConnectionPool, *_OF_POOL)
-_CONNECTION = Methods(HTTPConnection, "request", "getresponse", "putrequest", "putheader")
+_CONNECTION = Methods(HTTPConnection, "request", "getresponse")
 
 _TLS_ERRORS = (ssl.SSLError, CertificateError)
 
@@ -34,6 +35,9 @@ _SEND_ERRORS = (BrokenPipeError, ConnectionResetError)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 Timeouts: TypeAlias = "tuple[float | None, float | None]"
+
+#: Headers by their names in lower case: each a name and a value, None for a header that is not sent.
+Fields: TypeAlias = "Mapping[str, tuple[str, str | bytes | None]]"
 
 
 def is_usable(pool: HTTPConnectionPool) -> bool:
@@ -50,11 +54,11 @@ def is_usable(pool: HTTPConnectionPool) -> bool:
 
 
 def exchange(
-    pool: HTTPConnectionPool, method: str, target: str, headers: Mapping[str, Any], body: Any, timeouts: Timeouts
+    pool: HTTPConnectionPool, method: str, target: str, fields: Fields, body: Any, timeouts: Timeouts
 ) -> DirectResponse:
     """Send a request and return the answer when its head has arrived.
 
-    ``body`` is None, bytes, or an iterable of bytes, which is sent in chunks unless ``headers`` announce its length.
+    ``body`` is None, bytes, or an iterable of bytes, which is sent in chunks unless ``fields`` announce its length.
     The ``timeouts`` are for connecting, and for each wait afterwards. Raise what http.client, `socket`, `ssl` and
     urllib3 raise.
     """
@@ -64,7 +68,7 @@ def exchange(
         _connect(pool, conn, timeouts)
         shutdown = conn.sock.shutdown  # the connection may leave its socket to the answer
         try:
-            _send(conn, method, target, headers, body)
+            _send(conn, method, target, fields, body)
         except _SEND_ERRORS:
             pass  # there may be an answer to read
         original = http.client.HTTPConnection.getresponse(conn)
@@ -87,21 +91,22 @@ def _connect(pool: HTTPConnectionPool, conn: Any, timeouts: Timeouts) -> None:
         conn.sock.settimeout(timeouts[1])
 
 
-def _send(conn: Any, method: str, target: str, headers: Mapping[str, Any], body: Any) -> None:
-    names = {name.lower() for name in headers}
-    conn.putrequest(method, target, skip_host="host" in names, skip_accept_encoding="accept-encoding" in names)
+def _send(conn: Any, method: str, target: str, fields: Fields, body: Any) -> None:
+    conn.putrequest(method, target, skip_host="host" in fields, skip_accept_encoding="accept-encoding" in fields)
+    put = http.client.HTTPConnection.putheader
     chunked = False
-    if "content-length" not in names:
+    if "content-length" not in fields:
         if body is None:
             if method in _WITH_BODY:
-                conn.putheader("Content-Length", "0")
+                put(conn, "Content-Length", "0")
         elif isinstance(body, bytes):
-            conn.putheader("Content-Length", str(len(body)))
+            put(conn, "Content-Length", str(len(body)))
         else:
             chunked = True
-            conn.putheader("Transfer-Encoding", "chunked")
-    for name, value in headers.items():
-        conn.putheader(name, value)
+            put(conn, "Transfer-Encoding", "chunked")
+    for name, value in fields.values():
+        if value is not None and value != SKIP_HEADER:
+            put(conn, name, value)
     if body is None or isinstance(body, bytes):
         conn.endheaders(body)
     else:

@@ -241,20 +241,17 @@ class Transport:
         self, request: Request, pool: HTTPConnectionPool, target: str, environment: _Environment
     ) -> Answer:
         session = self.session
-        own = request.headers
-        names = {name.lower() for name in own}
-        headers: dict[str, Any] = {name: value for name, value in session.headers.items() if name.lower() not in names}
-        headers.update(own)
-        if None in headers.values():
-            headers = {name: value for name, value in headers.items() if value is not None}
+        fields: dict[str, tuple[str, Any]] = {name.lower(): (name, value) for name, value in session.headers.items()}
+        for name, value in request.headers.items():
+            fields[name.lower()] = name, value
         credentials: Any = session.auth or environment.netrc
-        if credentials and "Authorization" not in own and "Cookie" not in own:
-            headers["Authorization"] = basic_auth(credentials)
+        if credentials and "Authorization" not in request.headers and "Cookie" not in request.headers:
+            fields["authorization"] = "Authorization", basic_auth(credentials)
         length = getattr(request.body, "len", None)
         if length is not None:
-            headers["Content-Length"] = str(length)
+            fields["content-length"] = "Content-Length", str(length)
         timeouts = _pair(request.timeout)
-        answer = Answer(request, exchange(pool, request.method, target, headers, request.body, timeouts))
+        answer = Answer(request, exchange(pool, request.method, target, fields, request.body, timeouts))
         if "Set-Cookie" in answer.headers and request.cookies:
             prepared = requests.Request(request.method, request.url).prepare()
             extract_cookies_to_jar(session.cookies, prepared, answer.raw)
