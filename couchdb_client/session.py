@@ -212,6 +212,7 @@ class Session:
             _merge(sent, headers)
         payload = _payload(body, sent)
         request = Request(method.upper(), url, sent, payload, self._timeout(conditions), conditions.cookies)
+        request.once = not _is_repeatable(request)
         known = self._known(request) if self.cache is not None else None
         answer, content = self._authenticated(request, credentials, whole)
         if answer.status < 300:
@@ -357,7 +358,7 @@ class Session:
         code = "timed out" if isinstance(failure, TimedOut) else failure.errno
         if code not in self.retryable_errors:
             return False
-        if not is_unsent(exc) and not _is_repeatable(request):
+        if request.once and not is_unsent(exc):
             return False
         return not isinstance(request.body, Upload) or request.body.rewind()
 

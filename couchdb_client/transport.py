@@ -29,10 +29,9 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import get_netrc_auth
-from urllib3 import HTTPConnectionPool
 from urllib3.response import BaseHTTPResponse
 
-from couchdb_client.direct import DirectResponse, Timeouts, exchange, is_usable
+from couchdb_client.direct import DirectResponse, KeptConnections, Timeouts, exchange
 from couchdb_client.methods import Methods
 from couchdb_client.urls import basic_auth
 
@@ -75,6 +74,8 @@ class Request:
     timeout: TimeoutValue = None
     #: Whether the session's cookies are sent, and the answer's kept.
     cookies: bool = True
+    #: Whether the server must not get the request twice.
+    once: bool = False
 
 
 class Answer:
@@ -182,7 +183,7 @@ class _Cached:
 
     pid: int = field(default_factory=os.getpid)
     environments: dict[Any, _Environment] = field(default_factory=dict)
-    pools: dict[Any, HTTPConnectionPool] = field(default_factory=dict)
+    kept: dict[Any, KeptConnections] = field(default_factory=dict)
 
 
 class Transport:
@@ -217,9 +218,9 @@ class Transport:
             plain = _PLAIN_URL.fullmatch(request.url)
             environment = self._environment(plain[1], session) if plain and not _DOTS.search(request.url) else None
             if plain and environment and not environment.proxies:
-                pool = self._pool(adapter, plain[1], environment)
-                if is_usable(pool):
-                    return self._send_direct(request, pool, plain[2], environment)
+                kept = self._kept(adapter, plain[1], environment)
+                if kept.is_direct():
+                    return self._send_direct(request, kept, plain[2], environment)
         return self._send_prepared(request, adapter)
 
     def _is_plain(self, request: Request, adapter: HTTPAdapter) -> bool:
@@ -237,9 +238,7 @@ class Transport:
 
     # The direct way
 
-    def _send_direct(
-        self, request: Request, pool: HTTPConnectionPool, target: str, environment: _Environment
-    ) -> Answer:
+    def _send_direct(self, request: Request, kept: KeptConnections, target: str, environment: _Environment) -> Answer:
         session = self.session
         fields: dict[str, tuple[str, Any]] = {name.lower(): (name, value) for name, value in session.headers.items()}
         for name, value in request.headers.items():
@@ -251,22 +250,23 @@ class Transport:
         if length is not None:
             fields["content-length"] = "Content-Length", str(length)
         timeouts = _pair(request.timeout)
-        answer = Answer(request, exchange(pool, request.method, target, fields, request.body, timeouts))
+        direct = exchange(kept, request.method, target, fields, request.body, timeouts, once=request.once)
+        answer = Answer(request, direct)
         if "Set-Cookie" in answer.headers and request.cookies:
             prepared = requests.Request(request.method, request.url).prepare()
             extract_cookies_to_jar(session.cookies, prepared, answer.raw)
         return answer
 
-    def _pool(self, adapter: HTTPAdapter, origin: str, environment: _Environment) -> HTTPConnectionPool:
+    def _kept(self, adapter: HTTPAdapter, origin: str, environment: _Environment) -> KeptConnections:
         """Return the adapter's connections to the server."""
         key = (adapter, origin, environment.verify, environment.cert)
-        pool = self._cached.pools.get(key)
-        if pool is None or pool.pool is None:  # closed, by the session or to make room for other servers
+        kept = self._cached.kept.get(key)
+        if kept is None or kept.pool.pool is None:  # closed, by the session or to make room for other servers
             prepared = requests.Request("GET", origin + "/").prepare()
             pool = adapter.get_connection_with_tls_context(prepared, environment.verify, {}, environment.cert)
             adapter.cert_verify(pool, origin, environment.verify, environment.cert)
-            self._cached.pools[key] = pool
-        return pool
+            kept = self._cached.kept[key] = KeptConnections(pool)
+        return kept
 
     # The other ways
 
