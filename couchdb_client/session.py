@@ -147,6 +147,11 @@ class Session:
         """Accept any certificate from now on."""
         self.transport.verify = False
 
+    @property
+    def _disable_ssl_verification(self) -> bool:
+        """Whether any certificate is accepted: couchdb-python's name, which picas reads."""
+        return self.transport.verify is False
+
     def close(self) -> None:
         """Close the connections that are kept open for further requests."""
         self.transport.close()
