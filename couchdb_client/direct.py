@@ -159,8 +159,9 @@ def _connect(pool: HTTPConnectionPool, conn: Any, timeouts: Timeouts) -> None:
             conn.connect()
     except _TLS_ERRORS as exc:
         raise urllib3.exceptions.SSLError(exc) from exc
-    if conn.sock.gettimeout() != timeouts[1]:
-        conn.sock.settimeout(timeouts[1])
+    sock: Any = conn.sock
+    if sock.gettimeout() != timeouts[1]:
+        sock.settimeout(timeouts[1])
 
 
 def _send(conn: Any, method: str, target: str, fields: Fields, body: Any) -> None:
@@ -208,7 +209,7 @@ class DirectResponse:
         shutdown: Callable[[int], None],
     ) -> None:
         self._kept = kept
-        self._connection = conn
+        self._connection: Any = conn
         self._original = original
         self._method = method
         self._shutdown = shutdown
@@ -236,8 +237,9 @@ class DirectResponse:
     def wrapped(self) -> HTTPResponse:
         """Return the answer as urllib3 has it. It takes over the body and the connection."""
         original = cast(Any, self._original)
-        if self._connection.sock is None:  # by agreement: the body is the last that it carries
-            self._connection.__dict__[_USED] = None
+        conn = self._connection
+        if conn.sock is None:  # by agreement: the body is the last that it carries
+            conn.__dict__[_USED] = None
         # Since urllib3 2.3, which can end a read that waits in another thread.
         shutdown: dict[str, Any] = {"sock_shutdown": self._shutdown} if hasattr(HTTPResponse, "shutdown") else {}
         wrapped = HTTPResponse(
@@ -249,7 +251,7 @@ class DirectResponse:
             preload_content=False,
             original_response=original,
             pool=self._kept.pool,
-            connection=self._connection,
+            connection=conn,
             request_method=self._method,
             **shutdown,
         )

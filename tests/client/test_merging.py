@@ -135,3 +135,16 @@ def test_an_update_while_a_conflict_is_resolved_loses_nothing(people: Database) 
 
     assert people.resolve("doc", merge)["tags"] == ["a", "b", "c"]
     assert people.conflicts("doc") == []
+
+
+def test_a_document_that_is_not_there_has_no_conflicts_to_resolve(people: Database) -> None:
+    for call in (lambda: people.conflicts("missing"), lambda: people.resolve("missing", lambda leaves, _: leaves[0])):
+        with pytest.raises(ResourceNotFound) as caught:
+            call()
+        assert caught.value.docid == "missing"
+
+
+def test_at_least_one_attempt_is_made(people: Database) -> None:
+    people["counter"] = {"n": 0}
+    with pytest.raises(ValueError, match="attempts must be 1 or more"):
+        people.update_with("counter", count, attempts=0)
