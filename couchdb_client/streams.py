@@ -47,8 +47,9 @@ class ResponseBody(io.BufferedIOBase):
     that never ends can be read too: lines are given out as soon as they arrive. Reading raises `TimedOut` or
     `ConnectionFailed`.
 
-    The arguments of couchdb-python's class are accepted too: an `http.client.HTTPResponse` (or any object with ``read``
-    and ``close``), and the ``conn_pool`` whose ``release(url, conn)`` gets the connection back at the end of the body.
+    The arguments of couchdb-python's class are accepted too: an `http.client.HTTPResponse` or any object with ``close``
+    and ``read`` (or a file ``fp`` with a chunked body), and the ``conn_pool`` whose ``release(url, conn)`` gets the
+    connection back at the end of the body.
     """
 
     def __init__(self, answer: Streamed | Any, conn_pool: Any = None, url: Any = None, conn: Any = None) -> None:
@@ -165,11 +166,20 @@ class _PlainResponse:
         self.url = str(url)
 
     def pieces(self) -> Iterator[bytes]:
-        read = getattr(self._response, "read1", self._response.read)
+        response = self._response
+        read = getattr(response, "read1", getattr(response, "read", self._read_chunk))
         while piece := read(_PIECE_SIZE):
             yield piece
-        self._response.close()
+        response.close()
         self._release()
+
+    def _read_chunk(self, _size: int) -> bytes:
+        """Return the next chunk of a response that can be read by its file ``fp`` only."""
+        file = self._response.fp
+        line = file.readline()
+        chunk: bytes = file.read(int(line, 16)) if line else b""
+        file.read(2)
+        return chunk
 
     def interrupt(self) -> None:
         self.close()

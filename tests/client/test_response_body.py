@@ -92,3 +92,17 @@ def test_any_readable_object_can_be_the_answer() -> None:
     readable = Readable()
     assert list(ResponseBody(readable, None, None, None)) == [b"one\n", b"two"]
     assert readable.closed
+
+
+def test_a_chunked_body_can_be_read_by_the_file_of_the_answer() -> None:
+    class Chunked:
+        def __init__(self, data: bytes) -> None:
+            self.fp = io.BytesIO(data)
+
+        def close(self) -> None:
+            pass
+
+    for end in (b"", b"0\r\n\r\n"):
+        body = ResponseBody(Chunked(b"4\r\none\n\r\n3\r\ntwo\r\n" + end), None, None, None)
+        assert list(body.iterchunks()) == [b"one\n", b"two"]
+        assert list(body.iterchunks()) == []
