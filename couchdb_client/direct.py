@@ -134,7 +134,6 @@ def exchange(
     """
     conn, idle = kept.take(once=once)
     try:
-        kept.pool.num_requests += 1
         _connect(kept.pool, conn, timeouts)
         shutdown = conn.sock.shutdown  # the connection may leave its socket to the answer
         try:

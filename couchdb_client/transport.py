@@ -208,7 +208,7 @@ class Transport:
     def send(self, request: Request) -> Answer:
         """Send the request and return the answer, with whatever status. Redirects are not followed.
 
-        Raises what requests or urllib3 raise.
+        Raise what requests or urllib3 raise.
         """
         session = self.session
         if os.getpid() != self._cached.pid:
