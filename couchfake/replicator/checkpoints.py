@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from couchfake.errors import NotFound
-from couchfake.replicator.endpoints import ReplicationEndpoint, SourceFilter, UpdateSequence
+from couchfake.replicator.endpoints import UpdateSequence
 from couchfake.values import json
 
 VERSION = 4
@@ -19,19 +18,11 @@ MAX_HISTORY = 50
 Log = dict[str, Any]
 
 
-def checkpoint_id(replication_id: str, source: ReplicationEndpoint, query: SourceFilter) -> str:
-    """Return the id of the logs. It changes with the code of the filter function, so that the replication restarts.
-
-    Raise NotFound if the source has no such function.
-    """
-    if query.filter is None or query.filter.startswith("_"):
+def checkpoint_id(replication_id: str, code: str | None) -> str:
+    """Return the id of the logs. It changes with the code of the filter function, so that the replication restarts."""
+    if code is None:
         return replication_id
-    ddoc, _, name = query.filter.partition("/")
-    filters = (source.design_document(ddoc) or {}).get("filters")
-    if not isinstance(filters, dict) or name not in filters:
-        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{source.name}`")
-    code = json.encode([replication_id, filters[name]])
-    return hashlib.md5(code, usedforsecurity=False).hexdigest()
+    return hashlib.md5(json.encode([replication_id, code]), usedforsecurity=False).hexdigest()
 
 
 def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:

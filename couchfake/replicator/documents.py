@@ -203,7 +203,7 @@ class ReplicatorDocuments:
         job = row.job
         state = job.state if job is not None and row.state == "initializing" else row.state
         over = state in _OVER
-        job_id = job.id if job is not None and not over else None
+        job_id = job.id if job is not None and job.is_scheduled and not over else None
         shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job_id}
         if not over:
             shown["node"] = NODE_NAME
@@ -211,7 +211,7 @@ class ReplicatorDocuments:
         shown["target"] = job.target.name if job is not None else shown_url(row.asked.get("target"))
         shown["state"] = state
         error_count = job.error_count if job is not None else 0
-        if state == "crashing" and job is not None:
+        if job is not None and (state == "crashing" or not job.is_scheduled):
             info: dict[str, Any] | None = {"error": job.crash_reason}
         elif state in ("failed", "error"):
             info, error_count = {"error": row.reason}, 1

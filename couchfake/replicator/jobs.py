@@ -17,6 +17,7 @@ from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
+from couchfake.replicator.failures import FilterNotFetched, message
 from couchfake.replicator.http_client import HttpClient
 from couchfake.replicator.http_endpoint import HttpEndpoint
 from couchfake.replicator.local_endpoint import LocalEndpoint
@@ -32,10 +33,6 @@ OpenSession = Callable[[], requests.Session]
 def timestamp(seconds: float) -> str:
     """``2024-05-17T09:21:44Z``"""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _message(error: CouchError | Unreachable) -> str:
-    return f"{error.error}: {error.reason}" if isinstance(error, CouchError) else str(error)
 
 
 class Job:
@@ -75,6 +72,11 @@ class Job:
     @property
     def id(self) -> str:
         return self.request.job_id
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Return False while the filter function of a document's replication cannot be fetched: it is no job yet."""
+        return self.state != "error"
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
         if endpoint.url is None:
@@ -126,8 +128,10 @@ class Job:
         pause = FIRST_PAUSE
         while not self.finished.is_set():
             try:
-                self._set_state("running")
-                self.result = self._transfer().run()
+                transfer = self._transfer()
+                transfer.fetch_filter()
+                self._begin_run()
+                self.result = transfer.run()
                 self._finish("completed")
             except Cancelled:
                 self._finish("cancelled")
@@ -138,11 +142,16 @@ class Job:
                     self.error = refusal
                     self._finish("failed", refusal.reason)
                     return
-                self.crash_reason = _message(error)
-                self._set_state("crashing", self.crash_reason)
+                self.crash_reason = message(error) if isinstance(error, CouchError) else str(error)
+                self._set_state("error" if isinstance(error, FilterNotFetched) else "crashing", self.crash_reason)
                 if self._cancelled.wait(pause):
                     self._finish("cancelled")
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _begin_run(self) -> None:
+        if self.state == "error":  # the job begins here; what came before was not one
+            self.error_count = 0
+        self._set_state("running")
 
     def _transfer(self) -> Transfer:
         if self._cancelled.is_set():
@@ -167,6 +176,8 @@ class Job:
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()
+        if state == "error":
+            return
         self.history.append(({"running": "started"}.get(state, "crashed"), self.updated, reason))
         del self.history[: -max(1, self._node.config[REPLICATOR_MAX_HISTORY])]
 

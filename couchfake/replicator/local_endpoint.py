@@ -82,8 +82,6 @@ class LocalEndpoint:
             chosen = source_filter(self._node, database, query, self._user)
             last = _unpacked(database, since)
         except CouchError as error:
-            if query.filter is not None and not query.filter.startswith("_"):
-                raise
             raise changes_failed(error) from None
         style: Style = "main_only" if query.winning_revs_only else "all_docs"
         with database.lock:
@@ -91,7 +89,12 @@ class LocalEndpoint:
                 filters.Change(entry.seq, entry, tuple(entry.leaves()))
                 for entry in islice(database.entries_since(last), limit)
             ]
-        chosen_leaves = [change.shown(style) for change in looked] if chosen is None else chosen.select(looked, style)
+        try:
+            chosen_leaves = (
+                [change.shown(style) for change in looked] if chosen is None else chosen.select(looked, style)
+            )
+        except CouchError as error:
+            raise changes_failed(error) from None
         changes = [
             SourceChange(database.pack_seq(change.seq), change.entry.id, [leaf.rev for leaf in leaves])
             for change, leaves in zip(looked, chosen_leaves)

@@ -5,7 +5,6 @@ Source: CouchDB documentation, "Replication: Replication document fields" and ``
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from couchfake.node.node import Node
 from couchfake.replicator import refusals
+from couchfake.replicator.http_client import basic_user
 from couchfake.replicator.options import check_filter, read_members, read_options
 from couchfake.replicator.transfer import Options
 from couchfake.values import json
@@ -33,7 +33,7 @@ class Endpoint:
         user = self.auth[0] if self.auth else None
         headers = []
         for name, value in self.headers:
-            if name.lower() == "authorization" and (login := _basic_user(value)) is not None:
+            if name.lower() == "authorization" and (login := basic_user(value)) is not None:
                 user = user or login
             else:
                 headers.append([name, value])
@@ -152,17 +152,6 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
         return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         return False
-
-
-def _basic_user(header: str) -> str | None:
-    """Return the user of a Basic Authorization header, None for other headers."""
-    scheme, _, data = header.partition(" ")
-    try:
-        login = base64.b64decode(data, validate=True).decode("utf-8") if scheme.lower() == "basic" else ""
-    except ValueError:
-        return None
-    user, colon, _ = login.partition(":")
-    return user if colon else None
 
 
 def _by_url(text: Any) -> Endpoint:

@@ -7,7 +7,7 @@ from typing import Any
 from couchfake.auth.context import UserContext
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector
 from couchfake.changes.function_filters import filter_function, view_filter
-from couchfake.errors import CouchError, Crash, NotFound
+from couchfake.errors import BadRequest, CouchError, Crash
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import SourceFilter
 from couchfake.storage.database import Database
@@ -29,16 +29,25 @@ def source_filter(node: Node, database: Database, query: SourceFilter, user: Use
     if query.filter == "_view":
         ddoc, _, view = str(query.query_params.get("view", "")).partition("/")
         return view_filter(node.query_server, database, ddoc, view)
+    if query.filter.startswith("_"):
+        return _builtin(query)
     return _function(node, database, query, user)
 
 
+def _builtin(query: SourceFilter) -> Filter:
+    """The other filters of ``_changes``. The real server asks by GET, so a selector is always missing."""
+    if query.filter == "_selector":
+        raise BadRequest("Selector must be specified in POST payload")
+    ids = query.query_params.get("doc_ids")
+    if query.filter != "_doc_ids":
+        raise BadRequest("unknown builtin filter name")
+    if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
+        raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
+    return DocIds(ids)
+
+
 def _function(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter:
-    ddoc, slash, name = (query.filter or "").partition("/")
-    if not slash or not ddoc or not name:
-        raise CouchError(500, "error", "Invalid filter. Must match `ddocname/filtername`.")
-    entry = database.entry(f"_design/{ddoc}")
-    if entry is None or entry.deleted:
-        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{database.name}`")
+    ddoc, _, name = (query.filter or "").partition("/")
     return filter_function(node.query_server, database, ddoc, name, lambda: _req(node, database, query, user))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from couchfake.errors import CouchError
 from couchfake.replicator.checkpoints import checkpoint_id, common_ancestry, new_log
 from couchfake.replicator.endpoints import ReplicationEndpoint, SourceChange, SourceFilter, UpdateSequence
-from couchfake.replicator.failures import no_source_for_filter
+from couchfake.replicator.failures import filter_code, source_not_opened
 
 GATHERING = 0.05
 """Seconds that a continuous run waits for further changes, to copy them together as the real server's batches do."""
@@ -98,6 +98,8 @@ class Transfer:
         self._last_checkpoint = clock()
         self.limit: Callable[[str], int | None] = lambda database: None
         """After how many documents a run to a database fails: a fault of the test kit."""
+        self._is_source_open = False
+        self._filter_code: str | None = None
         self.is_prepared = False  # whether both databases have been opened
 
     # ---- life
@@ -108,7 +110,10 @@ class Transfer:
         self.source.interrupt()
 
     def run(self) -> dict[str, Any]:
-        """Replicate. Raise CouchError, Unreachable or Cancelled; the last checkpoint stays valid."""
+        """Replicate, after ``fetch_filter``. Raise CouchError, Unreachable or Cancelled.
+
+        The last checkpoint stays valid.
+        """
         self.prepare()
         try:
             self._copy_all()
@@ -127,12 +132,13 @@ class Transfer:
         return self.is_prepared and self.pending == 0 and self._seen == self.source.update_seq()
 
     def prepare(self) -> None:
-        """Open both databases and find the sequence to begin at."""
-        self._open_source()
+        """Open both databases and find the sequence to begin at. ``fetch_filter`` comes first."""
+        if not self._is_source_open:
+            self.source.open()
         if self.options.create_target:
             self.target.create(self.options.create_target_params)
         self.target.open()
-        self._id = checkpoint_id(self._id, self.source, self.options.query)
+        self._id = checkpoint_id(self._id, self._filter_code)
         docid = "_local/" + self._id
         self._source_log = self.source.read_local(docid)
         self._target_log = self.target.read_local(docid)
@@ -145,14 +151,19 @@ class Transfer:
         self.source_seq = self.source.update_seq()
         self.is_prepared = True
 
-    def _open_source(self) -> None:
+    def fetch_filter(self) -> None:
+        """Fetch the code of the filter function, if there is one. Raise FilterNotFetched."""
+        name = self.options.query.filter
+        if name is None or name.startswith("_"):
+            return
+        ddoc, _, function = name.partition("/")
         try:
             self.source.open()
         except CouchError as error:
-            name = self.options.query.filter
-            if error.error == "db_not_found" and name is not None and not name.startswith("_"):
-                raise no_source_for_filter(self.source.name) from None
-            raise
+            raise source_not_opened(self.source.name, error) from None
+        self._is_source_open = True
+        document = self.source.design_document(ddoc)
+        self._filter_code = filter_code(ddoc, document, function, self.source.name)
 
     def _copy_all(self) -> None:
         while True:
