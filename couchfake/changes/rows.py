@@ -49,8 +49,11 @@ class RowWriter:
             deleted = ',"deleted":true' if change.leaves[0].deleted else ""
             texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}')
         if not self._query.include_docs:
-            return [(text + "}").encode() for text in texts]
-        return [b'%b,"doc":%b}' % (text.encode(), self._document(change)) for text, (change, _) in zip(texts, rows)]
+            return [(text + "}").encode("utf-8", json.REPAIRED) for text in texts]
+        return [
+            b'%b,"doc":%b}' % (text.encode("utf-8", json.REPAIRED), self._document(change))
+            for text, (change, _) in zip(texts, rows)
+        ]
 
     def _document(self, change: Change) -> bytes:
         """The winner, whatever revisions the row tells of."""

@@ -75,7 +75,7 @@ class _Reader:
             name = self.take(self.number(2 if tag in b"dv" else 1)).decode("utf-8")
             return _CONSTANTS.get(name, name)
         if tag == b"m":
-            return self.take(self.number(4)).decode("utf-8")
+            return self.take(self.number(4)).decode("utf-8", "surrogateescape")
         if tag == b"j":
             return []
         if tag == b"k":

@@ -17,6 +17,7 @@ from couchfake.query_server.compiled import CompiledFunction
 from couchfake.query_server.protocol_errors import clause_error, protocol_error
 from couchfake.query_server.responses import ListResponse, parse_list
 from couchfake.values.erlang import format_term
+from couchfake.values.json import repaired
 
 Compile = Callable[[tuple[str, ...], str], CompiledFunction]
 
@@ -94,7 +95,7 @@ class DesignFunctions:
         Each row is a JSON text, of ``{"id", "key", "value"(, "doc")}``.
         """
         function = self._compiled(("lists", name))
-        arguments = f"[{dumps(head)},{dumps(req)},[{','.join(rows)}]]"
+        arguments = repaired(f"[{dumps(head)},{dumps(req)},[{','.join(rows)}]]")
         events, failure, ended = function.call("render", "list", arguments, read=answers.list_events)
         if failure is not None:
             self._forget()

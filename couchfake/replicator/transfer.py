@@ -185,7 +185,11 @@ class Transfer:
 
     def _copy(self, changes: list[SourceChange]) -> None:
         longest = self.options.max_docid_length
-        revs = {change.docid: change.revs for change in changes if len(change.docid.encode()) <= longest}
+        revs = {
+            change.docid: change.revs
+            for change in changes
+            if len(change.docid.encode("utf-8", "surrogateescape")) <= longest
+        }
         self.statistics.add(doc_write_failures=len(changes) - len(revs))
         missing = self.target.missing(revs)
         self.statistics.add(

@@ -157,11 +157,24 @@ def check_docid(docid: Any, max_length: float = math.inf) -> None:
     try:
         size = len(docid.encode("utf-8"))
     except UnicodeEncodeError:  # bytes of a path that are not UTF-8
-        raise IllegalDocid("Document id must be valid UTF-8") from None
+        size = _size_with_halves(docid)
     if 0 < max_length < size:
         raise IllegalDocid("Document id is too long")
     if docid.startswith("_") and not docid.startswith(("_design/", "_local/")):
         raise IllegalDocid("Only reserved document ids may start with underscore.")
+
+
+def _size_with_halves(docid: str) -> int:
+    """Return the length in bytes. Raise IllegalDocid unless all that is not UTF-8 are halves of surrogate pairs.
+
+    Ids with such halves are stored as ``surrogateescape`` decodes them, and so they sort by their bytes.
+    """
+    raw = docid.encode("utf-8", "surrogateescape")
+    try:
+        raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise IllegalDocid("Document id must be valid UTF-8") from None
+    return len(raw)
 
 
 def check_size(edit: Edit, config: Config) -> None:

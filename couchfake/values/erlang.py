@@ -51,7 +51,7 @@ def _external(value: Any) -> bytes:
 
 
 def _external_text(text: str) -> bytes:
-    data = text.encode("utf-8")
+    data = text.encode("utf-8", "surrogateescape")
     size = len(data)
     return (_TEXT_HEADS[size] if size < 256 else b"m" + _pack_length(size)) + data
 
