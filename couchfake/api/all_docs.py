@@ -246,7 +246,11 @@ class Listing:
             else:
                 leaf = found[1]
                 value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
-            text = f'{{"id":{name},"key":{name},"value":{value}'.encode("utf-8", json.REPAIRED)
+            row = f'{{"id":{name},"key":{name},"value":{value}'
+            try:
+                text = row.encode()
+            except UnicodeEncodeError:
+                text = row.encode("utf-8", json.REPAIRED)
             yield b'%b,"doc":%b}' % (text, self._document(found, shown)) if include_docs else text + b"}"
 
     def _document(self, found: tuple[DocumentEntry, Revision] | LocalDocument, shown: DocOptions) -> bytes:
