@@ -13,7 +13,6 @@ from couchfake.recordings.generalise import response_of
 from couchfake.recordings.player import Conversation
 from couchfake.recordings.target import CONNECTION_ERRORS, ReplayFailed, Target
 
-
 _NUMBER = re.compile(r"(?<=/)[0-9]+(?=/|$)")
 
 
