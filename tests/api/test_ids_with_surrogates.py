@@ -99,3 +99,15 @@ def test_such_ids_are_local_and_design_documents_too(client: Client) -> None:
         assert client.json("GET", f"/db/{kind}/{HALF}")["_id"] == f"{kind}/{SHOWN}"
     assert client.json("GET", "/db/_local_docs")["rows"][0]["id"] == f"_local/{SHOWN}"
     assert client.json("GET", "/db/_design_docs")["rows"][0]["id"] == f"_design/{SHOWN}"
+
+
+def test_attachments_have_such_names_too(client: Client) -> None:
+    rev = client.json("GET", f"/db/{HALF}")["_rev"]
+    answer = client("PUT", f"/db/{HALF}/{HALF}?rev={rev}", data=b"x", headers={"Content-Type": "image/png"})
+    assert answer.status_code == 201
+    assert answer.headers["Location"].endswith(f"/db/{HALF}/{HALF}")
+    assert list(client.json("GET", f"/db/{HALF}")["_attachments"]) == [SHOWN]
+    assert client("GET", f"/db/{HALF}/{HALF}").content == b"x"
+    related = client("GET", f"/db/{HALF}?attachments=true", headers={"Accept": "multipart/related"})
+    assert b'filename="\xed\xa0\x80"' in related.content
+    assert client.refusal("PUT", "/db/x/%FF", data=b"x") == "400 bad_request: Attachment name is not UTF-8 encoded"
