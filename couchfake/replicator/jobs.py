@@ -17,7 +17,7 @@ from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
-from couchfake.replicator.failures import FilterNotFetched, message
+from couchfake.replicator.errors import FilterNotFetched, message
 from couchfake.replicator.http_client import HttpClient
 from couchfake.replicator.http_endpoint import HttpEndpoint
 from couchfake.replicator.local_endpoint import LocalEndpoint
