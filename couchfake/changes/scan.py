@@ -102,6 +102,8 @@ class Scan:
             self.left -= len(batch)
             if style == "main_only":
                 yield [(change, change.leaves[:1]) for change in batch]
+            elif style == "all_docs":
+                yield [(change, change.leaves) for change in batch]
             else:
                 yield [(change, change.shown(style)) for change in batch]
 
