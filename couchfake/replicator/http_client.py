@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import requests
 
 from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import UnknownHost, Unreachable
+from couchfake.replicator.request import basic_user
 from couchfake.values import json
 
 LONGEST_ANSWER = 256 << 20
@@ -96,17 +96,6 @@ class HttpClient:
 def _is_unknown_host(error: requests.RequestException) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, BaseException) and isinstance(reason.__cause__ or reason.__context__, socket.gaierror)
-
-
-def basic_user(header: str) -> str | None:
-    """Return the user of a Basic Authorization header, None for other headers."""
-    scheme, _, data = header.partition(" ")
-    try:
-        login = base64.b64decode(data, validate=True).decode("utf-8") if scheme.lower() == "basic" else ""
-    except ValueError:
-        return None
-    user, colon, _ = login.partition(":")
-    return user if colon else None
 
 
 def refusal(answer: Answer) -> CouchError:

@@ -18,9 +18,6 @@ from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
 from couchfake.replicator.errors import FilterNotFetched, message
-from couchfake.replicator.http_client import HttpClient
-from couchfake.replicator.http_endpoint import HttpEndpoint
-from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
 from couchfake.settings import REPLICATOR_MAX_HISTORY
@@ -79,8 +76,14 @@ class Job:
         return self.state != "error"
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
+        # Imported here: most servers never replicate, and need not load what only replications use.
         if endpoint.url is None:
+            from couchfake.replicator.local_endpoint import LocalEndpoint
+
             return LocalEndpoint(self._node, endpoint.name or "", self.user)
+        from couchfake.replicator.http_client import HttpClient
+        from couchfake.replicator.http_endpoint import HttpEndpoint
+
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))
         session.auth = endpoint.auth

@@ -5,18 +5,17 @@ Source: CouchDB documentation, "Replication: Replication document fields" and ``
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
-from couchfake.changes.filters import Selector
 from couchfake.config import Config
 from couchfake.errors import BadRequest
 from couchfake.node.node import Node
 from couchfake.replicator import errors
 from couchfake.replicator.endpoints import SourceFilter
-from couchfake.replicator.http_client import basic_user
 from couchfake.replicator.transfer import Options
 from couchfake.settings import (
     REPLICATOR_CHECKPOINT_INTERVAL,
@@ -168,6 +167,17 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
         return False
 
 
+def basic_user(header: str) -> str | None:
+    """Return the user of a Basic Authorization header, None for other headers."""
+    scheme, _, data = header.partition(" ")
+    try:
+        login = base64.b64decode(data, validate=True).decode("utf-8") if scheme.lower() == "basic" else ""
+    except ValueError:
+        return None
+    user, colon, _ = login.partition(":")
+    return user if colon else None
+
+
 def _by_url(text: Any) -> Endpoint:
     if not isinstance(text, str) or not _is_url(text, ("http", "https")):
         raise errors.invalid_url("endpoint")
@@ -255,6 +265,8 @@ def _docids(value: Any) -> list[str]:
 def check_filter(given: dict[str, Any], collator: Collator) -> None:
     """Raise Refused for a malformed filter or selector, wherever the source is."""
     if "selector" in given:
+        from couchfake.changes.filters import Selector  # Mango: few servers need it
+
         try:
             Selector(given["selector"], None, collator)
         except BadRequest as error:
