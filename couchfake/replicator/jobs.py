@@ -63,6 +63,7 @@ class Job:
         self._open_session = open_session
         self._cancelled = Signal(node.clock)
         self._at_end: list[Callable[[Job], None]] = []
+        self._at_beginning: Callable[[Job], None] = lambda job: None
         self.source = self._peer(request.source)
         self.target = self._peer(request.target)
 
@@ -107,9 +108,13 @@ class Job:
                 return
         callback(self)
 
-    def start(self, at_end: Callable[[Job], None]) -> None:
-        """Run in a thread of its own and call ``at_end(job)`` at the end."""
+    def start(self, at_end: Callable[[Job], None], at_beginning: Callable[[Job], None]) -> None:
+        """Run in a thread of its own and call ``at_end(job)`` at the end.
+
+        Call ``at_beginning(job)`` before each attempt, or when the filter function cannot be fetched.
+        """
         self._at_end.append(at_end)
+        self._at_beginning = at_beginning
         threading.Thread(target=self._run, name=f"replication {self.id[:8]}", daemon=True).start()
 
     def cancel(self, wait: float = 5.0) -> None:
@@ -147,6 +152,8 @@ class Job:
                     return
                 self.crash_reason = message(error) if isinstance(error, CouchError) else str(error)
                 self._set_state("error" if isinstance(error, FilterNotFetched) else "crashing", self.crash_reason)
+                if not self.is_scheduled:
+                    self._at_beginning(self)
                 if self._cancelled.wait(pause):
                     self._finish("cancelled")
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -155,6 +162,7 @@ class Job:
         if self.state == "error":  # the job begins here; what came before was not one
             self.error_count = 0
         self._set_state("running")
+        self._at_beginning(self)
 
     def _transfer(self) -> Transfer:
         if self._cancelled.is_set():
@@ -293,6 +301,7 @@ class Jobs:
         user: UserContext,
         document: tuple[str, str] | None = None,
         at_end: Callable[[Job], None] = lambda job: None,
+        at_beginning: Callable[[Job], None] = lambda job: None,
     ) -> Job:
         """Start a replication, or return the running job if it is the same.
 
@@ -313,7 +322,7 @@ class Jobs:
                     del self._running[ended.id]
             at_end(ended)
 
-        job.start(remove)
+        job.start(remove, at_beginning)
         return job
 
     def stop_all(self) -> None:
