@@ -181,6 +181,29 @@ def settings_kept(scenario: dict[str, Any], target: Target) -> Iterator[None]:
             _put_back(target, path, *before[path])
 
 
+RECORDED_SETTINGS = {"/_node/_local/_config/chttpd_auth/iterations": "600000"}
+"""Settings of the recorded server that show in its answers, by path: the rounds of a password's hash."""
+
+
+@contextlib.contextmanager
+def settings_as_recorded(target: Target) -> Iterator[list[str]]:
+    """Give the server the settings of the recorded one, and put its own back. Yield what it refuses, a line each."""
+    before = {path: target.get(path) for path in RECORDED_SETTINGS}
+    refused = []
+    try:
+        for path, value in RECORDED_SETTINGS.items():
+            if before[path] == (200, value):
+                continue
+            status, _ = target.request("PUT", path, value)
+            if status != 200:
+                section, _, key = path.partition("/_config/")[2].partition("/")
+                refused.append(f"[{section}] {key} cannot be set to {value}, as it was recorded with: status {status}")
+        yield refused
+    finally:
+        for path, answer in before.items():
+            _put_back(target, path, *answer)
+
+
 def _put_back(target: Target, path: str, status: int, value: Any) -> None:
     if status == 200 and target.get(path) != (status, value):
         target.request("PUT", path, value)
