@@ -121,6 +121,16 @@ def refuse_to_overwrite(scenarios: Iterable[dict[str, Any]], target: Target) -> 
         )
 
 
+def delete_documents_made(scenarios: Iterable[dict[str, Any]], target: Target) -> None:
+    """Delete the users and replications that scenarios made where ``refuse_to_overwrite`` found none of them."""
+    for database, ids in _documents_made(scenarios).items():
+        for each in sorted(ids):
+            path = f"/{database}/{quote(each, safe='')}"
+            status, document = target.get(path)
+            if status == 200:
+                target.request("DELETE", f"{path}?rev={document['_rev']}")
+
+
 def databases_in_the_way(scenario: dict[str, Any], target: Target) -> list[str]:
     """Return which of the databases that a scenario makes and deletes exist.
 
