@@ -56,7 +56,7 @@ class Masking:
         return f"Basic {base64.b64encode(f'{name}:{masked}'.encode()).decode()}"
 
     def body(self, body: bytes, path: str, content_type: str) -> bytes:
-        """Return a request's body with its passwords replaced. JSON is JSON whatever its type says, as for the server."""
+        """Return a request's body with its passwords replaced. As for the server, JSON needs no type that says so."""
         if not body:
             return body
         try:
