@@ -332,11 +332,12 @@ def lines_run(work: Callable[[], object]) -> int:
         lines += event == "line"
         return count
 
+    tracer = sys.gettrace()  # that of coverage.py
     sys.settrace(count)
     try:
         work()
     finally:
-        sys.settrace(None)
+        sys.settrace(tracer)
     return lines
 
 
