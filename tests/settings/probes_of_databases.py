@@ -113,7 +113,8 @@ def busy_function(server: Server) -> int:
 
 
 def length_of_history(server: Server) -> int:
-    rev = server.made("/db").json("PUT", "/db/_revs_limit", 1) and None
+    assert server.made("/db").status("PUT", "/db/_revs_limit", 1) == 200
+    rev = None
     for number in range(3):
         rev = server.json("PUT", "/db/a", {"n": number, **({"_rev": rev} if rev else {})})["rev"]
     return len(server.json("GET", "/db/a?revs_info=true")["_revs_info"])
