@@ -362,6 +362,7 @@ class TestRendering:
         assert "data" in shown["three"]
         assert shown["one"]["stub"] is True
         assert newer_than(attachments, 2) == [attachments[0]]
+        assert newer_than(attachments, 3) == []
 
 
 @pytest.mark.parametrize("encoding", [None, 5, "", "foo", ["gzip"]])

@@ -136,6 +136,15 @@ def test_an_ancestor_that_comes_later_gets_its_body_and_no_leaf(store: Store) ->
     assert node.body.value == {"x": 1}
 
 
+def test_where_edits_are_validated_an_ancestor_beside_its_descendant_keeps_no_body(store: Store) -> None:
+    store.hooks.refused["other"] = Forbidden("no")
+    histories = [(2, ["bb", "aa"]), (3, ["cc", "bb", "aa"])]
+    documents = [{"_id": "a", "_revisions": {"start": start, "ids": ids}, "n": start} for start, ids in histories]
+    store.replicate("a", 1, "aa")
+    assert store.bulk(*documents, new_edits=False) == ["2-bb", "3-cc"]
+    assert [node.body is None for node in store.entry("a").winner.lineage()] == [False, True, False]
+
+
 def test_a_replicated_tombstone_counts_as_one(store: Store) -> None:
     store.replicate("a", 2, "bb", "aa", _deleted=True)
     assert store.counts() == (0, 1)

@@ -54,3 +54,21 @@ def test_ten_thousand_levels_are_written() -> None:
     for _ in range(10_000):
         value = {"a": value}
     assert external(value).endswith(b"a\x01" + b"j" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "notation"),
+    [
+        ([97, 32, 98], '"a b"'),
+        ([9, 10, 13, 34, 92, 126], '"\\t\\n\\r\\"\\\\~"'),
+        ([31], "[31]"),
+        ([127], "[127]"),
+        ([], "[]"),
+        ([97, 1.5], "[97,1.5]"),
+        ([97, True], "[97,true]"),
+        ("3", '<<"3">>'),
+        ({"a": [1, None]}, '{[{<<"a">>,[1,null]}]}'),
+    ],
+)
+def test_lists_of_printable_characters_codes_are_written_as_strings(value: Any, notation: str) -> None:
+    assert erlang.format_term(value) == notation
