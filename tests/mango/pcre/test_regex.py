@@ -64,6 +64,7 @@ def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
         ("[a-\\d]", "-"),
         ("[\\w-]", "-"),
         ("\\Qa.b\\E+", "a.bb"),
+        ("^a\\Q\\Eb$", "ab"),
         ("(?<y>\\d{4})-\\k<y>", "2024-2024"),
         ("(?'q'[\"']).*\\k'q'", "'x'"),
         ("(?P<n>a)(?P=n)", "aa"),
