@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from couchfake.errors import CouchError
 from couchfake.query_server import answers
-from couchfake.query_server.engines.engine import Engine, Script, ScriptBusy, ScriptError, ScriptLost
-from couchfake.query_server.protocol_errors import as_crash, process_error, protocol_error
+from couchfake.query_server.answers import as_crash, process_error, protocol_error
+from couchfake.query_server.engines import Engine, Script, ScriptBusy, ScriptError, ScriptLost
 
 _T = TypeVar("_T")
 
