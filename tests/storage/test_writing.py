@@ -277,6 +277,13 @@ def test_an_edit_of_a_revision_that_was_stemmed_conflicts(store: Store) -> None:
     assert store.put("a", first, n=3) == "conflict"
 
 
+def test_a_history_that_comes_twice_in_one_request_is_stemmed_too(store: Store) -> None:
+    store.db.revs_limit = 2
+    document = {"_id": "a", "_revisions": {"start": 4, "ids": ["dd", "cc", "bb", "aa"]}}
+    assert store.bulk(document, document, new_edits=False) == ["4-dd", "4-dd"]
+    assert store.history("a") == ["4-dd", "3-cc"]
+
+
 def test_each_branch_is_stemmed_by_itself(store: Store) -> None:
     store.db.revs_limit = 2
     store.replicate("a", 4, "d4", "c3", "b2", "a1")
