@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from couchfake.replicator.options import read_options
+from couchfake.replicator.request import read_options
 from couchfake.settings import (
     CHANGES_DOC_IDS_OPTIMIZATION_THRESHOLD,
     CLUSTER_Q,

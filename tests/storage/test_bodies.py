@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from couchfake.storage.bodies import OVERHEAD, Body, ParsedBodies
+from couchfake.storage.bodies import PARSED_OVERHEAD, Body, ParsedBodies
 
 
 def is_parsed(body: Body) -> bool:
@@ -10,7 +10,7 @@ def is_parsed(body: Body) -> bool:
 
 
 def test_the_oldest_parsed_bodies_are_dropped_and_parsed_again_when_they_are_read() -> None:
-    parsed = ParsedBodies(limit=2 * (len(b'{"n":1}') + OVERHEAD))
+    parsed = ParsedBodies(limit=2 * (len(b'{"n":1}') + PARSED_OVERHEAD))
     bodies = [Body({"n": n}, b'{"n":%d}' % n, parsed) for n in range(3)]
     assert [is_parsed(body) for body in bodies] == [False, True, True]
     assert bodies[0].value == {"n": 0}
