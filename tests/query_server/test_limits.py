@@ -10,6 +10,8 @@ import pytest
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden
 from couchfake.query_server import QueryServer, answers
+from couchfake.query_server.engines import quickjs
+from couchfake.query_server.prelude import quickjs_prelude
 
 Map = Callable[..., list[list[Any]]]
 
@@ -190,3 +192,54 @@ def test_reloading_drops_what_functions_keep(server: QueryServer) -> None:
     assert [functions.show("s", None, {"path": []})["body"] for _ in range(2)] == ["1", "2"]
     server.reload()
     assert functions.show("s", None, {"path": []})["body"] == "1"
+
+
+FILLING = [
+    "var list = []; for (;;) list.push({});",
+    "var last = null; for (;;) last = {n: last};",
+    "kept = {}; for (var i = 0; ; i++) kept['k' + i] = i;",
+    "var list = []; for (;;) list.push('x'.repeat(1000) + list.length);",
+    "var texts = Object.keys('x'.repeat(1e7));",
+]
+
+
+class SmallContexts(quickjs.Spares):
+    """Contexts of 16 MB, which are soon full."""
+
+    def __init__(self, *, utc: bool) -> None:
+        super().__init__(quickjs_prelude(utc=utc))
+
+    def _make(self) -> tuple[Any, Any]:
+        context, dispatch = super()._make()
+        context.set_memory_limit(16 * 1024 * 1024)
+        return context, dispatch
+
+
+@pytest.mark.parametrize("body", FILLING)
+def test_a_function_that_takes_all_memory_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, engine_name: str, body: str
+) -> None:
+    if engine_name == "js2py":
+        pytest.skip("the operating system limits its process, which takes minutes to fill")
+    monkeypatch.setattr(quickjs, "spares", SmallContexts)
+    server = QueryServer(engine_name)
+    source = f"function () {{ {body} }}"
+    places = {"validate_doc_update": source, "lists": {"l": source}, "shows": {"s": source}}
+    functions = server.design_functions({"_id": "_design/d", **places})
+    calls: list[Callable[[], Any]] = [
+        lambda: server.compile_map([("v", source)]).map_docs(["{}"]),
+        lambda: functions.validate_doc_update({}, None, {}, {}),
+        lambda: functions.show("s", {}, {"path": []}),
+        lambda: functions.list("l", {}, {"path": []}, []),
+    ]
+    for call in calls:
+        with pytest.raises(CouchError) as caught:
+            call()
+        assert (caught.value.error, caught.value.reason) == ("InternalError", "out of memory")
+    server.close()
+
+
+def test_throwing_null_does_not_count_as_running_out_of_memory(map_docs: Map) -> None:
+    with pytest.raises(CouchError) as caught:
+        map_docs("function (doc) { var list = []; for (var i = 0; i < 100; i++) list.push({}); throw null; }")
+    assert (caught.value.error, caught.value.reason) == ("TypeError", "{[]}")

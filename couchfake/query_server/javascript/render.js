@@ -66,8 +66,8 @@
   }
 
   function raise(error, name) {
-    if ((error.error && error.reason) || error[0] == 'error' || error[0] == 'fatal') throw error;
     if (realm.crash(error)) throw error;
+    if ((error.error && error.reason) || error[0] == 'error' || error[0] == 'fatal') throw error;
     core.note('error', 'function raised error: ' + toText(error) + realm.place(error));
     throw ['error', name, 'function raised error: ' + toText(error) + ' \nstacktrace: ' + error.stack];
   }
@@ -139,6 +139,7 @@
         raise(error, 'render_error');
       }
     } catch (error) {
+      if (realm.crash(error)) throw error;
       failure = core.errorResponse(error);
     }
     listRows = [];
