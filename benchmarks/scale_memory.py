@@ -16,9 +16,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -60,7 +59,7 @@ def refused_uploads() -> float:
     """Growth by eight refused bodies of 50 MB, with the collector of cycles switched off."""
     with CouchFake(admins={"adm": "pass"}) as fake:
         body = b"x" * (50 * MEGABYTE)
-        post = partial(requests.post, fake.url + "db/_bulk_docs", data=body, timeout=60)
+        post = partial(requests.post, fake.url + "db/_bulk_docs", data=body, auth=("adm", "wrong"), timeout=60)
         assert post().status_code == 401
         gc.disable()
         before = current_mb()
@@ -114,7 +113,7 @@ def scripts_of_a_deleted_database() -> float:
 def scripts_reloaded() -> float:
     """Growth by 24 shows that kept 128 MB each until the query servers were reloaded."""
     db, before = _hoarding()
-    db.session.post(db.fake.url + "_node/_local/_reload_query_servers").raise_for_status()
+    db.session.post(db.fake.url + "_reload_query_servers/", json={}).raise_for_status()
     return current_mb() - before
 
 
@@ -255,21 +254,17 @@ def validators() -> float:
 
 
 def idle_connections() -> float:
-    """Growth by 1,000 connections of clients that send nothing."""
+    """Growth by 400 connections of clients that send nothing."""
     with CouchFake() as fake:
         requests.get(fake.url, timeout=60)
         address = ("127.0.0.1", int(fake.url.rstrip("/").rpartition(":")[2]))
         before = current_mb()
-        clients = []
-        try:
+        with ExitStack() as clients:
             for _ in range(400):
-                clients.append(socket.create_connection(address, timeout=60))
-            time.sleep(0.5)  # until each has its thread
+                client = clients.enter_context(socket.create_connection(address, timeout=60))
+                client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                assert client.recv(65536)
             return current_mb() - before
-        finally:
-            for client in clients:
-                with closing(client):
-                    pass
 
 
 class Row(NamedTuple):

@@ -26,6 +26,9 @@ class LRUCache(Generic[_Kept]):
         self._things: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._things)
+
     def get(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
         """Return what is kept under ``key``; if there is nothing, keep and return what ``make`` returns."""
         with self._lock:
@@ -68,6 +71,13 @@ class LRUCache(Generic[_Kept]):
         for thing in dropped:
             thing.close()
         return freed
+
+    def discard(self, is_dropped: Callable[[Hashable], bool]) -> None:
+        """Close what is kept under the keys that ``is_dropped`` accepts."""
+        with self._lock:
+            dropped = [self._things.pop(key) for key in list(self._things) if is_dropped(key)]
+        for thing in dropped:
+            thing.close()
 
     def clear(self) -> None:
         """Close everything."""

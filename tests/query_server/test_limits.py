@@ -129,7 +129,7 @@ def test_a_running_script_does_not_block_others(engine_name: str) -> None:
     waiting = slow._submit(['{"ms": 3000}'])
     quick = server.compile_map([("quick", "function (doc) { emit(1, null); }")])
     assert quick.map_docs(["{}"]) == [([[1, None]],)]
-    assert not slow._functions[0]._script._strand.idle  # type: ignore[union-attr]  # it still runs
+    assert not slow._functions[0]._place.script._strand.idle  # type: ignore[union-attr]  # it still runs
     server.close()
     with pytest.raises(CouchError):
         waiting()
@@ -143,7 +143,7 @@ def test_a_call_does_not_wait_for_another_call_of_the_same_function_that_takes_l
     functions = server.design_functions({"_id": "_design/d", "validate_doc_update": source})
     functions.validate_doc_update({}, None, {}, {})
     slow = functions._compiled(("validate_doc_update",))
-    script: Any = slow._script
+    script: Any = slow._place.script
     waiting = slow.submit("render", "validate", '[{"endless":true},null,{},{}]', read=answers.anything)
     functions.validate_doc_update({}, None, {}, {})
     with pytest.raises(Forbidden):
@@ -192,6 +192,20 @@ def test_reloading_drops_what_functions_keep(server: QueryServer) -> None:
     assert [functions.show("s", None, {"path": []})["body"] for _ in range(2)] == ["1", "2"]
     server.reload()
     assert functions.show("s", None, {"path": []})["body"] == "1"
+
+
+def test_a_database_that_is_deleted_takes_its_scripts_along(engine_name: str) -> None:
+    server = QueryServer(engine_name)
+    source = "function () { n = typeof n === 'undefined' ? 1 : n + 1; return String(n); }"
+    ddoc = {"_id": "_design/d", "shows": {"s": source}}
+
+    def shown(database: str) -> Any:
+        return server.design_functions(ddoc, database=database).show("s", None, {"path": []})["body"]
+
+    assert [shown("gone"), shown("gone"), shown("kept")] == ["1", "2", "1"]
+    server.forget("gone")
+    assert [shown("gone"), shown("kept")] == ["1", "2"]
+    server.close()
 
 
 FILLING = [

@@ -80,6 +80,7 @@ class QuickJSEngine:
     """Makes scripts that run on its own threads."""
 
     name = "quickjs"
+    can_freeze = True
 
     def __init__(self) -> None:
         self.spares = spares(utc=bool(time.timezone or time.daylight))

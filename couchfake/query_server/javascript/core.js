@@ -13,6 +13,7 @@ var core = {
   functions: [],         // map and reduce functions are called as its members: it is their `this`
   designDocument: null,
   designFunction: null,
+  compile: compile,
   sawEmit: false,        // whether a map function that serves as a filter has emitted
   emitted: bare([]),     // keys and values of the present document, in turn
   note: note,
@@ -174,6 +175,13 @@ var commands = {
     furnish({});
     part('views');
     core.functions[0] = compile(source, program);
+    return 'true';
+  },
+  // make this a script for functions that change nothing and look at nothing but their arguments: see validate_pure
+  freeze: function () {
+    furnish({require: makeRequire({})});
+    part('render');
+    realm.freezeAll();
     return 'true';
   },
   // the function at a path of a design document

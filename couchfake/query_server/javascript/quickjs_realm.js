@@ -6,6 +6,7 @@
 //   apply(f, this, list)     a call                          bare(array)             the array, without its prototype
 //   isError, isFunction, classOf, hasOwn, hasStack, now
 //   crash(error)             'stack' or 'memory' when the error is a limit of the process; null
+//   freezeAll()              nothing that functions share can be changed any more (QuickJS only)
 //   mark()                   a call, or a document of it, begins: see `crash`
 //   place(error)             ' (line 3)' of the function's source, or ''          load(name)      a part of the prelude
 // `partTexts` (by name) and PRELUDE_LINE (no function's source is as long) come from prelude.py.
@@ -112,7 +113,37 @@ function makeRealm() {
   defineProperty(scriptJSON, 'stringify', {value: stringify, writable: true, configurable: true});
   defineProperty(scriptJSON, Symbol.toStringTag, {value: 'JSON', configurable: true});
 
+  // Freeze all that a function can reach without its arguments. What has no name of its own (the prototypes of
+  // generators, of iterators, of functions in strict mode) is reached by example.
+  function freezeAll() {
+    var strict = (function () { 'use strict'; return arguments; })();
+    var examples = [
+      strict, function () {}, function* () {}, async function () {}, async function* () {}, (function* () {})(),
+      (async function* () {})(), [].values(), ''[Symbol.iterator](), new Map().entries(), new Set().entries(),
+      ''.matchAll(/x/g)
+    ];
+    var queue = examples.concat(other().roots(), [global]), done = new Set(queue), freezeOne = Object.freeze;
+    function add(value) {
+      if ((typeof value === 'object' || typeof value === 'function') && value !== null && !done.has(value)) {
+        done.add(value);
+        queue.push(value);
+      }
+    }
+    for (var i = 0; i < queue.length; i++) {
+      var object = queue[i];
+      add(prototypeOf(object));
+      Reflect.ownKeys(object).forEach(function (name) {
+        var property = Object.getOwnPropertyDescriptor(object, name);
+        add(property.value);
+        add(property.get);
+        add(property.set);
+      });
+    }
+    queue.forEach(function (object) { freezeOne(object); });
+  }
+
   var realm = {
+    freezeAll: freezeAll,
     JSON: scriptJSON,
     parse: parse,
     stringify: stringify,
