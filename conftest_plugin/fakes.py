@@ -28,7 +28,7 @@ class Admin(NamedTuple):
 def new_fake(settings: Settings) -> CouchFake:
     """Return a fresh, empty fake. Raise pytest.UsageError if its settings are wrong."""
     from couchfake import CouchFake
-    from couchfake.query_server.engines.engine import EngineUnavailable, choose_engine
+    from couchfake.query_server.engines import EngineUnavailable, choose_engine
 
     _check_names(settings.fake.get("config") or {})
     try:

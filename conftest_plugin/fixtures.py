@@ -198,7 +198,7 @@ def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree
 
     It returns the document's revision tree. It works on a real server too.
     """
-    from couchfake.control.conflicts import conflict_branch, documents_of
+    from couchfake.control.revision_trees import conflict_branch, documents_of
 
     def make(db: couchdb_client.Database, docid: str, *bodies: Any, base: Any = None) -> RevisionTree:
         documents = documents_of(docid, conflict_branch(bodies, base))

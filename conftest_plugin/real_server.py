@@ -199,7 +199,7 @@ class RealSeed:
         import requests
 
         import couchdb_client
-        from couchfake.control.seeds.errors import SeedError
+        from couchfake.control.seeds.documents import SeedError
         from couchfake.control.seeds.folders import read_seed
         from couchfake.control.seeds.target import Couch, load_into
 

@@ -166,7 +166,7 @@ class Run:
                 self._keep_copy(f"{report.nodeid} ({title})" if title else report.nodeid, fake)
 
     def _keep_copy(self, name: str, fake: CouchFake) -> None:
-        from couchfake.control.seeds.errors import SeedError
+        from couchfake.control.seeds.documents import SeedError
         from couchfake.errors import CouchError
 
         try:

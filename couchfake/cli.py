@@ -18,10 +18,10 @@ from types import FrameType
 
 from couchfake import CouchFake, __version__
 from couchfake.control.observer import CONTROL_PATH
-from couchfake.control.seeds.errors import SeedError
+from couchfake.control.seeds.documents import SeedError
 from couchfake.control.settings_file import SettingsFileError, read_settings
 from couchfake.inspector.fauxton import NotFauxton
-from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.query_server.engines import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.recordings.commands import add_commands
 from couchfake.transports.http1.server import Access, Server
 

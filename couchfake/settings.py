@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 T = TypeVar("T")
 

@@ -12,14 +12,14 @@ from couchfake.api.changes_formats import FORMATS, feed_response, feed_timeout
 from couchfake.api.document_queries import LISTED, set_flag
 from couchfake.auth.permissions import require_server_admin
 from couchfake.changes.filters import Style
-from couchfake.changes.query import NO_LIMIT, ChangesQuery
+from couchfake.changes.scan import NO_LIMIT, ChangesQuery
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import BadRequest, ServerError
 from couchfake.node.stats import Stats
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 _CLIENTS = "couchdb.httpd.clients_requesting_changes"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.api.function_request import function_request
-from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector
-from couchfake.changes.function_filters import filter_function, view_filter
+from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, filter_function, view_filter
 from couchfake.chttpd.parameters import unquote
 from couchfake.chttpd.request import Request
 from couchfake.errors import BadRequest, Crash

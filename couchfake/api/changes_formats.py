@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 
 from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, read_changes
-from couchfake.changes.query import ChangesQuery
 from couchfake.changes.rows import RowWriter
-from couchfake.changes.scan import Row
+from couchfake.changes.scan import ChangesQuery, Row
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_stream, stream_response
 from couchfake.chttpd.streaming import PrimedStream, json_body

@@ -13,7 +13,7 @@ from couchfake.errors import BadRequest, CouchError, ServerError
 from couchfake.node.node import SYSTEM_DATABASES
 from couchfake.settings import CLUSTER_Q
 from couchfake.storage.database import Database
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 
 _COMPACTION = 1
 """Seconds that compacting a database seems to take."""

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from couchfake.api.changes_formats import Events, Format, Lines, OneObject, feed_response, feed_timeout
 from couchfake.changes.feed import Ended
-from couchfake.changes.query import NO_LIMIT, ChangesQuery, Feed
-from couchfake.changes.scan import Row
+from couchfake.changes.scan import NO_LIMIT, ChangesQuery, Feed, Row
 from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
@@ -19,7 +18,7 @@ from couchfake.hooks.global_changes import db_name
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.values import json
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 
 DEFAULT_HEARTBEAT = 60_000
 """The milliseconds of ``heartbeat=true``."""

@@ -25,8 +25,8 @@ from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
 from couchfake.views.options import ViewOptions, check_all_docs, of_body, of_query
+from couchfake.views.query import View
 from couchfake.views.rows import map_texts
-from couchfake.views.view import View
 
 LIST_METHODS = "GET,POST,HEAD"
 

@@ -7,10 +7,10 @@ from typing import Any
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response, raw_json_response
 from couchfake.errors import Conflict, CouchError, Crash, NotFound, QueryParseError
-from couchfake.mango import cursor, definition
-from couchfake.mango.definition import IndexDefinition
+from couchfake.mango import cursor
 from couchfake.mango.errors import unknown_error
 from couchfake.mango.explain import explain as explanation
+from couchfake.mango.index import IndexDefinition, design_id, indexes_of, new_index, with_index, without_index
 from couchfake.mango.options import FindOptions, parse_bulk_delete, parse_find, parse_index
 from couchfake.mango.planner import Plan, plan
 from couchfake.settings import INDEX_SCAN_WARNING_THRESHOLD, MANGO_DEFAULT_LIMIT
@@ -69,7 +69,7 @@ def _find_options(request: Request) -> FindOptions:
 
 def _plan(request: Request, options: FindOptions, *, explain: bool) -> Plan:
     db = request.db
-    indexes = definition.indexes_of(db)
+    indexes = indexes_of(db)
     return plan(options, indexes, request.node.collator.sort_key, partitioned=db.partitioned, explain=explain)
 
 
@@ -78,7 +78,7 @@ def _plan(request: Request, options: FindOptions, *, explain: bool) -> Plan:
 
 def list_indexes(request: Request) -> Response:
     """``GET /{db}/_index``: all indexes, or with ``limit`` and ``skip`` some."""
-    shown = [index.to_json() for index in definition.indexes_of(request.db)]
+    shown = [index.to_json() for index in indexes_of(request.db)]
     total = len(shown)
     limit = _count(request, "limit", total, at_least=1)
     skip = _count(request, "skip", 0, at_least=0)
@@ -101,10 +101,10 @@ def _count(request: Request, name: str, default: int, at_least: int) -> int:
 def create_index(request: Request) -> Response:
     """``POST /{db}/_index``: put an index into a design document, creating it if there is none."""
     request.require_json_type()
-    index = definition.new_index(parse_index(request.json_object()))
+    index = new_index(parse_index(request.json_object()))
     check_docid(index.ddoc)
     body, rev = _ddoc(request, index.ddoc)
-    changed = definition.with_index(body, index)
+    changed = with_index(body, index)
     result = "exists"
     if changed is not None:
         result = "created"
@@ -138,10 +138,10 @@ def bulk_delete(request: Request) -> Response:
     """``POST /{db}/_index/_bulk_delete``: remove the index of each of some design documents."""
     request.require_json_type()
     docids = parse_bulk_delete(request.json_object())
-    indexes = definition.indexes_of(request.db)
+    indexes = indexes_of(request.db)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
-    for ddoc in map(definition.design_id, docids):
+    for ddoc in map(design_id, docids):
         if _delete(request, [index for index in indexes if index.ddoc == ddoc]):
             done.insert(0, {"id": ddoc, "ok": True})
         else:
@@ -151,8 +151,8 @@ def bulk_delete(request: Request) -> Response:
 
 def delete_index(request: Request, ddoc: str, type: str, name: str) -> Response:
     """``DELETE /{db}/_index/{ddoc}/{type}/{name}``: remove an index, and an empty design document."""
-    place = definition.design_id(ddoc), type, name
-    indexes = definition.indexes_of(request.db)
+    place = design_id(ddoc), type, name
+    indexes = indexes_of(request.db)
     if not _delete(request, [index for index in indexes if (index.ddoc, index.type, index.name) == place]):
         raise NotFound("missing")
     return json_response({"ok": True})
@@ -166,7 +166,7 @@ def _delete(request: Request, indexes: list[IndexDefinition]) -> bool:
         raise Crash("case_clause", "a design document with several indexes")
     ddoc = str(indexes[0].ddoc)
     body, rev = _ddoc(request, ddoc)
-    remaining = definition.without_index(body, indexes[0].name) if body else None
+    remaining = without_index(body, indexes[0].name) if body else None
     _save(request, Edit(ddoc, remaining or {}, deleted=remaining is None, rev=rev))
     return True
 

@@ -13,7 +13,7 @@ from couchfake.errors import CouchError, ServerError
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.writing import write_one
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 
 def write_quorum(request: Request, in_body: Any = None) -> int | None:

@@ -14,7 +14,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, QueryParseError
 from couchfake.replicator.documents import is_replicator_database
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 from couchfake.views.options import of_query
 
 STATES = ("initializing", "error", "running", "pending", "crashing", "completed", "failed")

@@ -12,8 +12,8 @@ from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.values import json
 from couchfake.views.options import ViewOptions
+from couchfake.views.query import View
 from couchfake.views.rows import map_texts
-from couchfake.views.view import View
 
 _AT_ONCE = 1000
 """Rows whose texts are joined at once."""

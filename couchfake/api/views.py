@@ -13,17 +13,16 @@ from couchfake.api.view_answers import answer, respond, results_text
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, ServerError
-from couchfake.mango.definition import indexes_in
-from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows
+from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows, indexes_in
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
+from couchfake.views.database_indexes import VIEW_INDEXES, drop_undefined, group_of, signatures
 from couchfake.views.index import Index
 from couchfake.views.javascript import ViewServices
 from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
-from couchfake.views.shared import VIEW_INDEXES, drop_undefined, group_of, signatures
+from couchfake.views.query import View
 from couchfake.views.signature import ViewGroup
-from couchfake.views.view import View
 
 METHODS = "GET,POST,HEAD"
 

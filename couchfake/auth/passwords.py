@@ -17,8 +17,7 @@ from typing import Any
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden
 from couchfake.settings import ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS, PASSWORD_REGEXP, PASSWORD_SCHEME, PBKDF2_PRF
-from couchfake.values.erlang import format_term
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import format_term, read_integer
 
 # Erlang's names of the hash functions, and Python's.
 HASHES = {"sha": "sha1", "sha224": "sha224", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}

@@ -1,24 +1,44 @@
-"""Feeds as events.
+"""Feeds as events, and waiting for a change.
 
 A normal feed is one pass. Live feeds ("longpoll", "continuous", "eventsource") make another pass whenever the database
 has changed, until their limit is reached, their time is up, the database is deleted or the client disconnects.
+A reader waits through its ``Client``, so that it is woken when the client disconnects or the server stops. Timeouts
+follow the server's clock.
 Source: ``fabric_view_changes:keep_sending_changes/8``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Condition
 
-from couchfake.changes.query import ChangesQuery
-from couchfake.changes.scan import Row, Scan
-from couchfake.changes.waiting import wait_for_change
+from couchfake.changes.scan import ChangesQuery, Row, Scan
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
 from couchfake.transports.monotonic import real_monotonic
+from couchfake.values.clock import Clock, Deadline
 
 SLOW_FILTER = 5.0
 """Seconds after which a normal feed gives a sign of life while its filter lets nothing pass."""
+
+
+def wait_until(changed: Condition, happened: Callable[[], bool], end: Deadline, client: Client, clock: Clock) -> bool:
+    """Wait until ``happened()``, which is called under the lock of ``changed``, first and whenever it is notified.
+
+    Return False if the deadline passed or the client disconnected before.
+    """
+    with clock.waking(changed), changed:
+        while not happened():
+            if client.gone or end.passed:
+                return False
+            client.wait(changed, end.left)
+        return True
+
+
+def wait_for_change(database: Database, seen: int, end: Deadline, client: Client, clock: Clock) -> bool:
+    """Wait until documents have changed after the sequence ``seen``, or the database was deleted (``closed``)."""
+    return wait_until(database.changed, lambda: database.closed or database.notified_seq > seen, end, client, clock)
 
 
 @dataclass(frozen=True)

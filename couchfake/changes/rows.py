@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from couchfake.changes.filters import Change, conflicts
-from couchfake.changes.query import ChangesQuery
-from couchfake.changes.scan import Row
+from couchfake.changes.scan import ChangesQuery, Row
 from couchfake.storage import documents
 from couchfake.storage.database import Database
 from couchfake.values import json

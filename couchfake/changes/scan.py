@@ -1,4 +1,4 @@
-"""One pass over the changes that are there.
+"""What a reader of changes asks, and one pass over the changes that are there.
 
 What is to be read is settled under the lock at the beginning; reading it, asking a filter and rendering happen
 outside, so that writers never wait for a reader. The sequence and the number of changes left that a pass ends with
@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Literal
 
-from couchfake.changes.filters import Change, Filter
-from couchfake.changes.query import ChangesQuery
-from couchfake.storage.database import Database
-from couchfake.storage.documents import DocumentEntry
+from couchfake.changes.filters import Change, Filter, Style
+from couchfake.storage.database import Database, Visible
+from couchfake.storage.documents import DocOptions, DocumentEntry
 from couchfake.storage.revision_tree import Revision
 from couchfake.transports.monotonic import real_monotonic
+from couchfake.values.clock import Clock
+
+Feed = Literal["normal", "longpoll", "continuous", "eventsource"]
+
+NO_LIMIT = 10**15
+"""The default limit. It is a number on the real server too: ``seq_interval`` counts down from it."""
 
 BATCH = 256
 """The most rows in a batch."""
@@ -27,6 +34,32 @@ FIRST_FILTERED, MOST_FILTERED = 8, 128
 
 QUICK = 0.05
 """Seconds in which a batch should be through. Slow filters get smaller ones, so that none runs into its time limit."""
+
+
+@dataclass(frozen=True)
+class ChangesQuery:
+    """``since`` is a sequence of the database; a descending reader goes down from it.
+
+    ``limit``: negative for no limit. ``shown``: the additions to documents if ``include_docs`` is set.
+    ``seq_interval``: give a sequence on every so many rows only. ``timeout``: seconds without a change after which a
+    live feed ends or, with ``heartbeat``, sends a heartbeat. ``visible`` maps a document to what the reader may see of
+    it; None shows all. ``clock`` is the server's, which the timeout follows.
+    """
+
+    feed: Feed = "normal"
+    since: int = 0
+    limit: int = NO_LIMIT
+    descending: bool = False
+    style: Style = "main_only"
+    filter: Filter | None = None
+    include_docs: bool = False
+    shown: DocOptions = field(default_factory=DocOptions)
+    seq_interval: int = 1
+    timeout: float = 60.0
+    heartbeat: bool = False
+    visible: Visible | None = None
+    clock: Clock = field(default_factory=Clock)
+
 
 Row = tuple[Change, Sequence[Revision]]
 """A change and those of its revisions that are shown."""

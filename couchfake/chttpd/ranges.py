@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from couchfake.errors import RangeNotSatisfiable
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 Range = tuple[int, int]
 """First and last byte, both included."""

@@ -27,7 +27,7 @@ from couchfake.settings import (
     X_FORWARDED_PROTO,
     X_FORWARDED_SSL,
 )
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 
 if TYPE_CHECKING:
     from couchfake.auth.context import UserContext

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from couchfake.api.routing import is_endpoint
-from couchfake.control.controlled import Controlled
+from couchfake.control.kit import Controlled
 from couchfake.control.request_log import LoggedRequest, compiled, matches
 from couchfake.errors import CouchError
 

@@ -18,11 +18,11 @@ from urllib.parse import unquote, urlsplit
 from couchfake.auth.permissions import require_server_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, json_response
-from couchfake.control.controlled import Controlled
 from couchfake.control.faults import Fault
+from couchfake.control.kit import Controlled
 from couchfake.control.observer import CONTROL_PATH
 from couchfake.control.request_log import LoggedRequest
-from couchfake.control.seeds.errors import SeedError
+from couchfake.control.seeds.documents import SeedError
 from couchfake.control.snapshots import Snapshot, SnapshotEnded
 from couchfake.errors import BadRequest, CouchError, Forbidden, MethodNotAllowed, NotFound
 

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from couchfake.api.dispatch import Dispatcher
-from couchfake.auth.context import SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
-from couchfake.control.conflicts import Branch, conflict_branch, documents_of
+from couchfake.auth.context import SERVER, SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
+from couchfake.chttpd.request import Request
+from couchfake.chttpd.responses import Response
 from couchfake.control.faults import Faults
 from couchfake.control.function_log import FunctionLog
-from couchfake.control.inner_requests import InnerRequests
-from couchfake.control.observer import Observer
-from couchfake.control.open_feeds import OpenFeeds
-from couchfake.control.parts import Saved, parts_of
+from couchfake.control.observer import Observer, OpenFeeds
 from couchfake.control.request_log import RequestLog
-from couchfake.control.revision_trees import RevisionTree
+from couchfake.control.revision_trees import Branch, RevisionTree, conflict_branch, documents_of
 from couchfake.control.seeds.documents import document
 from couchfake.control.seeds.dumping import dump_from
 from couchfake.control.seeds.folders import SeedDatabase, read_seed
 from couchfake.control.seeds.target import Couch, load_into
-from couchfake.control.snapshots import Snapshot, SnapshotStack
-from couchfake.errors import NotFound
+from couchfake.control.snapshots import Saved, Snapshot, SnapshotStack, parts_of
+from couchfake.errors import CouchError, NotFound
 from couchfake.node.node import Node
 from couchfake.transports.in_process.adapter import HOST, session
+from couchfake.transports.wsgi import base_environ, header_items, make_environ
 from couchfake.values.clock import Clock, Signal
 
 
@@ -165,3 +165,54 @@ class Kit:
             return Dispatcher(self.node)(environ, start_response)
 
         return Couch(session(trusted), f"http://{HOST}/")
+
+
+class InnerRequests:
+    """Asks a node as the server itself does."""
+
+    def __init__(self, node: Node, answer: Callable[[Request], Response]) -> None:
+        self._node = node
+        self._answer = answer
+
+    def __call__(self, method: str, target: str, body: Any = None) -> Any:
+        """Return the JSON of an answer. Raise CouchError for an error answer."""
+        data = b"" if body is None else json.dumps(body).encode()
+        fields = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(data))),
+            ("Accept", "application/json"),
+        ]
+        environ = make_environ(base_environ("couchfake", 80), method, target, header_items(fields), io.BytesIO(data))
+        environ[TRUSTED_KEY] = SERVER
+        request = Request(environ, self._node, self._answer)
+        response = self._answer(request)
+        text = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+        value: Any = json.loads(text) if text else None
+        if response.status_code >= 400:
+            raise CouchError(response.status_code, value["error"], value["reason"])
+        return value
+
+
+class Controlled(Protocol):
+    """A ``CouchFake``."""
+
+    node: Node
+    clock: Clock
+    requests: RequestLog
+    faults: Faults
+    open_feeds: OpenFeeds
+    function_log: FunctionLog
+
+    def reset(self) -> None: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def ask(self, method: str, target: str, body: Any = None) -> Any: ...
+
+    def conflict(
+        self, db: str, docid: str, *bodies: Mapping[str, Any] | None, base: Mapping[str, Any] | None = None
+    ) -> RevisionTree: ...
+
+    def revision_tree(self, db: str, docid: str) -> RevisionTree: ...
+
+    def load_documents(self, databases: Mapping[str, Sequence[Mapping[str, Any]]]) -> int: ...

@@ -6,22 +6,23 @@ import inspect
 import io
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response
-from couchfake.control.controlled import Controlled
 from couchfake.control.faults import FAULTS, Condition, Faults
 from couchfake.control.gates import index_fields
 from couchfake.control.http_api import Operation, as_json
+from couchfake.control.kit import Controlled
+from couchfake.control.request_log import LoggedRequest, RequestLog
+from couchfake.control.secrets import STARS
 from couchfake.errors import BadRequest, NotFound
-from couchfake.inspector.configuration import configuration
 from couchfake.inspector.files import page, static_file
 from couchfake.inspector.map_trial import try_map
-from couchfake.inspector.origins import origins
+from couchfake.settings import ADMINS, JWT_KEYS, LEGACY_SECTIONS, SECTIONS, SETTINGS, SHOWN, STORED_ONLY
 
 SHOWN_CONFLICTS = 100
 
@@ -142,3 +143,66 @@ class Inspector:
     def _configuration(self, request: Request) -> Any:
         """List the settings with their values, defaults and descriptions, the changed ones first."""
         return configuration(self._fake.ask("GET", "/_node/_local/_config"))
+
+
+_SECRETS = frozenset((ADMINS.name, JWT_KEYS.name))
+
+
+def configuration(current: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Return a row for each setting: ``section``, ``key``, ``value``, ``default``, ``changed``, ``description``.
+
+    ``current``: what ``_config`` shows. ``value`` is None for a setting that is not set. Secrets are stars.
+    """
+    known = {(each.section, each.key): each for each in (*SETTINGS, *STORED_ONLY)}
+    sections = {each.name: each.description for each in SECTIONS}
+    current_names = {old: new for new, old in LEGACY_SECTIONS.items()}
+    values = {(section, key): value for section, keys in current.items() for key, value in keys.items()}
+    rows = []
+    for section, key in {**values, **known}:
+        setting = known.get((current_names.get(section, section), key))
+        value = values.get((section, key))
+        default = SHOWN.get((section, key)) or (setting.default_text if setting else None)
+        rows.append(
+            {
+                "section": section,
+                "key": key,
+                "value": STARS if value is not None and (section in _SECRETS or key == "secret") else value,
+                "default": default,
+                "changed": value is not None and value != default,
+                "description": setting.description if setting else sections.get(section, ""),
+            }
+        )
+    return sorted(rows, key=lambda row: (not row["changed"], row["section"], row["key"]))
+
+
+def origins(log: RequestLog, database: str, docid: str) -> dict[str, dict[str, Any]]:
+    """Return for each revision ``at`` (seconds since 1970), ``by`` (``replication`` or ``edit``) and ``user``.
+
+    Replication is what ``new_edits: false`` says. Revisions whose request is not kept in the log are missing.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for logged in log:
+        if logged.database != database or logged.status not in (200, 201, 202) or logged.method not in _WRITES:
+            continue
+        for rev, by in _written(logged, docid):
+            found.setdefault(rev, {"at": logged.at, "by": by, "user": logged.user})
+    return found
+
+
+_WRITES = frozenset(("PUT", "POST", "DELETE", "COPY"))
+
+
+def _written(logged: LoggedRequest, docid: str) -> Iterator[tuple[str, str]]:
+    body, answer = logged.json, logged.answer_json
+    if logged.path.rstrip("/").endswith("/_bulk_docs"):
+        documents = body.get("docs") if isinstance(body, dict) else None
+        if isinstance(documents, list) and body.get("new_edits") is False:
+            for document in documents:
+                if isinstance(document, dict) and document.get("_id") == docid and "_rev" in document:
+                    yield document["_rev"], "replication"
+        elif isinstance(answer, list):
+            for row in answer:
+                if isinstance(row, dict) and row.get("id") == docid and "rev" in row:
+                    yield row["rev"], "edit"
+    elif isinstance(answer, dict) and answer.get("id") == docid and "rev" in answer:
+        yield answer["rev"], "replication" if logged.query.get("new_edits") == "false" else "edit"

@@ -13,8 +13,15 @@ import zlib
 from typing import Any, NamedTuple
 
 from couchfake.mango.errors import invalid_bookmark
-from couchfake.mango.terms import TermError, read_term
-from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple
+from couchfake.values.erlang import (
+    VERSION,
+    TermError,
+    external,
+    external_atom,
+    external_list,
+    external_tuple,
+    read_term,
+)
 
 NIL = "nil"
 _DOCID, _KEY = external_atom("startkey_docid"), external_atom("startkey")

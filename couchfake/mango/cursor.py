@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from couchfake.mango import errors
 from couchfake.mango.bookmark import NIL, Bookmark, pack, unpack
-from couchfake.mango.definition import IndexDefinition
 from couchfake.mango.explain import keys
-from couchfake.mango.index import index_rows
+from couchfake.mango.fields import Projection, parse_field, parse_name, set_path
+from couchfake.mango.index import IndexDefinition, index_rows
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.options import FindOptions
-from couchfake.mango.paths import parse_field, set_path
 from couchfake.mango.planner import Plan
-from couchfake.mango.projection import Projection, parse_name
 from couchfake.mango.selector import field_names
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json

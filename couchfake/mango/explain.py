@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from couchfake.mango.definition import IndexDefinition
+from couchfake.mango.index import IndexDefinition
 from couchfake.mango.planner import Plan, Trace
 from couchfake.mango.ranges import MAX, MIN, check_end, end_key, indexable_fields, start_key
 from couchfake.mango.selector import Selector, field_names

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from couchfake.mango import errors
-from couchfake.mango.definition import ALL_DOCS_COLUMN, IndexDefinition
 from couchfake.mango.errors import crash
+from couchfake.mango.index import ALL_DOCS_COLUMN, IndexDefinition
 from couchfake.mango.options import FindOptions
 from couchfake.mango.ranges import MAX, Range, SortKey, field_ranges, indexable_fields
 from couchfake.mango.selector import Selector, field_names, is_constant, unrequired

@@ -19,17 +19,15 @@
     validate_ddoc(ddoc, server, partitioned=False)                         # the checks when a design document is saved
 
 Failures are CouchErrors with the real server's status, error and reason. A function that does not end, or takes all
-memory or stack, is a 500 ``os_process_error``, and the next call works. See ``known_gaps`` for what js2py cannot do.
+memory or stack, is a 500 ``os_process_error``, and the next call works. See ``KNOWN_GAPS`` for what js2py cannot do.
 """
 
 from couchfake.query_server.ddoc_check import validate_ddoc
 from couchfake.query_server.design_functions import DesignFunctions
-from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
-from couchfake.query_server.engines.js2py.known_gaps import KNOWN_GAPS
-from couchfake.query_server.map_session import MapFunction, MapSession
-from couchfake.query_server.reducer import ReduceOverflow, Reducer
+from couchfake.query_server.engines import ENGINE_NAMES, KNOWN_GAPS, EngineUnavailable, choose_engine
 from couchfake.query_server.responses import FunctionResponse, ListResponse, parse_response, set_header
 from couchfake.query_server.server import QueryServer
+from couchfake.query_server.view_functions import MapFunction, MapSession, ReduceOverflow, Reducer
 
 __all__ = [
     "ENGINE_NAMES",

@@ -1,4 +1,4 @@
-"""What scripts answer, checked.
+"""What scripts answer, checked, and what their errors are in HTTP.
 
 A script may have broken the world that it runs in, so no answer is taken on trust: whatever does not have the shape
 that a command's answer has is a ValueError here.
@@ -11,6 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from couchfake.errors import CouchError, Crash
+from couchfake.query_server.engines import ScriptError, ScriptTimeout
+from couchfake.values.erlang import format_term
 from couchfake.values.json import dumps as dumps_deep
 from couchfake.values.json import loads as loads_exactly
 
@@ -170,3 +173,59 @@ def list_events(value: Any) -> tuple[list[list[Any]], tuple[Any, Any] | None, bo
     if len(a_list(failure)) < 3:
         raise ValueError("not a failure")
     return events, (failure[1], failure[2]), value.get("ended") is True
+
+
+# From ["error", name, reason], as the query server's protocol has it, to the answer that HTTP gives.
+#
+# Source: ``chttpd:error_info/1``. A name that is not listed is a 500 with that name.
+
+_STATUS = {
+    "bad_request": 400,
+    "query_parse_error": 400,
+    "illegal_database_name": 400,
+    "illegal_docid": 400,
+    "illegal_partition": 400,
+    "doc_validation": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "filter_fetch_error": 404,
+    "method_not_allowed": 405,
+    "not_acceptable": 406,
+    "conflict": 409,
+    "file_exists": 412,
+    "missing_stub": 412,
+    "precondition_failed": 412,
+    "request_entity_too_large": 413,
+    "bad_ctype": 415,
+    "not_implemented": 501,
+    "service_unavailable": 503,
+}
+
+
+def protocol_error(name: Any, reason: Any) -> CouchError:
+    """Return the error of that name. Reasons other than strings are in Erlang's notation, as on the server."""
+    if not isinstance(name, str):
+        name = format_term(name)
+    if reason is not None and not isinstance(reason, str):
+        reason = format_term(reason)
+    return CouchError(_STATUS.get(name, 500), name, reason)
+
+
+def process_error(error: ScriptError) -> CouchError:
+    """Return the error for a script that ended without an answer: the real server lost, or killed, its process."""
+    if isinstance(error, ScriptTimeout):
+        return CouchError(500, "os_process_error", "OS process timed out.")
+    if str(error) == "memory":
+        return CouchError(500, "InternalError", "out of memory")
+    return CouchError(500, "os_process_error", "{exit_status,139}")
+
+
+def as_crash(error: CouchError) -> CouchError:
+    """Return the error as that of a crashed indexer: a 500 has a number in the server's log then."""
+    return Crash(error.error, error.reason) if error.status == 500 else error
+
+
+def clause_error(clause: str, value: Any) -> CouchError:
+    """Return the real server's error if no case matches: ``case_clause`` and the value in Erlang's notation."""
+    return Crash(clause, format_term(value))

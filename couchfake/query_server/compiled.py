@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from couchfake.errors import CouchError
 from couchfake.query_server import answers
-from couchfake.query_server.engines.engine import Engine, Script, ScriptBusy, ScriptError, ScriptLost
-from couchfake.query_server.protocol_errors import as_crash, process_error, protocol_error
+from couchfake.query_server.answers import as_crash, process_error, protocol_error
+from couchfake.query_server.engines import Engine, Script, ScriptBusy, ScriptError, ScriptLost
 from couchfake.query_server.source import as_program
 
 _T = TypeVar("_T")
@@ -182,7 +182,7 @@ class CompiledFunction:
 
 
 class PureFunction(CompiledFunction):
-    """A validation function that is pure (see ``traits``), in a script that it shares with others.
+    """A validation function that is pure (see ``source.Traits``), in a script that it shares with others.
 
     ``shared`` is opened by the command ``freeze``.
     """

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 from couchfake.errors import CouchError, Forbidden, NotFound, ServerError, Unauthorized
 from couchfake.query_server import answers
-from couchfake.query_server.answers import dumps
+from couchfake.query_server.answers import clause_error, dumps, protocol_error
 from couchfake.query_server.compiled import CompiledFunction
-from couchfake.query_server.protocol_errors import clause_error, protocol_error
 from couchfake.query_server.responses import ListResponse, parse_list
 from couchfake.values.erlang import format_term
 

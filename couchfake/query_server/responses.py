@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from couchfake.errors import CouchError, ServerError
-from couchfake.query_server.protocol_errors import protocol_error
+from couchfake.query_server.answers import protocol_error
 from couchfake.values.erlang import format_term
 from couchfake.values.json import dumps
 

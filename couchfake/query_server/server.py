@@ -3,22 +3,101 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.query_server import answers
 from couchfake.query_server.answers import dumps
-from couchfake.query_server.cache import LRUCache
 from couchfake.query_server.compiled import CompiledFunction, PureFunction, Runtime, SharedScript
 from couchfake.query_server.design_functions import DesignFunctions
-from couchfake.query_server.engines.engine import EngineFactory, choose_engine
-from couchfake.query_server.map_session import MapFunction, MapSession
-from couchfake.query_server.reducer import ReduceLimit, Reducer
-from couchfake.query_server.source import as_program
-from couchfake.query_server.traits import is_one_function, traits
+from couchfake.query_server.engines import EngineFactory, choose_engine
+from couchfake.query_server.source import as_program, is_one_function, traits
+from couchfake.query_server.view_functions import MapFunction, MapSession, ReduceLimit, Reducer
 from couchfake.settings import OS_PROCESS_TIMEOUT, REDUCE_LIMIT, REDUCE_LIMIT_RATIO, REDUCE_LIMIT_THRESHOLD
+
+
+class Closable(Protocol):
+    @property
+    def memory(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+_Kept = TypeVar("_Kept", bound=Closable)
+
+
+class LRUCache(Generic[_Kept]):
+    """At most ``size`` things by key. The one that was used least recently is dropped first, and closed."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._things: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def get(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
+        """Return what is kept under ``key``; if there is nothing, keep and return what ``make`` returns."""
+        with self._lock:
+            thing = self._things.pop(key, None)
+            if thing is None:
+                thing = make()
+            self._things[key] = thing
+            dropped = self._things.popitem(last=False)[1] if len(self._things) > self._size else None
+        if dropped is not None:
+            dropped.close()
+        return thing
+
+    def take(self, key: Hashable) -> _Kept | None:
+        """Remove and return what is kept under ``key``, so that nobody else gets it; None if there is nothing."""
+        with self._lock:
+            return self._things.pop(key, None)
+
+    def put(self, key: Hashable, thing: _Kept) -> None:
+        """Keep a thing; close what was kept under ``key`` before."""
+        with self._lock:
+            dropped = [self._things.pop(key)] if key in self._things else []
+            self._things[key] = thing
+            if len(self._things) > self._size:
+                dropped.append(self._things.popitem(last=False)[1])
+        for old in dropped:
+            old.close()
+
+    def free(self, memory: int) -> int:
+        """Drop the least recently used things, until ``memory`` bytes are free. Return how many are."""
+        freed = 0
+        with self._lock:
+            dropped = []
+            for key, thing in list(self._things.items()):
+                if freed >= memory:
+                    break
+                size = thing.memory
+                if size:
+                    freed += size
+                    dropped.append(self._things.pop(key))
+        for thing in dropped:
+            thing.close()
+        return freed
+
+    def discard(self, is_dropped: Callable[[Hashable], bool]) -> None:
+        """Close what is kept under the keys that ``is_dropped`` accepts."""
+        with self._lock:
+            dropped = [self._things.pop(key) for key in list(self._things) if is_dropped(key)]
+        for thing in dropped:
+            thing.close()
+
+    def clear(self) -> None:
+        """Close everything."""
+        with self._lock:
+            things, self._things = list(self._things.values()), OrderedDict()
+        for thing in things:
+            thing.close()
+
 
 KEPT = 128  # map sessions and reduce functions that are kept for the next request
 KEPT_DDOCS = 2048  # design documents whose functions are kept

@@ -147,7 +147,7 @@ def _run_check(prepared: Check, verbose: bool) -> Outcome:
 def replay(options: argparse.Namespace) -> int:
     """Play recordings. Return 0 if every answer agrees, 1 if one differs or the recordings cannot be played."""
     if options.as_test:
-        from couchfake.recordings.as_test import write_test
+        from couchfake.recordings.replay import write_test
 
         write_test(options.files, options.as_test)
         return 0
@@ -169,7 +169,7 @@ def record(options: argparse.Namespace) -> int:
     if skipped:
         print(f"{skipped} not recorded: the client went away before the end of the answer", file=sys.stderr)
     if options.as_test:
-        from couchfake.recordings.as_test import write_test
+        from couchfake.recordings.replay import write_test
 
         write_test([options.out], options.as_test)
     return 0

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from couchfake.recordings.comparison import Grade, Reply, judge
@@ -25,13 +23,6 @@ class Played(NamedTuple):
     request: str
     grade: Grade
     differences: list[str]
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Return a recording, ``{"area", "recorded_from", "scenarios"}``, from a file that is plain or gzipped."""
-    data = path.read_bytes()
-    recording: dict[str, Any] = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    return recording
 
 
 class Conversation:

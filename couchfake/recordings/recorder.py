@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from couchfake.recordings.comparison import Reply
+from couchfake.recordings.files import write_recording
 from couchfake.recordings.player import Conversation
 from couchfake.recordings.senders import Headers, connect
 from couchfake.recordings.target import CONNECTION_ERRORS, Target, split_login
 from couchfake.recordings.transcript import Exchange, Transcript
-from couchfake.recordings.writing import write_recording
 from couchfake.transports.http1.server import Server
 from couchfake.transports.wsgi import has_no_body
 

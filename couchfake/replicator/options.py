@@ -25,7 +25,7 @@ from couchfake.settings import (
     Setting,
 )
 from couchfake.values.collation import Collator
-from couchfake.values.integers import INTEGER
+from couchfake.values.erlang import INTEGER
 
 _BOOLEANS = ("cancel", "create_target", "winning_revs_only", "continuous", "use_bulk_get")
 _INTEGERS = (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.auth.context import UserContext
-from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector
-from couchfake.changes.function_filters import filter_function, view_filter
+from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, filter_function, view_filter
 from couchfake.errors import CouchError, Crash, NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import SourceFilter

@@ -25,7 +25,7 @@ from couchfake.storage.revision_ids import RevisionId, revision_hash
 from couchfake.storage.revision_tree import Fill, Revision
 from couchfake.storage.sizes import WRITE_OVERHEAD
 from couchfake.storage.transaction import Transaction
-from couchfake.values.integers import INTEGER, read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 
 class _Task:

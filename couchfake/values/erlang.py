@@ -1,15 +1,20 @@
-"""Erlang terms of JSON values: the external format that revisions are hashed from, and the notation in texts.
+"""Erlang terms of JSON values: the external format, read and written, and the notation in texts; integers.
 
 The real server holds JSON as Erlang terms: an object is ``{[{Name, Value}, …]}``, a string a binary, ``true``,
-``false`` and ``null`` atoms. Source: Erlang's "External Term Format", minor version 1.
+``false`` and ``null`` atoms. Revisions are hashed from the external form, bookmarks consist of it.
+Source: Erlang's "External Term Format", minor version 1.
 """
 
 from __future__ import annotations
 
+import re
 import struct
+import zlib
 from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
+
+from couchfake.values.recursion import Steps, run
 
 VERSION = b"\x83"
 """The byte that a term in external form begins with."""
@@ -232,3 +237,117 @@ def _format_float(number: float) -> str:
     else:
         return f"{sign}{digits[:place]}.{digits[place:]}"
     return sign + (plain if len(plain) <= len(scientific) else scientific)
+
+
+# Reading the external format, as far as terms made of JSON go.
+
+LARGEST_UNPACKED = 1 << 20
+"""Bytes of a compressed term that are unpacked at most; no bookmark is longer."""
+
+
+class TermError(ValueError):
+    """The bytes are not a term that JSON is made of."""
+
+
+def read_term(data: bytes) -> Any:
+    """Return the term as a Python value. Raise TermError for other bytes.
+
+    Binaries and atoms become strings, but true, false and null; ``{[…]}`` becomes a dict, another tuple a tuple.
+    """
+    if data[:1] != VERSION:
+        raise TermError("no version byte")
+    if data[1:2] == b"P":
+        data = _unpacked(data)
+    else:
+        data = data[1:]
+    try:
+        return run(_Reader(data).term())
+    except (IndexError, struct.error, TypeError, ValueError, OverflowError):
+        raise TermError("no term") from None
+
+
+def _unpacked(data: bytes) -> bytes:
+    (size,) = struct.unpack(">I", data[2:6].rjust(4, b"\x00"))
+    if size > LARGEST_UNPACKED:
+        raise TermError("too large")
+    try:
+        unpacked = zlib.decompressobj().decompress(data[6:], size + 1)
+    except zlib.error:
+        raise TermError("not compressed") from None
+    if len(unpacked) != size:
+        raise TermError("wrong size")
+    return unpacked
+
+
+_CONSTANTS = {"true": True, "false": False, "null": None}
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, size: int) -> bytes:
+        part = self.data[self.at : self.at + size]
+        if len(part) < size:
+            raise TermError("cut off")
+        self.at += size
+        return part
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def term(self) -> Steps[Any]:
+        """Read one term."""
+        tag = self.take(1)
+        if tag in b"dsvw":
+            name = self.take(self.number(2 if tag in b"dv" else 1)).decode("utf-8")
+            return _CONSTANTS.get(name, name)
+        if tag == b"m":
+            return self.take(self.number(4)).decode("utf-8")
+        if tag == b"j":
+            return []
+        if tag == b"k":
+            return list(self.take(self.number(2)))
+        if tag == b"l":
+            items = yield self.items(self.number(4))
+            yield self.term()  # the tail
+            return items
+        if tag in b"hi":
+            items = yield self.items(self.number(1 if tag == b"h" else 4))
+            return dict(items[0]) if len(items) == 1 and isinstance(items[0], list) else tuple(items)
+        return self.numeric(tag)
+
+    def items(self, size: int) -> Steps[list[Any]]:
+        items = []
+        for _ in range(size):
+            items.append((yield self.term()))
+        return items
+
+    def numeric(self, tag: bytes) -> int | float:
+        if tag == b"a":
+            return self.number(1)
+        if tag == b"b":
+            return int.from_bytes(self.take(4), "big", signed=True)
+        if tag in b"no":
+            size = self.number(1 if tag == b"n" else 4)
+            negative = self.take(1) != b"\x00"
+            digits = int.from_bytes(self.take(size), "little")
+            return -digits if negative else digits
+        if tag == b"F":
+            (number,) = struct.unpack(">d", self.take(8))
+            return float(number)
+        raise TermError("unknown tag")
+
+
+# Integers of any length, as requests and settings write them and Erlang reads them.
+
+INTEGER = re.compile(r"[+-]?[0-9]+")
+"""An integer as the server reads one."""
+
+_DIGITS = 4000  # Python reads at most 4,300 digits; the real server has no limit
+
+
+def read_integer(text: str) -> int:
+    """Parse an integer. One longer than Python accepts is clamped. Raise ValueError if the text is not an integer."""
+    return int(text if len(text) <= _DIGITS else text[:_DIGITS])

@@ -7,13 +7,13 @@ How the rooms meet, from below:
               combination of start key, end key, document ids, direction and inclusive_end is one such pair.
 ``tree``      ``RowTree``: the rows by position, in an immutable B+tree with counts and partial reductions in its
               nodes. ``apply`` gives a new tree; who holds the old one goes on reading it undisturbed.
-              (``nodes`` are its parts, ``tree_update`` changes it.)
-``reduce``    The built-in reducers; ``sums`` has ``_sum`` and ``_stats``, ``hyperloglog`` counts distinct keys.
+``reduce``    The built-in reducers. ``hyperloglog`` counts distinct keys.
 ``index``     ``Index``: one or more trees that follow a database. It takes the order of keys and a function to map
               documents (``Mapper``), and knows nothing of JavaScript or Mango.
 ``signature`` Design document → its views as definitions, and what two design documents share.
 ``options``   Query parameters of views, ``_all_docs`` and their kin.
-``query``     An answered view query: rows, total, offset.
+``query``     A view, and an answered query of it: rows, total, offset. ``rows``: rows as JSON text.
+``javascript``  The indexes of design documents, with their map and reduce functions.
 
 An index of another kind (Mango's) is made like this::
 
@@ -28,6 +28,6 @@ An index of another kind (Mango's) is made like this::
     for key, docid, value in tree.rows(span, descending=False): ...
     tree.count(span), tree.rank(span.lower), len(tree)
 
-``shared.shared_index`` keeps an index with its database, so that it is shared, and dropped when nothing defines it.
-``update`` takes the database's lock for short moments: do not hold it meanwhile.
+``database_indexes.shared_index`` keeps an index with its database, so that it is shared, and dropped when nothing
+defines it. ``update`` takes the database's lock for short moments: do not hold it meanwhile.
 """

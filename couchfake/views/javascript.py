@@ -12,12 +12,11 @@ from couchfake.query_server import Reducer as ReduceFunction
 from couchfake.settings import REDUCE_LIMIT
 from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.values.collation import Collator
+from couchfake.views.database_indexes import VIEW_INDEXES, shared_index, signatures
 from couchfake.views.index import Emitted, Index, TreeDefinition
-from couchfake.views.nodes import Reducer, Row
-from couchfake.views.reduce import builtin_reducer
-from couchfake.views.shared import VIEW_INDEXES, shared_index, signatures
+from couchfake.views.reduce import SumOverflow, builtin_reducer
 from couchfake.views.signature import ViewGroup, ViewTree
-from couchfake.views.sums import SumOverflow
+from couchfake.views.tree import Reducer, Row
 
 if TYPE_CHECKING:
     from couchfake.config import Config

@@ -14,8 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from couchfake.errors import BadRequest, QueryParseError, ServerError
 from couchfake.storage.partitions import check_partition
 from couchfake.values import json
-from couchfake.values.erlang import format_term
-from couchfake.values.integers import INTEGER
+from couchfake.values.erlang import INTEGER, format_term
 from couchfake.views.keys import MISSING
 
 MAX_LIMIT: Final = 576460752303423487

@@ -1,4 +1,4 @@
-"""Answering a query from a snapshot of an index.
+"""A view of a design document, and answering a query of it from a snapshot of its index.
 
 What the real server's coordinator adds to the answer of its one shard is added here: a reduced value goes through one
 more rereduce, ``skip`` is counted again, keys come in the order of the request.
@@ -7,16 +7,19 @@ more rereduce, ``skip`` is counted again, keys come in the order of the request.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from couchfake.errors import Crash
-from couchfake.views.index import TreeDefinition
+from couchfake.errors import Crash, QueryParseError
+from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
+from couchfake.views.index import Index, Snapshot, TreeDefinition
 from couchfake.views.keys import MISSING, KeyRange, group_prefix, key_range
-from couchfake.views.nodes import Ranks, Row
-from couchfake.views.options import ViewOptions, group_level
-from couchfake.views.tree import RowTree
+from couchfake.views.options import ViewOptions, bounded, check, group_level
+from couchfake.views.tree import Ranks, Row, RowTree
+
+if TYPE_CHECKING:
+    from couchfake.config import Config
 
 _BATCH = 250
 
@@ -135,3 +138,59 @@ class ViewQuery:
         if low < high if descending else low > high:
             other = "false" if descending else "true"
             raise Crash("query_parse_error", _REVERSED + other, status=400, ref=_REVERSED_REFS[descending])
+
+
+@dataclass(frozen=True)
+class View:
+    """An index, the number of the view's tree in it, and of its reducer among the tree's, None if it has none.
+
+    ``autoupdate``: the index is updated in the background. ``is_stale``: the index is answered as it is, whatever the
+    query says; a fault of the test kit.
+    """
+
+    index: Index
+    tree: int
+    reducer: int | None
+    autoupdate: bool = True
+    is_stale: bool = False
+
+    @property
+    def partitioned(self) -> bool:
+        return self.index.definitions[self.tree].partitioned
+
+    def reduces(self, options: ViewOptions) -> bool:
+        """Return whether a query is answered by the reduce function."""
+        return self.reducer is not None and options.reduce is not False
+
+    def check(self, options: ViewOptions, config: Config, *, listed: bool = False) -> ViewOptions:
+        """Return the options with the configured limit. Raise QueryParseError if this view cannot answer the query.
+
+        ``listed``: the query is for a list function, where ``keys`` with one key is still a list of keys.
+        """
+        if listed and self.reduces(options):
+            check(replace(options, keys=options.all_keys, start_key=MISSING, end_key=MISSING), reducing=True)
+        limit = config[PARTITION_QUERY_LIMIT if self.partitioned else QUERY_LIMIT]
+        options = bounded(options, limit)
+        check(options, self.reduces(options))
+        if self.partitioned and options.partition is None:
+            raise QueryParseError("`partition` parameter is mandatory for queries to this view.")
+        if not self.partitioned and options.partition is not None:
+            raise QueryParseError("`partition` parameter is not supported in this design doc")
+        return options
+
+    def snapshot(self, options: ViewOptions) -> Snapshot:
+        """Return the index as the query wants it: up to date, as it is, or as it is and updated afterwards."""
+        if self.is_stale:
+            return self.index.snapshot
+        if options.update is True:
+            return self.index.update()
+        if self.autoupdate:
+            return self.index.update_in_background()
+        snapshot = self.index.snapshot
+        if options.update == "lazy":
+            self.index.update_in_background()
+        return snapshot
+
+    def query(self, snapshot: Snapshot, options: ViewOptions) -> ViewQuery:
+        """The query, with its range checked."""
+        return ViewQuery(snapshot.trees[self.tree], self.index.definitions[self.tree], options)

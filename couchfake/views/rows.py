@@ -9,8 +9,8 @@ from couchfake.errors import BadRequest, Crash
 from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.values import json
-from couchfake.views.nodes import Row
 from couchfake.views.options import ViewOptions
+from couchfake.views.tree import Row
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database, Visible

@@ -13,7 +13,7 @@ import pytest
 from couchfake.app import CouchFake
 from couchfake.mango.index import MANGO_INDEXES
 from couchfake.query_server import ENGINE_NAMES, EngineUnavailable
-from couchfake.views.shared import KEPT, VIEW_INDEXES
+from couchfake.views.database_indexes import KEPT, VIEW_INDEXES
 
 from .conftest import Client
 

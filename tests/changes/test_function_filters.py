@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.changes.function_filters import FunctionFilter, filter_function, view_filter
-from couchfake.changes.query import ChangesQuery
-from couchfake.changes.scan import Scan
+from couchfake.changes.filters import FunctionFilter, filter_function, view_filter
+from couchfake.changes.scan import ChangesQuery, Scan
 from couchfake.errors import CouchError, NotFound
 from couchfake.storage.database import Database
 

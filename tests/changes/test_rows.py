@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from couchfake.changes.filters import DocIds, Selector
-from couchfake.changes.query import ChangesQuery
 from couchfake.changes.rows import RowWriter
-from couchfake.changes.scan import Scan
+from couchfake.changes.scan import ChangesQuery, Scan
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
 from couchfake.values.collation import Collator

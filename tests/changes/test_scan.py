@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from couchfake.changes.filters import DesignDocuments, DocIds, Selector
-from couchfake.changes.query import ChangesQuery
-from couchfake.changes.scan import Scan
+from couchfake.changes.scan import ChangesQuery, Scan
 from couchfake.storage.database import Database
 from couchfake.values.collation import Collator
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
+from couchfake.recordings.files import area_names, load_area
 from couchfake.recordings.player import Played, play
 from couchfake.recordings.senders import in_process
-from couchfake.recordings.shipped import area_names, load_area
 
 DIVERGENCES = Path(__file__).parents[2] / "docs" / "divergences.md"
 ORDER = "order"

@@ -10,9 +10,9 @@ import pytest
 
 from couchfake import CouchFake
 from couchfake.query_server import KNOWN_GAPS
+from couchfake.recordings.files import load_area
 from couchfake.recordings.player import play
 from couchfake.recordings.senders import in_process
-from couchfake.recordings.shipped import load_area
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     f"{area}/{scenario['name']}": scenario

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from couchfake import CouchFake
-from couchfake.control.seeds.errors import SeedError
+from couchfake.control.seeds.documents import SeedError
 
 from .conftest import Asked
 from .test_snapshot_properties import WRITES, Write, play

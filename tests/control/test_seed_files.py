@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.control.seeds.errors import SeedError
+from couchfake.control.seeds.documents import SeedError
 
 DOCS = [{"_id": "ann", "n": 1}, {"_id": "bob", "n": 2.5, "big": 12345678901234567890}]
 LINES = "\n".join(json.dumps(doc) for doc in DOCS)

@@ -13,7 +13,7 @@ import requests
 
 from couchfake import CouchFake
 from couchfake.inspector.map_trial import try_map
-from couchfake.query_server.engines.engine import ENGINE_NAMES, EngineUnavailable, choose_engine
+from couchfake.query_server.engines import ENGINE_NAMES, EngineUnavailable, choose_engine
 
 Send = Callable[..., Any]
 OWN = {"X-CouchFake": "inspector"}

@@ -7,9 +7,8 @@ from hypothesis import given
 
 from couchfake.mango import matcher
 from couchfake.mango.bookmark import Bookmark, pack, unpack
-from couchfake.mango.comparing import Comparing
-from couchfake.mango.deep_matcher import DeepMatcher
-from couchfake.mango.matcher import Matcher
+from couchfake.mango.matcher import DeepMatcher, Matcher
+from couchfake.mango.operators import Comparing
 from couchfake.mango.selector import normalise
 from couchfake.values.erlang import format_term, write_term
 from tests.mango.conftest import Couch

@@ -11,7 +11,7 @@ from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden
 from couchfake.query_server import QueryServer, answers
 from couchfake.query_server.engines import quickjs
-from couchfake.query_server.prelude import quickjs_prelude
+from couchfake.query_server.engines.quickjs import quickjs_prelude
 
 Map = Callable[..., list[list[Any]]]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from couchfake.query_server.traits import Traits, traits
+from couchfake.query_server.source import Traits, traits
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import requests
 from couchfake import CouchFake
 from couchfake.cli import main
 from couchfake.recordings.check import Check
-from couchfake.recordings.shipped import load_area
+from couchfake.recordings.files import load_area
 from couchfake.recordings.target import Target
 
 

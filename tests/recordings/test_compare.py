@@ -10,8 +10,8 @@ import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
-from couchfake.recordings.differential.areas import AREAS, steps, world_of
 from couchfake.recordings.differential.lockstep import Lockstep
+from couchfake.recordings.differential.run import AREAS, steps, world_of
 from couchfake.recordings.target import Target
 
 

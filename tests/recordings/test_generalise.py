@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from couchfake.recordings.comparison import Reply, judge
+from couchfake.recordings.files import load_area
 from couchfake.recordings.generalise import response_of
 from couchfake.recordings.player import Conversation
-from couchfake.recordings.shipped import load_area
 from couchfake.recordings.target import Target
 
 JSON = ("Content-Type", "application/json")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchfake.values import deep_json, json
+from couchfake.values import json
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
 values = st.recursive(
@@ -25,8 +25,8 @@ def test_what_is_written_reads_back_as_it_was(value: Any) -> None:
 @given(values)
 def test_the_slow_way_for_deep_documents_reads_and_writes_the_same(value: Any) -> None:
     text = standard.dumps(value)
-    assert deep_json.loads(text, standard.JSONDecoder(), dict) == value
-    assert standard.loads("".join(deep_json.pieces(value, standard.dumps))) == value
+    assert json.loads_deep(text, standard.JSONDecoder(), dict) == value
+    assert standard.loads("".join(json.deep_pieces(value, standard.dumps))) == value
 
 
 def test_numbers_of_any_size_and_kind_survive() -> None:

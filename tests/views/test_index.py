@@ -19,9 +19,9 @@ from couchfake.app import CouchFake
 from couchfake.storage.places import Place
 from couchfake.values.collation import Collator
 from couchfake.views import index as index_module
+from couchfake.views.database_indexes import shared_index
 from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition
 from couchfake.views.reduce import Count
-from couchfake.views.shared import shared_index
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database

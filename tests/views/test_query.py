@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from couchfake.errors import CouchError
 from couchfake.values.collation import Collator
-from couchfake.views import tree_update
+from couchfake.views import tree as rows_tree
 from couchfake.views.index import TreeDefinition
 from couchfake.views.keys import MISSING, ordinal, position
 from couchfake.views.options import ViewOptions
@@ -28,8 +28,8 @@ DEFINITION = TreeDefinition(COLLATOR.sort_key, [SUM])
 
 @pytest.fixture(autouse=True)
 def _small_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree_update, "LEAF_ROWS", 4)
-    monkeypatch.setattr(tree_update, "FANOUT", 4)
+    monkeypatch.setattr(rows_tree, "LEAF_ROWS", 4)
+    monkeypatch.setattr(rows_tree, "FANOUT", 4)
 
 
 def tree_of(rows: Sequence[tuple[Any, str, Any]], definition: TreeDefinition = DEFINITION) -> RowTree:

@@ -16,9 +16,8 @@ from couchfake.errors import Crash
 from couchfake.values.collation import Collator
 from couchfake.values.json import dumps
 from couchfake.views import hyperloglog
-from couchfake.views.nodes import Reducer
-from couchfake.views.reduce import builtin_reducer
-from couchfake.views.sums import SUM_ERROR, Sum, SumOverflow
+from couchfake.views.reduce import SUM_ERROR, Sum, SumOverflow, builtin_reducer
+from couchfake.views.tree import Reducer
 
 SORT_KEY = Collator().sort_key
 

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchfake.values.collation import HIGHEST
-from couchfake.views import tree_update
+from couchfake.views import tree as rows_tree
 from couchfake.views.keys import KeyRange, ordinal, position
-from couchfake.views.nodes import Inner, Leaf, Row
-from couchfake.views.sums import Builtin
-from couchfake.views.tree import RowTree
+from couchfake.views.reduce import Builtin
+from couchfake.views.tree import Inner, Leaf, Row, RowTree
 
 
 class Gather(Builtin):
@@ -32,9 +31,9 @@ class Gather(Builtin):
 
 @pytest.fixture(autouse=True)
 def _small_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree_update, "LEAF_ROWS", 4)
-    monkeypatch.setattr(tree_update, "FANOUT", 4)
-    monkeypatch.setattr(tree_update, "_FEW", 3)
+    monkeypatch.setattr(rows_tree, "LEAF_ROWS", 4)
+    monkeypatch.setattr(rows_tree, "FANOUT", 4)
+    monkeypatch.setattr(rows_tree, "_FEW", 3)
 
 
 def with_rows(tree: RowTree, additions: list[tuple[bytes, Row]]) -> RowTree:
@@ -65,10 +64,10 @@ def check_shape(tree: RowTree) -> None:
 
     def depth(node: Any) -> int:
         if isinstance(node, Leaf):
-            assert 0 < node.count == len(node.rows) == len(node.positions) <= 2 * tree_update.LEAF_ROWS
+            assert 0 < node.count == len(node.rows) == len(node.positions) <= 2 * rows_tree.LEAF_ROWS
             assert node.first == node.positions[0]
             return 0
-        assert 0 < len(node.children) <= 2 * tree_update.FANOUT
+        assert 0 < len(node.children) <= 2 * rows_tree.FANOUT
         assert node.count == sum(child.count for child in node.children)
         assert node.firsts == [child.first for child in node.children] == sorted(node.firsts)
         depths = {depth(child) for child in node.children}
@@ -182,7 +181,7 @@ def test_a_reduction_over_a_long_range_looks_at_the_rows_of_two_leaves_only() ->
     tree = with_rows(RowTree([Count()]), [(b"%05d" % n, ("k", str(n), n)) for n in range(5000)])
     seen.clear()
     assert tree.reduce([tree.ranks(KeyRange(b"00003", b"04998"))]) == [[4995]]
-    assert sum(seen) < 4 * tree_update.LEAF_ROWS
+    assert sum(seen) < 4 * rows_tree.LEAF_ROWS
 
 
 def test_removing_nearly_all_rows_leaves_a_small_tree() -> None:

@@ -16,8 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from couchfake.control.seeds.errors import SeedError, at
 from couchfake.values import json
+
+
+class SeedError(ValueError):
+    """A seed cannot be loaded or written. The text is one sentence, with the file and the line where there are any."""
+
+
+def at(path: Path, line: int | None, sentence: str) -> SeedError:
+    return SeedError(f"{path}:{line}: {sentence}" if line is not None else f"{path}: {sentence}")
+
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _REV = re.compile(r"[0-9]+-.+")

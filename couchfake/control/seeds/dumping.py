@@ -16,12 +16,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from couchfake.control.seeds.design_folder import write_design_folder
-from couchfake.control.seeds.errors import at
-from couchfake.control.seeds.file_names import file_name
-from couchfake.control.seeds.folders import ATTACHMENTS, DESIGN, DOCUMENTS, SECURITY, SERVER, SETTINGS
-from couchfake.control.seeds.progress import progress
-from couchfake.control.seeds.target import Couch
+from couchfake.control.seeds.documents import at
+from couchfake.control.seeds.folders import (
+    ATTACHMENTS,
+    DESIGN,
+    DOCUMENTS,
+    SECURITY,
+    SERVER,
+    SETTINGS,
+    file_name,
+    write_design_folder,
+)
+from couchfake.control.seeds.target import Couch, progress
 from couchfake.values import json
 
 _AT_A_TIME = 200

@@ -12,10 +12,8 @@ from urllib.parse import quote
 
 import requests
 
-from couchfake.control.seeds.documents import SeedDocument
-from couchfake.control.seeds.errors import SeedError, at
+from couchfake.control.seeds.documents import SeedDocument, SeedError, at
 from couchfake.control.seeds.folders import SeedDatabase, loading_order
-from couchfake.control.seeds.progress import progress
 from couchfake.values import json
 
 if TYPE_CHECKING:
@@ -184,3 +182,10 @@ def _write_local(couch: Couch, name: str, document: SeedDocument) -> None:
     answer = couch.ask("PUT", f"{name}/{quote(str(document.id), safe='/')}", json.encode(value))
     if not answer.ok:
         raise document.error(f"The server refuses the document {document.id!r}: {refusal(answer)}.")
+
+
+def progress(what: str, total: int) -> tqdm[Never]:
+    """A bar on standard error to ``update(documents)``. It shows after a second, and only on a terminal."""
+    from tqdm import tqdm  # takes longer to import than a small seed takes to load
+
+    return tqdm(desc=what, total=total, unit=" docs", disable=None, delay=1.0, leave=False)

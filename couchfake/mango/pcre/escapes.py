@@ -1,6 +1,6 @@
-"""Escapes outside of brackets: characters, classes, assertions, references and calls.
+"""Escapes and bracket expressions: characters, classes, assertions, references and calls.
 
-Source: the PCRE 8 manual, "pcrepattern", sections "Backslash" and "Back references".
+Source: the PCRE 8 manual, "pcrepattern", sections "Backslash", "Back references" and "Square brackets".
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from couchfake.mango.pcre.character_sets import ANY, ESCAPES, NOT_NEWLINE, CharacterSet, other_cases
+from couchfake.mango.pcre.character_sets import ANY, ESCAPES, NOT_NEWLINE, POSIX, CharacterSet, other_cases
 from couchfake.mango.pcre.reader import Options, PatternError, Reader
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 
 _SIMPLE = {"a": "\x07", "e": "\x1b", "f": "\x0c", "n": "\n", "r": "\r", "t": "\t"}
 _ASSERTIONS = {"b": r"\b", "B": r"\B", "A": r"\A", "G": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)"}
@@ -197,3 +197,83 @@ def bracketed(members: CharacterSet) -> str:
     if not members.ranges:
         return "(?!)"
     return "(?s:.)" if members.ranges == ANY.ranges else f"[{members.source()}]"
+
+
+_POSIX_CLASS = re.compile(r"\[([:.=])(\^?)([^\]\\]*?)\1\]")
+
+
+class Brackets(Escapes):
+    """Read bracket expressions."""
+
+    def bracket(self, options: Options) -> str:
+        negated = self.take("^")
+        members = CharacterSet(())
+        properties: list[str] = []
+        first = True
+        while first or not self.take("]"):
+            first = False
+            low = self.bracket_member(properties, options)
+            if isinstance(low, CharacterSet):
+                members |= low
+                continue
+            members |= CharacterSet([(ord(low), ord(self.range_end(low, properties, options)))])
+        if options.i:
+            members = members.in_both_cases(self.unicode)
+        if properties:
+            return f"[{'^' if negated else ''}{members.source()}{''.join(properties)}]"
+        return bracketed(~members if negated else members)
+
+    def range_end(self, low: str, properties: list[str], options: Options) -> str:
+        """Return the upper end of ``low-…``, or ``low`` itself if this is not a range."""
+        here = self.at
+        if not self.take("-") or self.peek("]"):
+            self.at = here
+            return low
+        kept = len(properties)
+        high = self.bracket_member(properties, options)
+        if isinstance(high, CharacterSet):  # before a class the hyphen is a literal
+            del properties[kept:]
+            self.at = here
+            return low
+        if high < low:
+            raise PatternError("range out of order in character class")
+        return high
+
+    def bracket_member(self, properties: list[str], options: Options) -> str | CharacterSet:
+        posix = _POSIX_CLASS.match(self.pattern, self.at)
+        if posix:
+            return self.posix_class(posix, options)
+        char = self.char()
+        if char != "\\":
+            return char
+        char = self.char()
+        if char == "Q":
+            text = self.quoted()
+            if not text:
+                return CharacterSet(())
+            return CharacterSet((ord(each), ord(each)) for each in text)
+        if char == "E":
+            return CharacterSet(())
+        if char == "b":
+            return "\b"
+        if char.lower() in ESCAPES:
+            return class_escape(char)
+        if char in "pP":
+            self.result.beyond_re = True
+            properties.append(self.unicode_property(char))
+            return CharacterSet(())
+        if char in "BRXN":
+            raise PatternError("invalid escape sequence in character class")
+        if char in "01234567":
+            self.at -= 1
+            return self.octal()
+        return self.escaped_char(char)
+
+    def posix_class(self, match: re.Match[str], options: Options) -> CharacterSet:
+        self.at = match.end()
+        name = match[3]
+        if options.i and name in ("lower", "upper"):
+            name = "alpha"
+        if match[1] != ":" or name not in POSIX:
+            raise PatternError("unknown POSIX class name")
+        return ~POSIX[name] if match[2] else POSIX[name]

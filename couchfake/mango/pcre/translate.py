@@ -14,10 +14,9 @@ import re
 from dataclasses import replace
 from math import prod
 
-from couchfake.mango.pcre.brackets import Brackets
-from couchfake.mango.pcre.escapes import Piece
+from couchfake.mango.pcre.escapes import Brackets, Piece
 from couchfake.mango.pcre.reader import DEEPEST, LARGEST, Options, PatternError, Translation
-from couchfake.values.integers import read_integer
+from couchfake.values.erlang import read_integer
 
 _LEADING_OPTION = re.compile(
     r"\(\*(UTF8|UTF|UCP|CRLF|CR|LF|ANYCRLF|ANY|BSR_ANYCRLF|BSR_UNICODE|NO_START_OPT|NO_AUTO_POSSESS|LIMIT_\w+=\d+)\)"

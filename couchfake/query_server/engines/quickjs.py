@@ -10,6 +10,7 @@ allocation.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -20,20 +21,43 @@ from typing import Any
 
 import quickjs
 
-from couchfake.query_server.engines.engine import (
+from couchfake.query_server.engines import (
     MEMORY_LIMIT,
+    PRELUDE_PARTS,
     ScriptBusy,
     ScriptCrashed,
     ScriptLost,
     ScriptTimeout,
+    prelude_file,
 )
 from couchfake.query_server.engines.thread_pool import STACK_SIZE, Overdue, PoolClosed, Strand, ThreadPool, Withdrawn
-from couchfake.query_server.prelude import quickjs_prelude
 from couchfake.transports.monotonic import real_monotonic
 
 SCRIPT_STACK = STACK_SIZE * 3 // 4
 SPARE_CONTEXTS = 2
 MEASURED_FROM = 0.02  # seconds of a call from which a script may have come to hold memory worth measuring
+
+PRELUDE_LINE = 10_000
+"""The prelude's own code lies beyond this line, so that a line number shows whether it is in a function's source."""
+
+
+@cache
+def quickjs_prelude(*, utc: bool) -> str:
+    """Return a program for QuickJS whose value is the function ``dispatch``. ``utc`` makes Date work in UTC."""
+    parts = {name: prelude_file(name) for name in (*PRELUDE_PARTS, "quickjs_foreign")}
+    return "\n" * PRELUDE_LINE + "\n".join(
+        [
+            prelude_file("utc_date") if utc else "",
+            "(function () {",
+            f"var PRELUDE_LINE = {PRELUDE_LINE}, PRELUDE_START = '\\n'.repeat({PRELUDE_LINE});",
+            f"var partTexts = {json.dumps(parts)};",
+            prelude_file("quickjs_realm"),
+            "var realm = makeRealm();",
+            prelude_file("core"),
+            "return dispatch;",
+            "})()",
+        ]
+    )
 
 
 class Spares:

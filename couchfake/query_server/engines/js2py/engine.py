@@ -13,18 +13,20 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from couchfake.query_server.engines.engine import (
+from couchfake.query_server.engines import (
     MEMORY_LIMIT,
+    PRELUDE_PARTS,
     EngineUnavailable,
     ScriptCrashed,
     ScriptError,
     ScriptLost,
     ScriptTimeout,
+    prelude_file,
 )
-from couchfake.query_server.prelude import js2py_prelude
 
 # The process imports its own package by name, and nothing else of couchfake.
 _PROGRAM = """
@@ -38,6 +40,20 @@ main()
 """
 _PACKAGES = [str(path) for path in reversed(Path(__file__).parents[:4])]
 STARTING_TIME = 60.0  # seconds that the process may take to import js2py
+
+
+@cache
+def js2py_prelude() -> tuple[str, dict[str, str]]:
+    """Return a program for js2py, whose value is a function from ``host`` to ``dispatch``, and the parts by name."""
+    texts = [
+        "(function (host) {",
+        prelude_file("js2py_realm"),
+        "var realm = makeRealm(host);",
+        prelude_file("core"),
+        "return dispatch;",
+        "})",
+    ]
+    return "\n".join(texts), {name: prelude_file(name) for name in PRELUDE_PARTS}
 
 
 class Js2PyEngine:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from couchfake.errors import CouchError
-from couchfake.mango.definition import NewIndex, indexes_in, new_index, with_index, without_index
+from couchfake.mango.index import NewIndex, indexes_in, new_index, with_index, without_index
 from couchfake.mango.options import parse_index
 
 

@@ -1,11 +1,33 @@
-"""Write a recording: JSON with a line for each step, so that a difference between two of them can be read."""
+"""Recordings as files: those that ship with couchfake, and reading and writing others.
+
+Those that ship are package data, one gzipped JSON file for each area. A recording is written as JSON with a line for
+each step, so that a difference between two of them can be read.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
+
+_SUFFIX = ".json.gz"
+
+
+def area_names() -> list[str]:
+    """Return the names of the recorded areas in alphabetical order."""
+    folder = resources.files(__package__) / "corpus"
+    return sorted(file.name.removesuffix(_SUFFIX) for file in folder.iterdir() if file.name.endswith(_SUFFIX))
+
+
+def load_area(name: str) -> dict[str, Any]:
+    """Return the recording of an area, ``{"area", "recorded_from", "scenarios"}``. Raise KeyError if there is none."""
+    file = resources.files(__package__) / "corpus" / f"{name}{_SUFFIX}"
+    if not file.is_file():
+        raise KeyError(name)
+    recording: dict[str, Any] = json.loads(gzip.decompress(file.read_bytes()))
+    return recording
 
 
 def as_text(recording: dict[str, Any]) -> str:
@@ -26,6 +48,13 @@ def step_text(step: dict[str, Any]) -> str:
     """Return a step as JSON on one line: what was captured and asked first, then the answer."""
     ordered = {name: step[name] for name in ("request", "capture", "response") if name in step}
     return json.dumps(ordered, ensure_ascii=False)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a recording, ``{"area", "recorded_from", "scenarios"}``, from a file that is plain or gzipped."""
+    data = path.read_bytes()
+    recording: dict[str, Any] = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    return recording
 
 
 def write_recording(recording: dict[str, Any], path: Path) -> None:
