@@ -1,7 +1,8 @@
 """``python -m benchmarks.scale``: what must not grow with the database, and what must stay small, with the limits.
 
 Each request is timed against a database of 100 documents and against one of 100,000, taking turns, so that what
-disturbs one disturbs the other. Ends with status 1 where a limit is passed.
+disturbs one disturbs the other. The last rows are those of ``benchmarks.scale_memory``. Ends with status 1 where a
+limit is passed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import requests
 
+from benchmarks.scale_memory import ROWS, measured
 from benchmarks.sizes import memory_of
 from benchmarks.snapshots import WRITES, Restored, load_seconds, write_costs
 from benchmarks.startup import first_tests_ms, plugin_import_ms
@@ -132,6 +134,8 @@ def main() -> int:
     line("importing the plugin", "", plugin_import_ms(), 20, " ms")
     for name, milliseconds in first_tests_ms().items():
         line(name, "", milliseconds, 1 if name == "couch_db" else 5, " ms")
+    for row in ROWS:
+        line(row.name, "", measured(row), row.limit, row.unit)
     return 1 if failed else 0
 
 

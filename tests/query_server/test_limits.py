@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -206,6 +208,41 @@ def test_a_database_that_is_deleted_takes_its_scripts_along(engine_name: str) ->
     server.forget("gone")
     assert [shown("gone"), shown("kept")] == ["1", "2"]
     server.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+def test_a_process_that_stands_still_is_ended_when_its_time_is_up(engine_name: str) -> None:
+    if engine_name == "quickjs":
+        pytest.skip("it runs on threads of this process, and no script can wait")
+    config = Config()
+    server = QueryServer(engine_name, config=config)
+    session = server.compile_map([("v", "function (doc) { emit(doc.n, null); }")])
+    os.kill(server._engine._process.pid, signal.SIGSTOP)  # type: ignore[attr-defined]
+    config.set("couchdb", "os_process_timeout", "300", persist=False)
+    with pytest.raises(CouchError, match="timed out"):
+        session.map_docs(['{"n":1}'])
+    config.reload()
+    assert session.map_docs(['{"n":1}']) == [([[1, None]],)]
+    server.close()
+
+
+WAITING = [
+    "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);",
+    "std.popen('sleep 100', 'r');",
+    "os.sleep(100000);",
+    "import('std').then(function (std) { std.popen('sleep 100', 'r'); });",
+    "setTimeout(function () {}, 100000);",
+    "(async function () { await new Promise(function () {}); })();",
+]
+
+
+@pytest.mark.parametrize("body", WAITING)
+def test_no_script_can_wait_without_using_the_processor(map_docs: Map, engine_name: str, body: str) -> None:
+    if engine_name == "js2py":
+        pytest.skip("its process is killed by the clock on the wall")
+    assert map_docs(f"function (doc) {{ {body} emit(doc._id, null); }}") in ([], [["a", None]])
+    for name in ("Atomics", "SharedArrayBuffer", "std", "os", "setTimeout", "Worker", "Promise", "queueMicrotask"):
+        assert map_docs(f"function (doc) {{ emit(typeof {name}, null); }}") == [["undefined", None]]
 
 
 FILLING = [

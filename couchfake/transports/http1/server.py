@@ -162,10 +162,10 @@ class Server:
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                if not self._close_idle():
-                    logger.error("no connection can be accepted: %s", error)
-                    time.sleep(0.05)  # the condition lasts for a moment, and the listener stays readable
+            exhausted = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+            if exhausted and not self._close_idle():
+                logger.error("no connection can be accepted: %s", error)
+                time.sleep(0.05)  # the condition lasts for a moment, and the listener stays readable
             return
         if len(self._connections) >= self.max_connections:
             self._close_idle()
