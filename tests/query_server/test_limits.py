@@ -105,6 +105,12 @@ NATIVES = [
     "'x'.padStart(1e9, 'ab');",
     "var s = 'a'.repeat(1e6); s.indexOf('a'.repeat(5e5) + 'b');",
     "/(a|a)*$/.test('a'.repeat(40) + 'b');",
+    "String.raw({raw: {length: 4e9}});",
+    "(2n ** (10n ** 6n)).toString();",
+    "new Set({[Symbol.iterator]: function () { return {next: function () { return {value: 1}; }}; }});",
+    "'x'.repeat(1e5).replace(/x/g, '$`');",
+    "eval('['.repeat(1e5) + ']'.repeat(1e5));",
+    "for (var f = function () {}, i = 0; i < 1e6; i++) f = f.bind(); f();",
 ]
 
 
