@@ -117,9 +117,8 @@ def leaves_seconds(count: int = 10_000) -> float:
     session.put(db).raise_for_status()
     started = time.process_time()
     for low in range(0, count, 1000):
-        docs = [
-            {"_id": "x", "_revisions": {"start": 2, "ids": [f"{n:032x}", "f" * 32]}} for n in range(low, low + 1000)
-        ]
+        ids = [[f"{n:032x}", "f" * 32] for n in range(low, low + 1000)]
+        docs: list[Any] = [{"_id": "x", "_revisions": {"start": 2, "ids": each}} for each in ids]
         session.post(db + "/_bulk_docs", json={"docs": docs, "new_edits": False}).raise_for_status()
     assert len(session.get(db + "/x?conflicts=true").json()["_conflicts"]) == count - 1
     return time.process_time() - started
@@ -132,7 +131,7 @@ def first_validation_seconds(count: int = 1001) -> float:
     db = fake.url + "validated"
     session.put(db).raise_for_status()
     source = "function (doc, old) {{ if (doc.n === {n}) throw {{forbidden: 'no'}}; }}"
-    docs = [{"_id": f"_design/d{n}", "validate_doc_update": source.format(n=n)} for n in range(count)]
+    docs: list[Any] = [{"_id": f"_design/d{n}", "validate_doc_update": source.format(n=n)} for n in range(count)]
     session.post(db + "/_bulk_docs", json={"docs": docs}).raise_for_status()
     started = time.process_time()
     session.put(db + "/x", json={}).raise_for_status()
