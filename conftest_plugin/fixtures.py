@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from conftest_plugin.run import Run, run_of
 from conftest_plugin.scopes import couch_fixtures_of, settings_for
-from conftest_plugin.settings import marker_of, marker_settings, with_marker
+from conftest_plugin.settings import MARKER_SETTINGS, PER_TEST, marker_of, marker_settings, with_marker
 
 if TYPE_CHECKING:
     import couchdb_client
@@ -23,14 +24,37 @@ if TYPE_CHECKING:
 @pytest.fixture
 def _couch_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Undoes what the test writes to servers of wider scopes."""
+    from conftest_plugin.fakes import FakeBackend
+
     run = run_of(request.config)
-    servers = [run.server(name) for name, scope in couch_fixtures_of(request.node).items() if scope != "function"]
+    fixtures = couch_fixtures_of(request.node)
+    given = _marker_for_shared(request.node, next(iter(fixtures)))
+    settings = settings_for(run.settings, given, marker_of(request.node))
+    servers = [run.server(name) for name, scope in fixtures.items() if scope != "function"]
     used = [server for server in servers if server is not None]
-    for server in reversed(used):  # the first is attached last: it has the address
-        server.begin()
-    yield
-    for server in used:
-        server.end()
+    with contextlib.ExitStack() as undo:
+        for server in reversed(used):  # the first is attached last: it has the address
+            server.begin()
+            undo.callback(server.end)
+        for server in used:
+            if given and isinstance(server.backend, FakeBackend):
+                undo.enter_context(run.marked(server.backend, settings, with_gates="gates" in given))
+        yield
+
+
+def _marker_for_shared(item: pytest.Item, shared: str) -> dict[str, Any]:
+    """Return what the marker of a test says that uses the server of the fixture ``shared``.
+
+    Raise pytest.UsageError if its marker says what has to be said when a server is made.
+    """
+    given = marker_settings(item)
+    late = [name for name in given if name in MARKER_SETTINGS and name not in PER_TEST]
+    if late:
+        raise pytest.UsageError(
+            f"{marker_of(item)}: the test's server is that of the fixture {shared}, which was made before:"
+            f" give {', '.join(late)} to couch_fixture"
+        )
+    return given
 
 
 @pytest.fixture
@@ -39,11 +63,6 @@ def _couch_backend(request: pytest.FixtureRequest) -> Iterator[FakeBackend | Rea
     given = marker_settings(request.node)
     shared = next(iter(couch_fixtures_of(request.node)), None)
     if shared is not None:
-        if given:
-            raise pytest.UsageError(
-                f"{marker_of(request.node)}: the test's server is that of the fixture {shared}, which was made before:"
-                " give the settings to couch_fixture"
-            )
         request.getfixturevalue(shared)
         server = run.server(shared)
         assert server is not None
@@ -91,6 +110,17 @@ def couch_url(_couch_backend: FakeBackend | RealBackend) -> str:
 def couch_address(request: pytest.FixtureRequest) -> str:
     """The run's URL, for fixtures that live longer than a test. The server behind it is that of the running test."""
     return run_of(request.config).url
+
+
+@pytest.fixture
+def couch_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """A function that returns the name of a database on the server: ``couch_name("shop")``.
+
+    On a real server the databases of a ``couch_fixture`` are named like ``couchfake-test-shop-1f3c…``. On a fake, and
+    for any other database, it returns the name that it is given.
+    """
+    run = run_of(request.config)
+    return lambda name: run.database_name(couch_fixtures_of(request.node), name)
 
 
 @pytest.fixture
@@ -151,19 +181,26 @@ class CouchNetwork:
         return server
 
     def fake(self, server: couchdb_client.Server) -> CouchFake:
-        """Return the fake behind a client."""
-        return self._fakes[id(server)]
+        """Return the fake behind a client. Raise TypeError if it is not one of the network."""
+        __tracebackhide__ = True
+        try:
+            return self._fakes[id(server)]
+        except KeyError:
+            raise TypeError(f"couch_network takes the clients that its server() returns, not {server!r}") from None
 
     def cut(self, one: couchdb_client.Server, other: couchdb_client.Server | None = None) -> None:
         """Cut the link between two servers; without ``other``, cut clients off from one."""
+        __tracebackhide__ = True
         self._network.cut(self.fake(one), None if other is None else self.fake(other))
 
     def heal(self, one: couchdb_client.Server | None = None, other: couchdb_client.Server | None = None) -> None:
         """Heal a link; without arguments, all of them."""
+        __tracebackhide__ = True
         self._network.heal(None if one is None else self.fake(one), None if other is None else self.fake(other))
 
     def slow(self, one: couchdb_client.Server, other: couchdb_client.Server, seconds: float) -> None:
         """Delay each request between two servers."""
+        __tracebackhide__ = True
         self._network.slow(self.fake(one), self.fake(other), seconds)
 
     def settle(self, timeout: float = 30.0) -> None:
@@ -201,6 +238,9 @@ def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree
     from couchfake.control.revision_trees import conflict_branch, documents_of
 
     def make(db: couchdb_client.Database, docid: str, *bodies: Any, base: Any = None) -> RevisionTree:
+        __tracebackhide__ = True
+        if not hasattr(db, "resource"):
+            raise TypeError(f"couch_conflict takes a couchdb_client.Database, such as couch_db, not {db!r}")
         documents = documents_of(docid, conflict_branch(bodies, base))
         db.resource.post_json("_bulk_docs", body={"docs": documents, "new_edits": False})
         return tree_of(db, docid)
@@ -216,6 +256,9 @@ def couch_tree() -> Callable[[couchdb_client.Database, str], RevisionTree]:
 
 def tree_of(db: couchdb_client.Database, docid: str) -> RevisionTree:
     """Return the revision tree of a document, on any server."""
+    __tracebackhide__ = True
+    if not hasattr(db, "resource"):
+        raise TypeError(f"couch_tree takes a couchdb_client.Database, such as couch_db, not {db!r}")
     from couchfake.control.revision_trees import RevisionTree
 
     rows = db.resource.get_json(docid, open_revs="all", revs="true", headers={"Accept": "application/json"})[2]

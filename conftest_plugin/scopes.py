@@ -7,6 +7,8 @@ what fixtures of wider scopes wrote stays.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from couchfake.control.snapshots import Snapshot
 
 Scope = Literal["session", "package", "module", "class", "function"]
+_DATABASE = re.compile(r"[a-z][a-z0-9_$()+/-]*|_users|_replicator|_global_changes")
 MADE_HERE = "_couch_fixture"
 """The attribute by which the functions of ``couch_fixture``'s fixtures are known."""
 
@@ -58,6 +61,11 @@ def couch_fixture(
 
         given = {**settings, **(request.param if rows is not None else {})}
         fixture_name = request.fixturename or "couch_fixture"
+        if database is not None and not _DATABASE.fullmatch(database):
+            raise pytest.UsageError(
+                f"couch_fixture {fixture_name}: {database!r} is not a database's name: a lowercase letter, followed by"
+                " lowercase letters, digits and any of _$()+-/"
+            )
         run = run_of(request.config)
         server = run.open(given, fixture_name, request.scope, _seed_path(request, seed), database)
         try:
@@ -65,6 +73,7 @@ def couch_fixture(
         finally:
             run.close(fixture_name)
 
+    made.__name__ = name or "couch_fixture"  # pytest names it so in its messages
     setattr(made, MADE_HERE, True)
     decorate: Any = pytest.fixture(scope=scope, params=rows, ids=ids, autouse=autouse, name=name)
     return decorate(made)
@@ -111,6 +120,10 @@ class ScopedServer:
         self.outlives_tests = scope != "function"
         self._snapshot: Snapshot | None = None
         self._real_seed: RealSeed | None = None
+        self.names: dict[str, str] = {}
+        """What databases of the fixture are called on a real server, by the names that they have on a fake."""
+        self.environment = contextlib.ExitStack()
+        """Undoes at the end what the server set in the environment."""
         if seed is not None:
             self._load(seed, database)
         self.server = backend.server()
@@ -128,21 +141,30 @@ class ScopedServer:
         from conftest_plugin.real_server import RealSeed
 
         self._real_seed = RealSeed(self.backend, seed, db)
+        self.names.update(self._real_seed.names)
 
     def _database(self, database: str) -> couchdb_client.Database:
         import couchdb_client
 
-        if self._real_seed is not None and database in self._real_seed.names:
-            name = self._real_seed.names[database]
+        if database in self.names:
+            name = self.names[database]
             return couchdb_client.Database(self.server.resource(name), name)
-        return self.backend.database(self.server, database)
+        made = self.backend.database(self.server, database)
+        if made.name != database:
+            self.names[database] = made.name
+        return made
 
     def begin(self) -> None:
         """Remember the state, and put the server behind the run's address."""
+        self.remember()
+        self.backend.attach()
+
+    def remember(self) -> None:
+        """Remember the state, for ``end``."""
         fake = getattr(self.backend, "fake", None)
         if fake is not None and self._snapshot is None:
             self._snapshot = fake.snapshot()
-        self.backend.attach()
+            fake.requests.begin()
 
     def end(self) -> None:
         """Go back to the state at ``begin``, and leave the run's address."""

@@ -125,13 +125,13 @@ TRANSCRIPTS = {
                     list(couch_db.find({"selector": {"kind": "tea", "price": {"$lt": 4}}}))
                 """
         },
-        first=r"^couch_gates:",
+        first=r"^couch_gates: ",
         last=r"^-+ CouchDB",
     ),
     "fault": Transcript(
         {
             "test_shop.py": """\
-                from conftest_plugin import couch_fixture
+                from couchfake.testing import couch_fixture
 
                 shop = couch_fixture("shop", scope="session")
 

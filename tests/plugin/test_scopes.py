@@ -232,3 +232,188 @@ def test_workers_have_servers_of_their_own(pytester: pytest.Pytester, run: Run) 
     """
     )
     run("-p", "xdist", "-n2").assert_outcomes(passed=12)
+
+
+def test_requests_are_counted_for_each_test_on_a_shared_server(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="module")
+
+    @pytest.fixture(scope="module")
+    def full(shop):
+        shop["early"] = {}      # in the first test's setup, and of no test
+        return shop
+
+    @pytest.fixture
+    def one(full):
+        full["one"] = {}
+
+    @pytest.mark.parametrize("turn", range(3))
+    def test_it(turn, full, one, couchfake):
+        assert couchfake.requests.to("PUT").count == 1
+        full["two"] = {}
+        assert couchfake.requests.to("PUT").count == 2
+        assert [each.document for each in couchfake.requests.all if each.method == "PUT"] == \
+            ["early"] + ["one", "two"] * (turn + 1)
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("scope", ["session", "function"])
+def test_a_marker_has_faults_and_gates_for_one_test_on_a_fixtures_server(
+    pytester: pytest.Pytester, run: Run, scope: str
+) -> None:
+    pytester.makeconftest(
+        f"from conftest_plugin import couch_fixture\nshop = couch_fixture('shop', scope={scope!r}, gates=['conflicts'])"
+    )
+    pytester.makepyfile(
+        """
+    import pytest, couchdb_client
+
+    refused = pytest.mark.couch(faults=[{"fault": "refuse", "status": 507, "method": "PUT"}])
+
+    @refused
+    def test_refused(shop):
+        with pytest.raises(couchdb_client.ServerError):
+            shop["tea"] = {}
+
+    def test_not_refused(shop, couchfake):
+        shop["tea"] = {}
+        assert len(couchfake.faults) == 0
+
+    @pytest.mark.couch(gates=["errors"])
+    def test_gate(shop):
+        assert "missing" not in shop
+
+    def test_no_gate(shop):
+        assert "missing" not in shop
+
+    def test_gate_of_the_fixture(shop, couch_conflict):
+        couch_conflict(shop, "tea", {"n": 1}, {"n": 2})
+
+    @pytest.mark.couch(gates=[])
+    def test_none(shop, couch_conflict):
+        couch_conflict(shop, "tea", {"n": 1}, {"n": 2})
+    """
+    )
+    result = run("-p", "no:randomly")
+    result.assert_outcomes(passed=4, failed=2)
+    out = result.stdout.str()
+    assert "errors: HEAD /shop/missing 404" in out or "errors: GET /shop/missing 404" in out
+    assert "conflicts: tea in shop is left in conflict" in out
+    assert "was left on" not in out
+
+
+def test_other_settings_of_a_marker_are_refused_on_a_fixtures_server(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="session")
+
+    @pytest.mark.couch(admins={"a": "b"}, gates=["errors"])
+    def test_it(shop): ...
+    """
+    )
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fixture shop, which was made before: give admins to couch_fixture"])
+
+
+TWO_SERVERS = """
+    import pytest, requests
+    from couchfake.testing import couch_fixture
+
+    a = couch_fixture("a")
+    b = couch_fixture("b")
+    m = couch_fixture("m", scope="module")
+
+    def names(url):
+        return [name for name in requests.get(url + "_all_dbs", timeout=10).json() if not name.startswith("_")]
+"""
+
+
+def test_the_first_fixture_of_the_widest_scope_has_the_address(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        TWO_SERVERS
+        + """
+    def check(couch, url, name):
+        assert [name for name in couch if not name.startswith("_")] == names(url) == [name]
+
+    def test_ab(a, b, couch, couch_url):
+        check(couch, couch_url, "a")
+
+    def test_ba(b, a, couch, couch_url):
+        check(couch, couch_url, "b")
+
+    def test_am(a, m, couch, couch_url):
+        check(couch, couch_url, "m")
+
+    def test_address(a, couch_address, b, couch):
+        check(couch, couch_address, "a")
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=4)
+
+
+def test_a_test_without_a_server_gets_503_whatever_ran_before(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makepyfile(
+        TWO_SERVERS
+        + """
+    import os
+
+    @pytest.mark.parametrize("turn", ["before", "after"])
+    class TestTurns:
+        def test_none(self, turn):
+            answer = requests.get(os.environ["COUCHDB_URL"], timeout=10)
+            assert (answer.status_code, answer.json()["error"]) == (503, "no_test_running")
+
+        def test_dynamic(self, turn, request):
+            request.getfixturevalue("m")
+            self.test_none(turn)
+
+        def test_module(self, turn, m):
+            assert names(os.environ["COUCHDB_URL"]) == ["m"]
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=6)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("couch_tree('db', 'tea')", "couch_tree takes a couchdb_client.Database, such as couch_db, not 'db'"),
+        ("couch_conflict('db', 'x', {})", "couch_conflict takes a couchdb_client.Database, such as couch_db, not 'db'"),
+        ("couch_network.cut(couch_network.server(), 'b')", "couch_network takes the clients *, not 'b'"),
+    ],
+)
+def test_a_wrong_argument_of_a_fixture_is_one_sentence(
+    pytester: pytest.Pytester, run: Run, statement: str, message: str
+) -> None:
+    pytester.makepyfile(f"def test_it(couch_tree, couch_conflict, couch_network):\n    {statement}")
+    result = run()
+    result.stdout.fnmatch_lines([f">       {statement}", f"E       TypeError: {message}"])
+    assert "fixtures.py" not in result.stdout.str()
+
+
+def test_a_name_that_is_no_databases_is_one_sentence(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    from couchfake.testing import couch_fixture
+
+    shop = couch_fixture("Shop")
+
+    def test_it(shop): ...
+    """
+    )
+    result = run()
+    result.stdout.fnmatch_lines(
+        ["*UsageError: couch_fixture shop: 'Shop' is not a database's name: a lowercase letter*"]
+    )
+    assert "node.py" not in result.stdout.str()
