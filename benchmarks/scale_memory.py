@@ -162,7 +162,7 @@ def updates() -> float:
 
 
 def rebuilt_indexes() -> float:
-    """Growth by 10,000 changes of a view, each of which is queried."""
+    """Growth by 10,000 changes of a view, each of which is queried; most of it is the cache of parsed bodies."""
     db = Database()
     db.ask("POST", "/_bulk_docs", {"docs": [{"n": n} for n in range(20)]})
     rev = ""
@@ -286,7 +286,7 @@ ROWS = [
     Row("threads and processes after close()", left_by_close, 0, ""),
     Row("20,000 updates of one document", updates, 10),
     Row("200,000 updates of one small document", body_cache, 45),
-    Row("10,000 rebuilds of a view", rebuilt_indexes, 10),
+    Row("10,000 rebuilds of a view", rebuilt_indexes, 25),
     Row("endless source of a replication (peak)", endless_source, 300),
     Row("500 dropped servers with a view", dropped_servers, 15),
     Row("1,001 validating design documents", validators, 60),
