@@ -164,6 +164,13 @@ def test_headers_cannot_be_split(party: Party, functions: Functions) -> None:
     assert "X-C" not in answer.headers
 
 
+@pytest.mark.parametrize("header", ["'Content-Length': 'zz'", "'content-length': '-5'", "'Content-Length': '999'"])
+def test_a_function_cannot_misstate_the_length_of_its_answer(party: Party, functions: Functions, header: str) -> None:
+    path = functions(shows={"s": f"function () {{ return {{body: 'x', headers: {{{header}}}}}; }}"})
+    answer = party("GET", f"{path}/_show/s")
+    assert (answer.status_code, answer.text, answer.headers["Content-Length"]) == (200, "x", "1")
+
+
 def test_an_update_that_runs_forever_leaves_the_server_alive(party: Party, functions: Functions) -> None:
     party.set("couchdb", "os_process_timeout", "200")
     path = functions(updates={"u": "function () { for (;;) {} }", "v": "function () { return [null, 'fine']; }"})
