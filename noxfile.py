@@ -39,6 +39,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+    session.run("python", "-m", "pytest", "tests/packaging/test_workflows.py", *session.posargs)
 
 
 @nox.session
