@@ -24,8 +24,7 @@ from couchfake.control.kit import Kit
 from couchfake.control.observer import CONTROL_PATH
 from couchfake.control.shared_server import Place, SharedServer
 from couchfake.hooks.document_hooks import Hooks
-from couchfake.node.node import Node
-from couchfake.node.uuids import Uuids
+from couchfake.node.node import Node, Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
 from couchfake.transports.http1.server import Server

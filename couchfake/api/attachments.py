@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.api import documents
-from couchfake.api.document_queries import DocumentQuery, named_rev, read_query, require_writable
-from couchfake.api.quorums import require_read_quorum, require_write_quorum, write_copies
-from couchfake.chttpd import ranges
-from couchfake.chttpd.accepting import accepted_encodings
+from couchfake.api.document_queries import (
+    DocumentQuery,
+    named_rev,
+    read_query,
+    require_read_quorum,
+    require_writable,
+    require_write_quorum,
+    write_copies,
+)
+from couchfake.chttpd import request_headers
 from couchfake.chttpd.multipart import new_boundary
 from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
+from couchfake.chttpd.request_headers import accepted_encodings
 from couchfake.chttpd.responses import (
     Response,
     body_response,
@@ -29,7 +36,6 @@ from couchfake.errors import (
     ServerError,
 )
 from couchfake.settings import CSP_ATTACHMENTS_ENABLE, CSP_ATTACHMENTS_HEADER_VALUE
-from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
 from couchfake.storage.attachments import Attachment
@@ -125,22 +131,22 @@ def _header_text(content_type: Any) -> str:
 
 def _as_asked(request: Request, attachment: Attachment, headers: dict[str, str]) -> Response:
     """An attachment that is stored as it is: whole, a range of it, or several as multipart."""
-    asked = ranges.ranges_of(request.environ.get("HTTP_RANGE"), attachment.length)
+    asked = request_headers.ranges_of(request.environ.get("HTTP_RANGE"), attachment.length)
     if asked is None:
         return _whole(request, headers, attachment.length, attachment)
     if len(asked) == 1:
         [(first, last)] = asked
-        headers["Content-Range"] = ranges.content_range((first, last), attachment.length)
+        headers["Content-Range"] = request_headers.content_range((first, last), attachment.length)
         return body_response(attachment.data[first : last + 1], headers.pop("Content-Type"), 206, headers)
     boundary = new_boundary()
-    pieces = ranges.byteranges(attachment.data, str(attachment.content_type), asked, boundary)
+    pieces = request_headers.byteranges(attachment.data, str(attachment.content_type), asked, boundary)
     return stream_response(pieces, f'multipart/byteranges; boundary="{boundary}"', 206)
 
 
 def _whole(request: Request, headers: dict[str, str], length: int, attachment: Attachment) -> Response:
     """All of it, as stored or decoded; of a gzipped one a range is refused where it is empty, and else ignored."""
     if attachment.encoding != "identity":
-        ranges.ranges_of(request.environ.get("HTTP_RANGE"), length)
+        request_headers.ranges_of(request.environ.get("HTTP_RANGE"), length)
     if request.method == "HEAD":  # nothing need be decoded for it
         return Response([], 200, {**headers, "Content-Length": str(length)})
     data = attachment.data if "Content-Encoding" in headers else attachment.decoded()
@@ -158,7 +164,7 @@ def put(request: Request, docid: str, name: str) -> Response:
     require_write_quorum(request)
     settings = request.node.attachment_settings()
     data = request.upload
-    attachment_inputs.validate_size(name, len(data), settings)
+    stored_attachments.validate_size(name, len(data), settings)
     attachment = stored_attachments.store(
         name, _content_type(request), data, settings, encoding=encoding, revpos=edit.start + 1
     )
@@ -177,7 +183,7 @@ def delete(request: Request, docid: str, name: str) -> Response:
 
 
 def _check_name(name: str) -> None:
-    attachment_inputs.validate_name(name)
+    stored_attachments.validate_name(name)
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

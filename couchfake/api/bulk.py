@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from couchfake.api import multipart_documents
-from couchfake.api.document_queries import DocumentQuery, read_query, require_revision, require_writable
-from couchfake.api.quorums import write_quorum
+from couchfake.api.document_queries import DocumentQuery, read_query, require_revision, require_writable, write_quorum
 from couchfake.chttpd import multipart
 from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request

@@ -11,8 +11,7 @@ from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, read_changes
 from couchfake.changes.rows import RowWriter
 from couchfake.changes.scan import ChangesQuery, Row
 from couchfake.chttpd.request import Request
-from couchfake.chttpd.responses import Response, json_stream, stream_response
-from couchfake.chttpd.streaming import PrimedStream, json_body
+from couchfake.chttpd.responses import PrimedStream, Response, json_body, json_stream, stream_response
 from couchfake.config import Config
 from couchfake.settings import CHANGES_TIMEOUT
 from couchfake.storage.database import Database

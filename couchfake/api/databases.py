@@ -1,17 +1,20 @@
-"""Databases: making, deleting, information, housekeeping. CouchDB documentation, "Database API"."""
+"""Databases: making, deleting, information, housekeeping, security, shards. CouchDB documentation, "Database API"."""
 
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
-from couchfake.auth.permissions import require_server_admin
+from couchfake.auth import users
+from couchfake.auth.permissions import is_database_admin, is_security_object, require_server_admin
 from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadRequest, CouchError, ServerError
-from couchfake.node.node import SYSTEM_DATABASES
-from couchfake.settings import CLUSTER_Q
+from couchfake.errors import BadRequest, CouchError, Forbidden, ServerError
+from couchfake.node.node import NODE_NAME, SYSTEM_DATABASES
+from couchfake.settings import CLUSTER_Q, USERS_DB_SECURITY_EDITABLE
 from couchfake.storage.database import Database
 from couchfake.values.erlang import read_integer
 
@@ -106,3 +109,67 @@ def ensure_full_commit(request: Request) -> Response:
 
 def temp_view(request: Request) -> Response:
     raise CouchError(410, "gone", "Temporary views are not supported in CouchDB")
+
+
+# ``_security``: who are members and admins of a database
+
+
+def get_security(request: Request) -> Response:
+    """``GET /{db}/_security``"""
+    return json_response(request.db.security)
+
+
+def put_security(request: Request) -> Response:
+    """``PUT /{db}/_security``. Each shard refuses a wrong object, or a user without the right, by itself; the
+    request's handler sees only that too few agreed, and answers ``no_majority`` in either case."""
+    config = request.node.config
+    if request.db.name == users.db_name(config) and not config[USERS_DB_SECURITY_EDITABLE]:
+        raise Forbidden("You can't edit the security object of the user database.")
+    security: Any = request.json()
+    with request.db.lock:
+        if not is_database_admin(request.user, request.db.security) or not is_security_object(security):
+            raise CouchError(500, "error", "no_majority")
+        request.db.change_setting(security=security)
+    return json_response({"ok": True})
+
+
+# Where the documents of a database are: ``_shards`` and ``_sync_shards``. Shards are ranges only.
+
+
+_HASHES = 1 << 32
+
+
+def shard_ranges(database: Database) -> Iterator[tuple[int, int]]:
+    """Yield the first and last hash of each shard."""
+    count = database.q
+    size = _HASHES // count
+    for place in range(count):
+        yield place * size, (place + 1) * size - 1 if place < count - 1 else _HASHES - 1
+
+
+def range_name(first: int, last: int) -> str:
+    """Return the name of a shard's range of hashes."""
+    return f"{first:08x}-{last:08x}"
+
+
+def shards(request: Request) -> Response:
+    """``GET /{db}/_shards``"""
+    return json_response({"shards": {range_name(*each): [NODE_NAME] for each in shard_ranges(request.db)}})
+
+
+def shard_of(request: Request, docid: str) -> Response:
+    """``GET /{db}/_shards/{docid}``"""
+    hashed_part = docid.partition(":")[0] if request.db.partitioned else docid
+    hashed = zlib.crc32(hashed_part.encode("utf-8", "surrogateescape"))
+    [found] = [each for each in shard_ranges(request.db) if each[0] <= hashed <= each[1]]
+    return json_response({"range": range_name(*found), "nodes": [NODE_NAME]})
+
+
+def no_shard(request: Request, rest: list[str]) -> Response:
+    """A design document's id has a slash, and the real server breaks on it here, with any method."""
+    raise ServerError("function_clause")
+
+
+def sync_shards(request: Request, rest: list[str]) -> Response:
+    """``POST /{db}/_sync_shards``: nothing to do, and accepted as the real server does."""
+    return json_response({"ok": True}, 202)

@@ -14,8 +14,8 @@ from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import BadRequest
-from couchfake.hooks.global_changes import db_name
 from couchfake.node.node import Node
+from couchfake.settings import GLOBAL_CHANGES_DBNAME
 from couchfake.storage.database import Database
 from couchfake.values import json
 from couchfake.values.erlang import read_integer
@@ -27,7 +27,7 @@ DEFAULT_HEARTBEAT = 60_000
 def db_updates(request: Request) -> Response:
     """``GET /_db_updates`` in all four feeds."""
     numbers = _read_numbers(request.parameters)
-    database = request.node.database(db_name(request.node.config))
+    database = request.node.database(request.node.config[GLOBAL_CHANGES_DBNAME])
     feed = request.parameters.get("feed") or "normal"
     form = _FORMATS.get(feed)
     if form is None:

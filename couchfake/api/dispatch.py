@@ -10,8 +10,7 @@ from typing import Any, Protocol
 from couchfake.api.routing import TABLE
 from couchfake.api.vhosts import dispatch_host
 from couchfake.auth.permissions import authorize
-from couchfake.chttpd.finishing import finish, preflight, refusal
-from couchfake.chttpd.jsonp import as_script
+from couchfake.chttpd.finishing import as_script, finish, preflight, refusal
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, error_response
 from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError

@@ -1,4 +1,4 @@
-"""Documents: reading, writing, deleting, copying. CouchDB documentation, "Document API"."""
+"""Documents, local ones too: reading, writing, deleting, copying. CouchDB documentation, "Document API"."""
 
 from __future__ import annotations
 
@@ -6,30 +6,25 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from couchfake.api import local_documents, multipart_documents
+from couchfake.api import multipart_documents
 from couchfake.api.document_queries import (
     DocumentQuery,
     edit_of,
     named_rev,
     read_query,
+    require_read_quorum,
     require_readable,
     require_revision,
     require_writable,
+    write_copies,
 )
-from couchfake.api.quorums import require_read_quorum, write_copies
 from couchfake.chttpd import multipart
 from couchfake.chttpd.parameters import quote, read_json, unquote_leniently
 from couchfake.chttpd.request import Request
-from couchfake.chttpd.responses import (
-    Response,
-    etag_matches,
-    json_response,
-    not_modified,
-    raw_json_response,
-)
+from couchfake.chttpd.responses import Response, etag_matches, json_response, make_etag, not_modified, raw_json_response
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
 from couchfake.storage import documents as stored
-from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
@@ -64,7 +59,7 @@ def get(request: Request, docid: str) -> Response:
         require_readable(request, docid)
         return open_revs(request, docid, query)
     if docid.startswith("_local/"):
-        return local_documents.get(request, docid, query)
+        return get_local(request, docid, query)
     entry, leaf = find(request, docid, query)
     limit = request.db.revs_limit
     shown = query.shown
@@ -164,7 +159,7 @@ def written(request: Request, edit: Edit, new_edits: bool, headers: dict[str, st
     """Write, and answer with the new revision."""
     status, written_rev = write_copies(request, edit, 200 if edit.deleted else 201, new_edits)
     rev = format_rev(written_rev)
-    etag = local_documents.etag(edit, rev) if edit.id.startswith("_local/") else f'"{rev}"'
+    etag = local_etag(edit, rev) if edit.id.startswith("_local/") else f'"{rev}"'
     answer = {"ok": True, "id": edit.id, "rev": rev}
     return json_response(answer, status, {**headers, "ETag": etag})
 
@@ -197,7 +192,7 @@ def batched(request: Request, edit: Edit) -> Response:
 def delete(request: Request, docid: str) -> Response:
     """Delete: a new revision with nothing in it."""
     if docid.startswith("_local/"):
-        local_documents.find(request, docid)
+        find_local(request, docid)
     else:
         find(request, docid, DocumentQuery())
     text = request.parameters.get("rev")
@@ -230,7 +225,7 @@ def copy(request: Request, docid: str) -> Response:
     if docid.startswith("_local/"):
         if rev is not None:
             raise NotFound("missing")
-        edit.body = local_documents.find(request, docid).body
+        edit.body = find_local(request, docid).body
     else:
         _, leaf = find(request, docid, DocumentQuery(rev=rev))
         edit.body, edit.deleted, edit.attachments = stored.body_of(leaf), leaf.deleted, leaf.attachments
@@ -252,3 +247,31 @@ def copy_destination(header: str | None) -> tuple[str, RevisionId | None]:
     if len(query) > 1 or len(parameter) != 2:
         raise ServerError("badmatch")
     return unquote_leniently(docid), parse_rev(parameter[1])
+
+
+# Local documents: not replicated, not in views and changes
+#
+# CouchDB documentation, "Local (non-replicating) Documents".
+
+
+def find_local(request: Request, docid: str) -> LocalDocument:
+    found = request.db.local(docid)
+    if found is None:
+        raise NotFound("missing")
+    return found
+
+
+def get_local(request: Request, docid: str, query: DocumentQuery) -> Response:
+    """A local document has one revision; a request that names any revision finds it missing."""
+    if query.rev is not None:
+        raise NotFound("missing")
+    found = find_local(request, docid)
+    tag = make_etag((0, str(found.rev), found.body))
+    if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), tag):
+        return not_modified(tag)
+    return json_response(found.document(query.shown.revs), 200, {"ETag": tag})
+
+
+def local_etag(edit: Edit, rev: str) -> str:
+    """The ETag of a local document that was just written."""
+    return make_etag((0, rev.partition("-")[2], edit.body))

@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from couchfake.api.document_queries import edit_of, require_writable
-from couchfake.api.quorums import write_copies
+from couchfake.api.document_queries import edit_of, require_writable, write_copies
 from couchfake.chttpd import multipart
 from couchfake.chttpd.parameters import read_json
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response, stream_response
 from couchfake.errors import BadRequest, Crash, ServerError
-from couchfake.storage import attachment_inputs
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
-from couchfake.storage.attachment_inputs import AttachmentInput
-from couchfake.storage.attachments import Attachment, AttachmentSettings
+from couchfake.storage.attachments import Attachment, AttachmentInput, AttachmentSettings
 from couchfake.storage.documents import DocOptions, DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
@@ -128,6 +125,6 @@ def _is_upload(field: multipart.FormField) -> bool:
 def _uploaded(field: multipart.FormField, settings: AttachmentSettings, revpos: int) -> Attachment:
     """A file of the form, under its own name; of its type the parameters are dropped."""
     name = str(field.filename)
-    attachment_inputs.validate_name(name)
+    stored_attachments.validate_name(name)
     content_type = str(field.content_type).partition(";")[0].strip().lower()
     return stored_attachments.store(name, content_type, field.data, settings, revpos=revpos)

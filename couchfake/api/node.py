@@ -1,4 +1,7 @@
-"""``/_node/{node}``: configuration, statistics and versions of the one node. CouchDB documentation, "Server API"."""
+"""``/_node/{node}``: configuration, statistics, versions and own databases of the one node.
+
+CouchDB documentation, "Server API".
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,17 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+from couchfake.api.databases import range_name, shard_ranges
 from couchfake.auth.passwords import HASHES
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, json_response
 from couchfake.errors import BadRequest, CouchError, NotFound
-from couchfake.node.node import NODE_NAME
+from couchfake.node.node import NODE_NAME, Node
+from couchfake.storage.database import Database
+from couchfake.storage.revision_ids import revision_hash
 
 
 def require_node(request: Request, node: str, **_: Any) -> None:
@@ -182,3 +189,88 @@ def smoosh(request: Request, node: str) -> Response:
 def restart(request: Request, node: str) -> Response:
     """Accept, and do nothing: a server in a test that lost its databases would be of no use."""
     return json_response({"ok": True})
+
+
+# The databases that a node keeps for itself: ``_dbs`` (where databases are), ``_nodes``, and the list of all files
+#
+# They are derived from the server's state, and only read. Source: CouchDB documentation, "Shard Management".
+
+
+Documents = dict[str, dict[str, Any]]
+"""Bodies by id."""
+
+
+def dbs(request: Request, node: str, rest: list[str]) -> Response:
+    """``_dbs``: for each database the document that maps its shards to nodes."""
+    return _database(request, "_dbs", rest, _shard_maps)
+
+
+def nodes(request: Request, node: str, rest: list[str]) -> Response:
+    """``_nodes``: a document for each node."""
+    return _database(request, "_nodes", rest, lambda node: {NODE_NAME: {}})
+
+
+def all_dbs(request: Request, node: str) -> Response:
+    """``_all_dbs``: the node's own databases and the shards of all others."""
+    databases = [request.node.database(name) for name in request.node.names()]
+    found = [_shard_name(database, *each) for database in databases for each in shard_ranges(database)]
+    return json_response(sorted(["_dbs", "_nodes", *found]))
+
+
+def _database(request: Request, name: str, rest: list[str], read: Callable[[Node], Documents]) -> Response:
+    documents = read(request.node)
+    match rest:
+        case []:
+            return json_response(_info(request.node, name, len(documents)))
+        case ["_all_docs"]:
+            rows = [{"id": each, "key": each, "value": {"rev": _rev(documents[each])}} for each in sorted(documents)]
+            return json_response({"total_rows": len(rows), "offset": 0, "rows": rows})
+        case [docid] if docid in documents:
+            return json_response({"_id": docid, "_rev": _rev(documents[docid]), **documents[docid]})
+    raise NotFound("missing")
+
+
+def _rev(body: dict[str, Any]) -> str:
+    return "1-" + revision_hash(False, None, body)
+
+
+def _info(node: Node, name: str, count: int) -> dict[str, Any]:
+    return {
+        "db_name": name,
+        "engine": "couch_bt_engine",
+        "doc_count": count,
+        "doc_del_count": 0,
+        "update_seq": count,
+        "purge_seq": 0,
+        "compact_running": False,
+        "sizes": {"active": 0, "external": 0, "file": 0},
+        "instance_start_time": str(int(node.started)),
+        "disk_format_version": 8,
+        "committed_update_seq": count,
+        "compacted_seq": 0,
+        "props": {},
+        "uuid": node.uuid,
+    }
+
+
+def _shard_maps(node: Node) -> Documents:
+    return {name: _shard_map(node.database(name)) for name in node.names()}
+
+
+def _shard_map(database: Database) -> dict[str, Any]:
+    named = [range_name(*each) for each in shard_ranges(database)]
+    return {
+        "shard_suffix": list(_suffix(database).encode("ascii")),
+        "changelog": [["add", each, NODE_NAME] for each in named],
+        "by_node": {NODE_NAME: named},
+        "by_range": {each: [NODE_NAME] for each in named},
+        "props": dict(database.props),
+    }
+
+
+def _suffix(database: Database) -> str:
+    return f".{int(database.created)}"
+
+
+def _shard_name(database: Database, first: int, last: int) -> str:
+    return f"shards/{range_name(first, last)}/{database.name}{_suffix(database)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from couchfake.api.shards import ranges
+from couchfake.api.databases import shard_ranges
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, NotSupported
@@ -124,5 +124,5 @@ def _read_range(job: dict[str, Any]) -> str | None:
 
 def _require_range(request: Request, name: str, wanted: str) -> None:
     first, last = (int(end, 16) for end in wanted.split("-"))
-    if (first, last) not in ranges(request.node.database(name)):
+    if (first, last) not in shard_ranges(request.node.database(name)):
         raise NotFound()

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from couchfake.api.document_queries import read_revs, require_readable
-from couchfake.api.quorums import write_quorum
+from couchfake.api.document_queries import read_revs, require_readable, write_quorum
 from couchfake.auth.permissions import NOT_DATABASE_ADMIN, is_database_admin, require_database_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response

@@ -1,7 +1,7 @@
 """Who makes a request: the handlers of ``[chttpd] authentication_handlers``, tried in their order.
 
-The first handler that finds credentials of its kind decides; wrong credentials end the request. Source: CouchDB
-documentation, "API: Authentication" and "Configuration: [chttpd]".
+The first handler that finds credentials of its kind decides; wrong credentials end the request. Too many of them lock
+an account. Source: CouchDB documentation, "API: Authentication" and "Configuration: [chttpd]".
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ import base64
 import binascii
 import hmac
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from couchfake.auth import cookies, jwt, passwords, totp
+from couchfake.auth import cookies, jwt, passwords
 from couchfake.auth.context import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
+from couchfake.auth.cookies import OpenedSessions
 from couchfake.auth.credential_cache import CredentialCache, State
-from couchfake.auth.lockout import Lockout
-from couchfake.auth.opened_sessions import OpenedSessions
 from couchfake.auth.users import Users
 from couchfake.config import Config
-from couchfake.errors import BadRequest, Unauthorized
+from couchfake.errors import BadRequest, Forbidden, Unauthorized
 from couchfake.settings import (
     AUTHENTICATION_HANDLERS,
+    LOCKOUT_MAX_LIFETIME,
+    LOCKOUT_MODE,
+    LOCKOUT_THRESHOLD,
     PROXY_USE_SECRET,
     REQUIRE_VALID_USER,
     REQUIRE_VALID_USER_EXCEPT_FOR_UP,
@@ -119,7 +122,7 @@ class Authenticator:
         if not self._proves(name, password, presented, members or {}):
             return None
         assert members is not None
-        if "totp" in members and not totp.is_right(members["totp"], token, self._clock()):
+        if "totp" in members and not passwords.is_right_totp(members["totp"], token, self._clock()):
             raise Unauthorized(INCORRECT)
         return self._accepted(name, password, members)
 
@@ -242,3 +245,62 @@ def _basic_credentials(header: str | None) -> tuple[str, bytes] | None:
     if not colon or (name, password) == (b"_", b"_"):
         return None
     return name.decode("utf-8", "surrogateescape"), password
+
+
+# Locking accounts after too many wrong passwords, counted for each address, name and salt
+#
+# Counting by salt means that a new password lifts the lock. Source: CouchDB documentation, "Configuration:
+# Authentication and Authorization: [chttpd_auth_lockout]".
+
+
+LOCKED = "Account is temporarily locked due to multiple authentication failures"
+_MOST_COUNTED = 10_000
+
+Account = tuple[str, str, str]
+
+
+class Lockout:
+    """Failures of the accounts of one server. An account is ``(peer address, user name, salt)``."""
+
+    def __init__(self, config: Config, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.counted = 0
+        """The number of failures so far."""
+        self._failures: dict[Account, tuple[int, float]] = {}  # count, and time of the first
+
+    def refuse_locked(self, account: Account) -> None:
+        """Raise Forbidden for an account with too many failures, if locks are enforced."""
+        if self._config[LOCKOUT_MODE] != "enforce":
+            return
+        count, since = self._failures.get(account, (0, 0.0))
+        if count >= self._config[LOCKOUT_THRESHOLD] and not self._is_over(since):
+            raise Forbidden(LOCKED)
+
+    def count_failure(self, account: Account) -> None:
+        if self._config[LOCKOUT_MODE] not in ("enforce", "warn"):
+            return
+        with self._lock:
+            self.counted += 1
+            count, since = self._failures.pop(account, (0, self._clock()))
+            if self._is_over(since):
+                count, since = 0, self._clock()
+            self._failures[account] = (count + 1, since)
+            if len(self._failures) > _MOST_COUNTED:
+                del self._failures[next(iter(self._failures))]
+
+    def save(self) -> Callable[[], None]:
+        """Return a function that restores the failures of now. ``counted`` goes on, so that caches notice."""
+        with self._lock:
+            failures = dict(self._failures)
+
+        def restore() -> None:
+            with self._lock:
+                self.counted += 1
+                self._failures = dict(failures)
+
+        return restore
+
+    def _is_over(self, since: float) -> bool:
+        return (self._clock() - since) * 1000 >= self._config[LOCKOUT_MAX_LIFETIME]

@@ -1,12 +1,15 @@
-"""Hashing passwords, comparing them, and the rules for new ones.
+"""Hashing passwords, comparing them, and the rules for new ones; one-time passwords.
 
 Two schemes: ``pbkdf2`` with a choice of hash (``pbkdf2_prf``; documents without one mean SHA-1) and the old
 ``simple`` (salted SHA-1). How many rounds new hashes get is ``[chttpd_auth] iterations``; stored ones are honoured.
-Source: CouchDB documentation, "Configuration: Authentication and Authorization".
+Source: CouchDB documentation, "Configuration: Authentication and Authorization" and "Configuration: Authentication:
+[totp]".
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -182,3 +185,37 @@ def _unescaped(text: str) -> str:
     """Decode the escapes of an Erlang string: a backslash quotes the next character, or names a control character."""
     controls = {"n": "\n", "r": "\r", "t": "\t", "s": " ", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v", "d": "\x7f"}
     return re.sub(r"\\(.)", lambda match: controls.get(match[1], match[1]), text, flags=re.DOTALL)
+
+
+# One-time passwords by time (RFC 6238), for user documents with a ``totp`` member
+
+
+TOTP_STEP = 30  # seconds
+
+
+def is_right_totp(totp: Any, token: str, now: float) -> bool:
+    """Return whether a token is that of the current time step, or of the one before or after it.
+
+    ``totp``: ``{"key": base32, "algorithm": "sha", "length": 6}``, the last two optional.
+    """
+    if not isinstance(totp, dict):
+        return False
+    algorithm, length = HASHES.get(totp.get("algorithm", "sha")), totp.get("length", 6)
+    try:
+        key = base64.b32decode(str(totp.get("key", "")), casefold=True)
+    except binascii.Error:
+        return False
+    if algorithm is None or not isinstance(length, int):
+        return False
+    expected = [
+        _totp_token(key, algorithm, length, int(now + shift) // TOTP_STEP) for shift in (-TOTP_STEP, 0, TOTP_STEP)
+    ]
+    matches = [hmac.compare_digest(each.encode(), token.encode("utf-8")) for each in expected]
+    return True in matches  # all are compared, whichever matches
+
+
+def _totp_token(key: bytes, algorithm: str, length: int, counter: int) -> str:
+    digest = hmac.digest(key, counter.to_bytes(8, "big"), algorithm)
+    offset = digest[-1] & 15
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
+    return str(number)[-length:].zfill(length)

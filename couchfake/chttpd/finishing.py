@@ -1,4 +1,4 @@
-"""The headers that every response gets: request id, cookies, challenges, CORS, frame options.
+"""What every response gets before it leaves: request id, cookies, challenges, CORS, frame options, and JSONP.
 
 The order is the real server's: CORS headers first, then ``Prefer: return=minimal`` removes headers, and only
 X-Frame-Options come after it.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Generator, Iterable
 from time import perf_counter
 
 from couchfake.chttpd.cors import cors_of
 from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
-from couchfake.chttpd.responses import Response, error_response
-from couchfake.errors import CouchError
+from couchfake.chttpd.responses import JsonResponse, Response, error_response
+from couchfake.errors import BadRequest, CouchError
 from couchfake.settings import (
+    ALLOW_JSONP,
     AUTHENTICATION_REDIRECT,
     ENABLE_XFRAME_OPTIONS,
     PREFER_MINIMAL,
@@ -24,6 +26,7 @@ from couchfake.settings import (
     X_FRAME_HOSTS,
     X_FRAME_SAME_ORIGIN,
 )
+from couchfake.transports.wsgi import close_iterable
 
 SERVER_NAME = "CouchDB/3.5.0 (couchfake)"
 
@@ -59,21 +62,21 @@ def refusal(request: Request, error: CouchError) -> Response:
 
 def finish(request: Request, response: Response, started: float) -> None:
     """Add the headers of every response. ``started`` is the ``perf_counter()`` at which its request came in."""
-    environ, headers, config = request.environ, response.headers, request.node.config
-    headers.add("Server", SERVER_NAME)
-    headers.add("X-Couch-Request-ID", request_id(request))
-    headers.add("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
+    environ, config = request.environ, request.node.config
+    response.add_header("Server", SERVER_NAME)
+    response.add_header("X-Couch-Request-ID", request_id(request))
+    response.add_header("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
     user = vars(request).get("user")
-    if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in headers:
-        headers["Set-Cookie"] = user.renewed_cookie
-    if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in headers:
+    if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in response.headers:
+        response.headers["Set-Cookie"] = user.renewed_cookie
+    if "HTTP_ORIGIN" in environ and "Access-Control-Allow-Origin" not in response.headers:
         cors = cors_of(request, config)
         if cors is not None:
             cors.add_headers(response)
     if environ.get("HTTP_PREFER") == "return=minimal":
         _keep_only(response, [name.lower() for name in config[PREFER_MINIMAL]])
     if config[ENABLE_XFRAME_OPTIONS]:
-        headers["X-Frame-Options"] = _frame_options(request)
+        response.headers["X-Frame-Options"] = _frame_options(request)
 
 
 def preflight(request: Request) -> Response | None:
@@ -98,3 +101,49 @@ def _frame_options(request: Request) -> str:
     if "*" in hosts or request.base_uri in hosts:
         return f"ALLOW-FROM {request.base_uri}"
     return "DENY"
+
+
+# JSONP: JSON responses as a script that calls a function of the page, if ``[chttpd] allow_jsonp`` is set
+#
+# CouchDB documentation, "HTTP Server: JSONP"; source: ``couch_httpd:initialize_jsonp/1``.
+
+
+_CALLBACK = re.compile(r"[A-Za-z0-9._\[\]]+")
+
+
+def as_script(request: Request, response: Response) -> Response:
+    """Return the response as a call of the function that the parameter ``callback`` names."""
+    if not isinstance(response, JsonResponse) or "callback" not in request.target[1]:
+        return response
+    try:
+        callback = request.parameters.get("callback")
+    except BadRequest:  # a broken escape, which the response reports already
+        return response
+    if not callback or not request.node.config[ALLOW_JSONP]:
+        return response
+    body = response.body
+    if not _CALLBACK.fullmatch(callback):
+        if not isinstance(body, bytes):
+            close_iterable(body)
+        return error_response(BadRequest("invalid_callback"))
+    head = f"/* CouchDB */{callback}(".encode("ascii")
+    if isinstance(body, bytes):
+        response.body = head + body.removesuffix(b"\n") + b");\n"
+    else:
+        response.body = _call(head, body)
+    response.headers["Content-Type"] = "application/javascript"
+    return response
+
+
+def _call(head: bytes, chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """Yield the call. Each chunk's line end waits for the next chunk, because the call ends before the last one."""
+    pending = head
+    try:
+        for chunk in chunks:
+            text = pending + chunk
+            pending = b"\n" if text.endswith(b"\n") else b""
+            if len(text) > len(pending):
+                yield text.removesuffix(b"\n")
+        yield b");\n"
+    finally:
+        close_iterable(chunks)

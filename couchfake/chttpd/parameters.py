@@ -14,6 +14,7 @@ from couchfake.errors import BadRequest
 from couchfake.values import json
 
 _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})?")
+_UNESCAPED = re.compile(r"[A-Za-z0-9._:-]*")  # what quote() leaves as it is
 
 
 def unquote(text: str) -> str:
@@ -44,6 +45,8 @@ def unquote_leniently(text: str) -> str:
 
 def quote(text: str) -> str:
     """Escape everything but letters, digits and ``-._:``, as ``couch_util:url_encode`` does."""
+    if _UNESCAPED.fullmatch(text):
+        return text
     return "".join(
         chr(byte) if byte < 128 and (chr(byte).isalnum() or chr(byte) in "-._:") else f"%{byte:02X}"
         for byte in text.encode("utf-8", "surrogateescape")

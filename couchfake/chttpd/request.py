@@ -16,8 +16,8 @@ from werkzeug.wsgi import get_input_stream
 
 from couchfake.auth.authenticate import Presented
 from couchfake.auth.context import TRUSTED_KEY
-from couchfake.chttpd.accepting import accepts
 from couchfake.chttpd.parameters import Parameters, read_json, unquote
+from couchfake.chttpd.request_headers import accepts
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
 from couchfake.settings import (
     DECODE_PLUS_TO_SPACE,
@@ -189,7 +189,9 @@ class Request:
         environ = self.environ
         ends = environ.get("wsgi.input_terminated")  # the stream ends with the body, so there is no need to count
         try:
-            return (environ["wsgi.input"] if ends else get_input_stream(environ)).read(size)
+            if ends:
+                return environ["wsgi.input"].read(size)  # type: ignore[no-any-return]
+            return get_input_stream(environ).read()  # of Content-Length; a raw stream allocates what read() is passed
         except (ClientDisconnected, ConnectionError):  # of werkzeug's stream, or of couchfake's own
             raise BadRequest("the request body ended early") from None
 

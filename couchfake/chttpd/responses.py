@@ -1,9 +1,9 @@
-"""Responses: JSON, streams of JSON, errors; and the ETags of those that have one."""
+"""Responses: JSON, streams of JSON, errors; bodies made while they are sent; and the ETags of those that have one."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from http.client import responses as _PHRASES
 from typing import Any
 
@@ -44,7 +44,7 @@ class Response:
     The response to HEAD has the Content-Length of the body that is not sent.
     """
 
-    __slots__ = ("body", "headers", "status_code")
+    __slots__ = ("body", "fields", "status_code")
 
     def __init__(
         self,
@@ -54,17 +54,29 @@ class Response:
     ) -> None:
         self.body = body
         self.status_code = status
-        try:
-            self.headers = Headers(headers)
-        except ValueError:  # a line end within a value
-            pairs = headers.items() if isinstance(headers, Mapping) else headers
-            self.headers = Headers([(name, value.translate(_LINE_ENDS)) for name, value in pairs])
+        self.fields: list[tuple[str, str]] | Headers = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+        """The headers, name and value. Adding to them is cheap; ``headers`` can also look for one, and replace it."""
+
+    @property
+    def headers(self) -> Headers:
+        """The headers as werkzeug has them. They are made when an answer needs them, which most do not."""
+        fields = self.fields
+        if not isinstance(fields, Headers):
+            self.fields = fields = Headers([(name, value.translate(_LINE_ENDS)) for name, value in fields])
+        return fields
+
+    def add_header(self, name: str, value: str) -> None:
+        """Add a header, beside others of its name."""
+        if isinstance(self.fields, Headers):
+            self.fields.add(name, value)
+        else:
+            self.fields.append((name, value))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body, status = self.body, self.status_code
         if type(body) is bytes and not (status == 204 or status < 200):
-            self.headers["Content-Length"] = str(len(body))  # whatever a design function says
-        pairs = self.headers.to_wsgi_list()
+            self._set_length(len(body))
+        pairs = list(self.fields)
         text = "".join([value for _, value in pairs])
         if not (text.isascii() and text.isprintable()):
             pairs = [(name, _plain(value)) for name, value in pairs]
@@ -73,6 +85,18 @@ class Response:
             close_iterable(body)
             return ()
         return (body,) if isinstance(body, bytes) else body
+
+    def _set_length(self, size: int) -> None:
+        """Set Content-Length, whatever a design function says of it."""
+        fields = self.fields
+        if isinstance(fields, list):
+            for name, _ in fields:
+                if len(name) == 14 and name.lower() == "content-length":
+                    break
+            else:
+                fields.append(("Content-Length", str(size)))
+                return
+        self.headers["Content-Length"] = str(size)
 
 
 class JsonResponse(Response):
@@ -153,3 +177,64 @@ def make_etag(value: Any) -> str:
         number, digit = divmod(number, 36)
         text = digits[digit] + text
     return f'"{text or "0"}"'
+
+
+# Bodies that are made while they are sent, begun before their head goes out
+
+
+CHUNK = 1 << 16
+"""Bytes that are collected before they are sent."""
+
+
+class PrimedStream(Iterator[bytes]):
+    """The chunks of a generator, whose first chunk is made at once: an error up to there is still an error response.
+
+    ``close()`` ends the generator, even if nothing was read.
+    """
+
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+        self._chunks = chunks
+        self._ahead: list[bytes] = []
+        self._make_one()
+
+    def _make_one(self) -> bool:
+        for chunk in self._chunks:
+            self._ahead.append(chunk)
+            return True
+        return False
+
+    def whole(self) -> bytes | None:
+        """Return the whole body if it is one chunk at most; else None, and the stream is read as before.
+
+        Waits for the second chunk, so it is not for feeds.
+        """
+        if self._make_one():
+            return None
+        return b"".join(self._ahead)
+
+    def __next__(self) -> bytes:
+        return self._ahead.pop(0) if self._ahead else next(self._chunks)
+
+    def close(self) -> None:
+        self._chunks.close()
+
+
+def json_body(chunks: Generator[bytes, None, None], headers: Mapping[str, str] | None = None) -> Response:
+    """Return JSON text as a response: whole, with its length, if it is one chunk, else a stream."""
+    stream = PrimedStream(chunks)
+    whole = stream.whole()
+    return json_stream(stream if whole is None else whole, headers)
+
+
+def in_chunks(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """Join small pieces into chunks of ``CHUNK`` bytes or more; the last may be shorter."""
+    pending: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        pending.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(pending)
+            pending, size = [], 0
+    if pending:
+        yield b"".join(pending)

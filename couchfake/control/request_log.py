@@ -44,7 +44,7 @@ class LoggedRequest:
             if key in environ:
                 environ[key] = STARS
         self._target = request.target
-        self._response_headers = response.headers
+        self._response_headers = response.fields
         self._body: bytes = found.get("body", b"")[:KEPT_BYTES]  # where the endpoint has read it
         self._answer = response.body[:KEPT_BYTES] if type(response.body) is bytes else b""
         self.method: str = environ["REQUEST_METHOD"]

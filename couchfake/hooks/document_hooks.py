@@ -6,22 +6,30 @@ rules of their own; ``_global_changes`` and the databases of ``couch_peruser`` f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from couchfake.auth import users
+from couchfake.auth.context import SERVER
 from couchfake.auth.permissions import is_database_admin, require_database_admin
+from couchfake.config import Config
+from couchfake.errors import CouchError
 from couchfake.hooks import validation
-from couchfake.hooks.global_changes import GlobalChanges
 from couchfake.hooks.peruser import UserDatabases
 from couchfake.node.node import Node
-from couchfake.replicator import credentials
-from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database
-from couchfake.settings import MAX_PARTITION_SIZE, STEM_INTERACTIVE_UPDATES
+from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database, without_credentials
+from couchfake.settings import (
+    GLOBAL_CHANGES_DBNAME,
+    GLOBAL_CHANGES_UPDATE_DB,
+    MAX_PARTITION_SIZE,
+    STEM_INTERACTIVE_UPDATES,
+)
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
+from couchfake.storage.writing import write
 
 
 class Hooks:
@@ -76,7 +84,7 @@ class Hooks:
         if database.name == users.db_name(config):
             return lambda entry, leaf: users.visible(config, database, entry.id, leaf, user)
         if is_replicator_database(database.name):
-            return lambda entry, leaf: credentials.visible(database, entry.id, leaf, user)
+            return lambda entry, leaf: without_credentials(database, entry.id, leaf, user)
         return None
 
     def max_partition_size(self) -> int:
@@ -111,3 +119,38 @@ class Hooks:
 
     def save(self) -> Callable[[], None]:
         return self._user_databases.save()
+
+
+# The database ``_global_changes``: if it exists, it has a document for each kind of event of each database
+#
+# Documents are named ``created:NAME``, ``updated:NAME`` and ``deleted:NAME``; each event updates its document. Creating
+# or deleting a database also updates ``_dbs``, the server's own list of databases. That this database was created is
+# recorded with the first event after it, as the real server records it with a delay.
+# Source: CouchDB documentation, "Server API: /_db_updates".
+
+
+DBS_UPDATED = "updated:_dbs"
+
+
+class GlobalChanges:
+    """Records what happens to the databases of a node."""
+
+    def __init__(self, config: Config, databases: Mapping[str, Database]) -> None:
+        self._config = config
+        self._databases = databases
+
+    def record(self, name: str, event: str) -> None:
+        """Write the document of an event: ``created``, ``updated`` or ``deleted``."""
+        database = self._databases.get(self._config[GLOBAL_CHANGES_DBNAME])
+        if database is None or name == database.name or not self._config[GLOBAL_CHANGES_UPDATE_DB]:
+            return
+        with database.lock:
+            docids = [f"{event}:{name}"]
+            if event != "updated" or database.entry(DBS_UPDATED) is None:
+                docids.append(DBS_UPDATED)
+            with contextlib.suppress(CouchError):  # the database is being deleted
+                write(database, [self._edit(database, docid) for docid in docids], SERVER)
+
+    def _edit(self, database: Database, docid: str) -> Edit:
+        entry = database.entry(docid)
+        return Edit(docid, {}, rev=None if entry is None else entry.winner.key)

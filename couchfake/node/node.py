@@ -1,7 +1,8 @@
-"""The state of one server: its databases, its settings, and what its parts share."""
+"""The state of one server: its databases, its settings, what its parts share, and the identifiers that it generates."""
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -16,9 +17,8 @@ from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.stats import Stats
-from couchfake.node.uuids import Uuids
 from couchfake.query_server import QueryServer
-from couchfake.settings import MAX_DATABASE_NAME_LENGTH
+from couchfake.settings import MAX_DATABASE_NAME_LENGTH, UTC_ID_SUFFIX, UUIDS_ALGORITHM
 from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.bodies import ParsedBodies
@@ -187,3 +187,71 @@ class Node:
         limit = self.config[MAX_DATABASE_NAME_LENGTH]
         if any(len(part) > limit for part in name.split("/")):
             raise CouchError(400, "database_name_too_long", f"At least one path segment of `{name}` is too long.")
+
+
+# Identifiers, by the algorithm of ``[uuids] algorithm``
+#
+# Source: CouchDB documentation, "Configuration: UUIDs Configuration".
+
+
+class Uuids:
+    """Generates identifiers.
+
+    ``source``, for tests that need the same ids each time: a seed for the configured algorithm, or a function that
+    replaces all algorithms. With either, the ids of databases and servers are the same each time too.
+    """
+
+    def __init__(
+        self, config: Config, clock: Callable[[], float], source: Callable[[], str] | int | None = None
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._source = None if isinstance(source, int) else source
+        self._random = random.Random(source if isinstance(source, int) else None if source is None else 0)
+        self._lock = threading.Lock()
+        self._prefix = ""
+        self._counter = 0
+
+    def __call__(self) -> str:
+        if self._source is not None:
+            return self._source()
+        algorithm = self._config[UUIDS_ALGORITHM]
+        if algorithm == "random":
+            return self.random()
+        if algorithm == "utc_random":
+            return self._time() + self._hex(18)
+        if algorithm == "utc_id":
+            return self._time() + self._config[UTC_ID_SUFFIX]
+        return self._sequential()
+
+    def save(self) -> Callable[[], None]:
+        """Return a function after which the same identifiers come as from now on. A ``source`` is left as it is."""
+        with self._lock:
+            state, prefix, counter = self._random.getstate(), self._prefix, self._counter
+
+        def restore() -> None:
+            with self._lock:
+                self._random.setstate(state)
+                self._prefix, self._counter = prefix, counter
+
+        return restore
+
+    def random(self) -> str:
+        """Return 32 random hex digits."""
+        return self._hex(32)
+
+    def _hex(self, digits: int) -> str:
+        return f"{self._random.getrandbits(digits * 4):0{digits}x}"
+
+    def _time(self) -> str:
+        """Return the microseconds since 1970 as 14 hex digits."""
+        return f"{int(self._clock() * 1_000_000):014x}"
+
+    def _sequential(self) -> str:
+        """Return 26 random digits that rarely change, and 6 that increase in small random steps."""
+        with self._lock:
+            self._counter += self._random.randint(1, 0xFFE)
+            if not self._prefix or self._counter >= 0xFFF000:
+                self._prefix = self._hex(26)
+                self._counter = self._random.randint(1, 0xFFE)
+            return f"{self._prefix}{self._counter:06x}"

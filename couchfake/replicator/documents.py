@@ -5,6 +5,7 @@ Source: CouchDB documentation, "Replication: Replicator Database".
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from copy import copy
@@ -14,14 +15,19 @@ from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.errors import CouchError, Forbidden
 from couchfake.node.node import NODE_NAME, Node
-from couchfake.replicator import refusals
+from couchfake.replicator import errors
+from couchfake.replicator.errors import Refused
 from couchfake.replicator.jobs import AlreadyRunning, Job, Jobs, timestamp
-from couchfake.replicator.refusals import Refused
 from couchfake.replicator.request import ReplicationRequest, read_request, shown_url
+from couchfake.storage import attachments
+from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
+from couchfake.storage.revision_ids import revision_hash
+from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
+from couchfake.values import json
 from couchfake.values.erlang import format_term
 
 DocumentKey = tuple[str, str]
@@ -65,7 +71,7 @@ class ReplicatorDocuments:
         """Return the replication that a document asks for and the user it runs as. Raise Refused if it is malformed."""
         context = body.get("user_ctx", {})
         if not isinstance(context, dict):
-            raise refusals.crash(f"{{case_clause,{format_term(context)}}}")
+            raise errors.crash(f"{{case_clause,{format_term(context)}}}")
         name, roles = context.get("name"), context.get("roles", [])
         user = UserContext(name if isinstance(name, str) else None, tuple(roles) if isinstance(roles, list) else ())
         return read_request(body, self._node, local=False), user
@@ -274,3 +280,33 @@ class _Row:
     @property
     def is_under_way(self) -> bool:
         return self.job is not None and not self.job.finished.is_set()
+
+
+# Documents as other users than their owner see them: without credentials
+#
+# Source: ``couch_replicator_docs:after_doc_read``.
+
+
+_LOGIN = re.compile(r"http(s)?://[^:]+:[^@]+@(.*)$")
+
+
+def without_credentials(database: Database, docid: str, leaf: Revision, user: UserContext) -> Revision:
+    """Return the revision itself for its owner, else a copy without credentials and with the hash of that copy."""
+    if docid.startswith("_design/") or leaf.body is None or leaf.body.value.get("owner") == user.name:
+        return leaf
+    body = {
+        name: _stripped(value) if name in ("source", "target") else value for name, value in leaf.body.value.items()
+    }
+    parent = leaf.parent.key if leaf.parent is not None else None
+    shown = copy(leaf)
+    shown.id = bytes.fromhex(revision_hash(leaf.deleted, parent, body, attachments.hash_tuples(leaf.attachments)))
+    shown.body = Body(body, json.encode(body), database.parsed)
+    return shown
+
+
+def _stripped(endpoint: Any) -> Any:
+    if isinstance(endpoint, str):
+        return _LOGIN.sub(lambda match: f"http{match[1] or ''}://{match[2]}", endpoint, count=1)
+    if isinstance(endpoint, dict):
+        return {name: value for name, value in endpoint.items() if name not in ("headers", "auth")}
+    return endpoint

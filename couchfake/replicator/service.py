@@ -12,8 +12,8 @@ from couchfake.auth.permissions import require_server_admin
 from couchfake.errors import NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.documents import ReplicatorDocuments
+from couchfake.replicator.errors import Refused
 from couchfake.replicator.jobs import Job, Jobs
-from couchfake.replicator.refusals import Refused
 from couchfake.replicator.request import job_to_cancel, read_request
 
 

@@ -1,7 +1,8 @@
-"""One run of a replication, from where the last one stopped to the end of the source, or until it is cancelled."""
+"""One run of a replication: from its last checkpoint to the end of the source, or until it is cancelled."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 from collections.abc import Callable
@@ -9,10 +10,10 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from couchfake.errors import CouchError
-from couchfake.replicator.checkpoints import checkpoint_id, common_ancestry, new_log
+from couchfake.errors import CouchError, NotFound
 from couchfake.replicator.endpoints import ReplicationEndpoint, SourceChange, SourceFilter, UpdateSequence
-from couchfake.replicator.failures import no_source_for_filter
+from couchfake.replicator.errors import no_source_for_filter
+from couchfake.values import json
 
 GATHERING = 0.05
 """Seconds that a continuous run waits for further changes, to copy them together as the real server's batches do."""
@@ -247,3 +248,56 @@ class Transfer:
             return {"use_checkpoints": False}
         self._checkpoint()
         return self._log
+
+
+# Checkpoints: both databases record in a local document how far a replication came
+#
+# CouchDB's and PouchDB's replicators use the same format, so that each can continue where another stopped.
+# Source: CouchDB documentation, "Replication Protocol: Retrieve Replication Logs from Source and Target".
+
+
+LOG_VERSION = 4
+MAX_HISTORY = 50  # sessions
+
+Log = dict[str, Any]
+
+
+def checkpoint_id(replication_id: str, source: ReplicationEndpoint, query: SourceFilter) -> str:
+    """Return the id of the logs. It changes with the code of the filter function, so that the replication restarts.
+
+    Raise NotFound if the source has no such function.
+    """
+    if query.filter is None or query.filter.startswith("_"):
+        return replication_id
+    ddoc, _, name = query.filter.partition("/")
+    filters = (source.design_document(ddoc) or {}).get("filters")
+    if not isinstance(filters, dict) or name not in filters:
+        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{source.name}`")
+    code = json.encode([replication_id, filters[name]])
+    return hashlib.md5(code, usedforsecurity=False).hexdigest()
+
+
+def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:
+    """Return the last sequence that both logs record, and the history up to it; 0 and an empty list without one."""
+    if not source or not target:
+        return 0, []
+    if source.get("session_id") == target.get("session_id"):
+        return source.get("source_last_seq", 0), list(source.get("history", []))
+    sessions = {entry.get("session_id") for entry in target.get("history", [])}
+    history = source.get("history", [])
+    for place, entry in enumerate(history):
+        if entry.get("session_id") in sessions:
+            return entry.get("recorded_seq", 0), history[place:]
+    return 0, []
+
+
+def new_log(entry: dict[str, Any], history: list[dict[str, Any]], extra: dict[str, Any]) -> Log:
+    """Return the log after a session. ``entry`` replaces what the same session has recorded before."""
+    older = [each for each in history if each.get("session_id") != entry["session_id"]]
+    return {
+        "session_id": entry["session_id"],
+        "source_last_seq": entry["recorded_seq"],
+        "replication_id_version": LOG_VERSION,
+        **extra,
+        "history": [entry, *older][:MAX_HISTORY],
+    }

@@ -12,9 +12,8 @@ from typing import Any
 from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, DocValidation, IllegalDocid
 from couchfake.settings import MAX_DOCUMENT_SIZE
-from couchfake.storage import attachment_inputs
-from couchfake.storage.attachment_inputs import AttachmentInput
-from couchfake.storage.attachments import Attachment, AttachmentSettings
+from couchfake.storage import attachments
+from couchfake.storage.attachments import Attachment, AttachmentInput, AttachmentSettings
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_hash, parse_rev
 from couchfake.values import json
 
@@ -105,7 +104,7 @@ def read_edit(document: Any, config: Config, settings: AttachmentSettings, parts
         else:
             _take_special(edit, name, value, settings, parts)
     check_size(edit, config)
-    attachment_inputs.validate(edit.inputs, settings)
+    attachments.validate(edit.inputs, settings)
     return edit
 
 
@@ -120,7 +119,7 @@ def _take_special(edit: Edit, name: str, value: Any, settings: AttachmentSetting
     elif name == "_deleted" and isinstance(value, bool):
         edit.deleted = value
     elif name == "_attachments" and isinstance(value, dict):
-        edit.inputs = attachment_inputs.read_attachments(value, settings, parts)
+        edit.inputs = attachments.read_attachments(value, settings, parts)
     elif name == "_revisions" and isinstance(value, dict):
         edit.start, edit.ids = _read_revisions(value)
     elif name in _KEPT:

@@ -14,17 +14,16 @@ from itertools import groupby
 from typing import Any
 
 from couchfake.errors import Conflict, CouchError, MissingStub
-from couchfake.storage import attachment_inputs, attachments
+from couchfake.storage import attachments
 from couchfake.storage.activity import Activity
-from couchfake.storage.bodies import Body
+from couchfake.storage.bodies import WRITE_OVERHEAD, Body
 from couchfake.storage.database import Database, Outcome
 from couchfake.storage.documents import DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
+from couchfake.storage.journal import Transaction
 from couchfake.storage.partitions import check_room, full_partitions
 from couchfake.storage.revision_ids import RevisionId, revision_hash
 from couchfake.storage.revision_tree import Fill, Revision
-from couchfake.storage.sizes import WRITE_OVERHEAD
-from couchfake.storage.transaction import Transaction
 from couchfake.values.erlang import INTEGER, read_integer
 
 
@@ -78,7 +77,7 @@ def _write(database: Database, edits: Sequence[Edit], new_edits: bool, verdicts:
             return None
         for task in stored:
             if task.outcome is None:
-                attachment_inputs.require_data(task.edit.inputs)
+                attachments.require_data(task.edit.inputs)
     full = full_partitions(database, (task.edit.id for task in stored)) if new_edits else ()
     known = len(database.entries)
     transaction = database.begin(list(edits))
@@ -183,7 +182,7 @@ def _validate(task: _Task, old: Revision | None, verdicts: Verdicts) -> None:
 def _take_attachments(edit: Edit, parent: Revision | None, new_pos: int | None) -> None:
     if edit.inputs:
         known = () if parent is None else parent.attachments
-        edit.attachments = attachment_inputs.resolve(edit.inputs, known, docid=edit.id, new_pos=new_pos)
+        edit.attachments = attachments.resolve(edit.inputs, known, docid=edit.id, new_pos=new_pos)
 
 
 def _prepare_edit(database: Database, task: _Task, _: list[_Task], verdicts: Verdicts) -> None:

@@ -1,6 +1,5 @@
 """The client of a request, as a long-running answer sees it.
 
-from couchfake.transports.monotonic import real_monotonic
 Both transports (:mod:`couchfake.transports.http1` and :mod:`couchfake.transports.in_process`) put a :class:`Client`
 into the WSGI environment under :data:`ENVIRON_KEY`. A feed waits for changes through it, so that it ends at once when
 the client disconnects, when the server stops, or when an in-process client's read timeout expires.

@@ -28,19 +28,21 @@ Steps: TypeAlias = Generator[Any, Any, _Result]
 
 def run(call: Steps[_Result]) -> _Result:
     """Run a call to its end, with the calls that it yields on a stack of their own. An exception ends all of them."""
-    stack: list[Steps[Any]] = [call]
+    callers: list[Steps[Any]] = []
+    current: Steps[Any] = call
     result: Any = None
-    while stack:
+    while True:
         try:
-            inner = stack[-1].send(result)
+            inner = current.send(result)
         except StopIteration as done:
-            stack.pop()
             result = done.value
+            if not callers:
+                returned: _Result = result
+                return returned
+            current = callers.pop()
         else:
-            stack.append(inner)
-            result = None
-    returned: _Result = result
-    return returned
+            callers.append(current)
+            current, result = inner, None
 
 
 class of_any_depth(Generic[_Arguments, _Result]):

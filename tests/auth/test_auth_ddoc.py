@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from couchfake.auth.auth_ddoc import auth_ddoc_body
+from couchfake.auth.users import auth_ddoc_body
 
 quickjs = pytest.importorskip("quickjs")
 

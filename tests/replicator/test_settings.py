@@ -15,7 +15,7 @@ from couchfake.config import Config
 from couchfake.replicator import http_client
 from couchfake.replicator.endpoints import Unreachable
 from couchfake.replicator.http_client import HttpClient
-from couchfake.replicator.options import read_options
+from couchfake.replicator.request import read_options
 
 
 @pytest.mark.parametrize(

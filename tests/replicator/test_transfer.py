@@ -14,7 +14,7 @@ from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import Unreachable
 from couchfake.replicator.local_endpoint import LocalEndpoint
-from couchfake.replicator.options import read_options
+from couchfake.replicator.request import read_options
 from couchfake.replicator.transfer import Cancelled, Options, Transfer
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit

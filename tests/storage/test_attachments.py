@@ -11,18 +11,22 @@ import pytest
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, DocValidation, MissingStub, ServerError
-from couchfake.storage.attachment_inputs import decode_base64, read_attachments, require_data, resolve, validate
 from couchfake.storage.attachments import (
     Attachment,
     AttachmentSettings,
+    decode_base64,
     find,
     gzipped,
     hash_tuples,
     newer_than,
     put_first,
+    read_attachments,
     render,
     render_all,
+    require_data,
+    resolve,
     store,
+    validate,
     without,
 )
 from couchfake.storage.revision_ids import revision_hash

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchfake.storage.sizes import json_size, text_size
+from couchfake.storage.bodies import json_size, text_size
 from couchfake.values import json as couch_json
 
 WHOLE = st.none() | st.booleans() | st.integers() | st.text("abc xyzäß日😀")

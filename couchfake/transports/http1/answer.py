@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from couchfake.transports.client import ClientDisconnected
-from couchfake.transports.http1.head import Head, MalformedRequest
+from couchfake.transports.http1.request import Head, MalformedRequest
 from couchfake.transports.wsgi import Answer, has_no_body
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from couchfake.transports.client import ENVIRON_KEY, Client, ClientDisconnected
 from couchfake.transports.http1.answer import AnswerWriter
-from couchfake.transports.http1.body import RequestBody
-from couchfake.transports.http1.head import Head, MalformedRequest, Source, parse_head
+from couchfake.transports.http1.request import Head, MalformedRequest, RequestBody, Source, parse_head
 from couchfake.transports.monotonic import real_monotonic
 from couchfake.transports.wsgi import DateHeader, base_environ, make_environ
 

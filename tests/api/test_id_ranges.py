@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sortedcontainers import SortedList
 
-from couchfake.storage.id_ranges import IdRange, count_design_documents
+from couchfake.api.all_docs import IdRange, count_design_documents
 
 LETTERS = SortedList("abcdefgh")
 ids = st.text("abc", max_size=3)

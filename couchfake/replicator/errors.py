@@ -1,16 +1,17 @@
-"""Errors of malformed requests for replications.
-
-The real server throws inside one function for ``_replicate`` and for the documents of ``_replicator``, and each of
-the two shows what was thrown in its own way: as an error of its own kind, or as a 403 that quotes Erlang.
-Source: ``couch_replicator_parse`` and ``couch_replicator_docs:before_doc_update``.
-"""
+"""Errors of replications: requests that are refused, and replications that fail."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from couchfake.errors import CouchError, Crash, Forbidden
+from couchfake.errors import CouchError, Crash, Forbidden, NotFound
 from couchfake.values.erlang import format_term
+
+# Malformed requests
+#
+# The real server throws inside one function for ``_replicate`` and for the documents of ``_replicator``, and each of
+# the two shows what was thrown in its own way: as an error of its own kind, or as a 403 that quotes Erlang.
+# Source: ``couch_replicator_parse`` and ``couch_replicator_docs:before_doc_update``.
 
 
 class Refused(Exception):
@@ -26,7 +27,7 @@ class Refused(Exception):
         return Forbidden(self.reason)
 
 
-def error(reason: str) -> Refused:
+def refused(reason: str) -> Refused:
     """An error with a message."""
     return Refused(CouchError(500, "error", reason), reason)
 
@@ -63,3 +64,45 @@ def bad_selector(reason: str) -> Refused:
     names = {"Invalid operator": "invalid_operator", "Unsupported operator": "not_supported"}
     term = f"{{{names[words]},{format_term(operator)}}}" if words in names else format_term(reason)
     return Refused(Crash("case_clause", reason), f"{{throw,{{mango_error,mango_selector,{term}}}}}")
+
+
+# What fails while a replication begins or runs, as ``_replicate`` answers it
+
+
+def revs_diff_failed(error: CouchError) -> CouchError:
+    """The target refused ``_revs_diff``."""
+    return _request_failed("revs_diff_failed", error)
+
+
+def changes_failed(error: CouchError) -> CouchError:
+    """The source refused ``_changes``. Of an internal error the real server reports the status only."""
+    if error.status >= 500:
+        return CouchError(500, "changes_req_failed", str(error.status))
+    return _request_failed("changes_req_failed", error)
+
+
+_WIDTH = 79  # of the lines that Erlang breaks terms into
+
+
+def _request_failed(name: str, error: CouchError) -> CouchError:
+    """The reason is the answer in Erlang's notation, broken into lines."""
+    indent = " " * (len(name) + 2)
+    reason = f'<<"{error.reason}">>}}'
+    if len(indent) + len('  {<<"reason">>,') + len(reason) + len("]}}") >= _WIDTH:
+        reason = f"\n{indent}   {reason}"
+    return CouchError(
+        500,
+        "error",
+        f"{{{name},{error.status},\n"
+        f'{indent}{{[{{<<"error">>,<<"{error.error}">>}},\n'
+        f'{indent}  {{<<"reason">>,{reason}]}}}}',
+    )
+
+
+def db_not_found(url: str) -> CouchError:
+    return CouchError(500, "db_not_found", f"could not open {url}")
+
+
+def no_source_for_filter(url: str) -> CouchError:
+    """A filter function is fetched before anything else, and errors are answered as 404."""
+    return NotFound(f"Could not open source database `{url}`")

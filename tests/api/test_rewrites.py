@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from couchfake.api.rewrite_rules import apply_rules, normalized
+from couchfake.api.rewrites import apply_rules, normalized
 from couchfake.errors import CouchError
 
 
