@@ -28,9 +28,6 @@ from couchfake.views.options import ViewOptions, check_all_docs, of_body, of_que
 from couchfake.views.query import View
 from couchfake.views.rows import map_texts
 
-LIST_METHODS = "GET,POST,HEAD"
-
-
 # ---- shows
 
 

@@ -12,33 +12,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from couchfake.api import (
-    all_docs,
-    attachments,
-    bulk,
-    changes,
-    databases,
-    db_updates,
-    design_functions,
-    documents,
-    find,
-    multipart_documents,
-    node,
-    partitions,
-    replication,
-    reshard,
-    revisions,
-    rewrites,
-    server,
-    session,
-    views,
-)
+from couchfake.api import all_docs, attachments, bulk, databases, documents, partitions, server, session
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 
+if TYPE_CHECKING:
+    from couchfake.api import (
+        changes,
+        db_updates,
+        design_functions,
+        find,
+        multipart_documents,
+        node,
+        replication,
+        reshard,
+        revisions,
+        rewrites,
+        views,
+    )
+
 Endpoint = Callable[..., Response]
+
+
+class _Chapter:
+    """A module of endpoints. It is imported when one of them first answers: few servers in tests need all of them."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Endpoint:
+        def endpoint(*args: Any, **captured: Any) -> Response:
+            answer: Endpoint = getattr(import_module(self._module), name)
+            return answer(*args, **captured)
+
+        return endpoint
+
+
+if not TYPE_CHECKING:
+    changes = _Chapter("couchfake.api.changes")
+    db_updates = _Chapter("couchfake.api.db_updates")
+    design_functions = _Chapter("couchfake.api.design_functions")
+    find = _Chapter("couchfake.api.find")
+    multipart_documents = _Chapter("couchfake.api.multipart_documents")
+    node = _Chapter("couchfake.api.node")
+    replication = _Chapter("couchfake.api.replication")
+    reshard = _Chapter("couchfake.api.reshard")
+    revisions = _Chapter("couchfake.api.revisions")
+    rewrites = _Chapter("couchfake.api.rewrites")
+    views = _Chapter("couchfake.api.views")
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,7 @@ def of_attachment(endpoint: Endpoint) -> Endpoint:
 
 DOCUMENT = "DELETE,GET,HEAD,POST,PUT,COPY"
 ATTACHMENT = "DELETE,GET,HEAD,PUT"
+ON_VIEW = "GET,POST,HEAD"
 ON_DOCUMENT: dict[str, Endpoint] = {
     "GET": documents.get,
     "PUT": documents.put,
@@ -227,9 +252,9 @@ ROUTES = [
     route("/{db}/_index/_design/{ddoc}/{type}/{name}", "DELETE", DELETE=find.delete_index),
     route("/{db}/_index/{rest...}", "GET,POST", ANY=find.no_index),
     # views
-    route("/{db}/_design/{ddoc}/_view/{name}", views.METHODS, views.require_ddoc, GET=views.view, POST=views.view),
+    route("/{db}/_design/{ddoc}/_view/{name}", ON_VIEW, views.require_ddoc, GET=views.view, POST=views.view),
     route("/{db}/_design/{ddoc}/_view/{name}/queries", "POST", views.require_ddoc, POST=views.queries),
-    route("/{db}/_design/{ddoc}/_view/{rest...}", views.METHODS, views.require_ddoc),
+    route("/{db}/_design/{ddoc}/_view/{rest...}", ON_VIEW, views.require_ddoc),
     route("/{db}/_design/{ddoc}/_info", "GET", views.require_ddoc, GET=views.info),
     # inside a partition
     route("/{db}/_partition", "GET", ANY=partitions.incomplete),
@@ -272,7 +297,7 @@ ROUTES = [
     route("/{db}/_partition/{partition}/_index/{rest...}", "GET,POST", ANY=within(find.no_index)),
     route(
         "/{db}/_partition/{partition}/_design/{ddoc}/_view/{name}",
-        views.METHODS,
+        ON_VIEW,
         within(views.require_ddoc),
         GET=within(views.view),
         POST=within(views.view),
@@ -283,7 +308,7 @@ ROUTES = [
         within(views.require_ddoc),
         POST=within(views.queries),
     ),
-    route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", views.METHODS, within(views.require_ddoc)),
+    route("/{db}/_partition/{partition}/_design/{ddoc}/_view/{rest...}", ON_VIEW, within(views.require_ddoc)),
     route(
         "/{db}/_partition/{partition}/_design/{ddoc}/_info",
         "GET",
@@ -292,7 +317,7 @@ ROUTES = [
     ),
     route(
         "/{db}/_partition/{partition}/_design/{ddoc}/_list/{rest...}",
-        design_functions.LIST_METHODS,
+        ON_VIEW,
         within(views.require_ddoc),
         GET=within(design_functions.list_view),
         OPTIONS=within(design_functions.list_view),
@@ -302,7 +327,7 @@ ROUTES = [
     # other functions of design documents
     route(
         "/{db}/_design/{ddoc}/_list/{rest...}",
-        design_functions.LIST_METHODS,
+        ON_VIEW,
         views.require_ddoc,
         GET=design_functions.list_view,
         OPTIONS=design_functions.list_view,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from couchfake.chttpd.request import Request
+from couchfake.chttpd.request import STALE_VIEW, Request
 from couchfake.chttpd.responses import Response, in_chunks, json_body, json_response
 from couchfake.errors import BadRequest, NotFound, ServerError
 from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows, indexes_in
@@ -26,12 +26,6 @@ from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
 from couchfake.views.query import View
 from couchfake.views.rows import map_texts
 from couchfake.views.signature import ViewGroup
-
-METHODS = "GET,POST,HEAD"
-
-
-STALE_VIEW = "couchfake.stale_view"
-"""The key of an environment whose request is answered from a view's index as it is."""
 
 
 def require_ddoc(request: Request, ddoc: str, **_: Any) -> None:

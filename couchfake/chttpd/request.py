@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from couchfake.node.node import Node
     from couchfake.storage.database import Database
 
+STALE_VIEW = "couchfake.stale_view"
+"""The key of an environment whose request is answered from a view's index as it is."""
+
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _OVERRIDES = ("GET", "HEAD", "PUT", "DELETE", "COPY", "POST", "TRACE", "CONNECT")  # upper case only
 

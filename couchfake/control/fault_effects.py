@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from couchfake.api.views import STALE_VIEW
 from couchfake.auth.context import SERVER
-from couchfake.chttpd.request import Request
+from couchfake.chttpd.request import STALE_VIEW, Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import CouchError
 from couchfake.storage.edits import Edit

@@ -17,9 +17,6 @@ from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
-from couchfake.replicator.http_client import HttpClient
-from couchfake.replicator.http_endpoint import HttpEndpoint
-from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
 from couchfake.settings import REPLICATOR_MAX_HISTORY
@@ -77,8 +74,14 @@ class Job:
         return self.request.job_id
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
+        # Imported here: most servers never replicate, and need not load what only replications use.
         if endpoint.url is None:
+            from couchfake.replicator.local_endpoint import LocalEndpoint
+
             return LocalEndpoint(self._node, endpoint.name or "", self.user)
+        from couchfake.replicator.http_client import HttpClient
+        from couchfake.replicator.http_endpoint import HttpEndpoint
+
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))
         session.auth = endpoint.auth
