@@ -20,6 +20,7 @@ from conftest_plugin.fixtures import (
     couch_conflict,
     couch_db,
     couch_gates,
+    couch_name,
     couch_network,
     couch_tree,
     couch_url,
@@ -28,10 +29,10 @@ from conftest_plugin.fixtures import (
 )
 from conftest_plugin.hints import scope_mismatch
 from conftest_plugin.html_report import WORKER_OUTPUT as HTML_OUTPUT
-from conftest_plugin.html_report import write_report
 from conftest_plugin.inspecting import serve_at_prompt, serve_until_interrupted
+from conftest_plugin.outputs import check_outputs, write_outputs
 from conftest_plugin.report import add_sections, explain_comparison
-from conftest_plugin.run import run_of
+from conftest_plugin.run import run_if_started, run_of, start_run
 from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
 from conftest_plugin.secrets import redact
 from conftest_plugin.settings import (
@@ -43,11 +44,11 @@ from conftest_plugin.settings import (
     marker_settings,
     with_marker,
 )
-from conftest_plugin.trace import WORKER_OUTPUT, write_trace
+from conftest_plugin.trace import WORKER_OUTPUT
 
 __all__ = [
     "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
-    "couch_fixture", "couch_gates", "couch_network", "couch_tree", "couch_url", "couchfake", "make_couch",
+    "couch_fixture", "couch_gates", "couch_name", "couch_network", "couch_tree", "couch_url", "couchfake", "make_couch",
 ]  # fmt: skip
 
 FIXTURES = frozenset(("couch", "couch_address", "couch_db", "couch_url", "couchfake", "make_couch"))
@@ -63,7 +64,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if early_config.getini(INSTALL_AS_COUCHDB):
         _install_as_couchdb()
     if early_config.getini("couch_env") or early_config.getini("couch_intercept"):
-        run_of(early_config).begin()
+        start_run(early_config, early_config.known_args_namespace).begin()
 
 
 def _install_as_couchdb() -> None:
@@ -77,7 +78,7 @@ def _install_as_couchdb() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}({'=..., '.join(MARKER_SETTINGS)}=...): the CouchDB that a test wants")
-    run_of(config)
+    start_run(config, config.option)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -108,8 +109,10 @@ def _begin_before_own_fixtures(item: pytest.Item, names: list[str]) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With xdist the controller checks the real server, once for all workers."""
+    """Check the files to write. With xdist the controller also checks the real server, once for all workers."""
     config = session.config
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        check_outputs(config, run_of(config))
     if getattr(config.option, "numprocesses", None) and run_of(config).settings.inspect:
         raise pytest.UsageError("--couch-inspect serves from the process of the tests: run them without -n")
     if getattr(config.option, "numprocesses", None) and not config.option.collectonly:
@@ -174,10 +177,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     run = run_of(session.config)
     run.finish()
-    if run.trace is not None:
-        write_trace(session.config, run.trace, run.settings.trace)
-    if run.html is not None:
-        write_report(session.config, run.html, run.settings.html)
+    problems = write_outputs(session.config, run)
+    if problems:
+        run.notes += problems
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -205,6 +208,6 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Serve the inspectors of failed tests, once everything else is printed."""
-    run = run_of(config)
-    if run.inspected:
+    run = run_if_started(config)
+    if run is not None and run.inspected:
         serve_until_interrupted(config, run.inspected)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -70,6 +70,21 @@ def _expanded(entry: str, value: str, url: str) -> str:
         return value.format(url=url, host=parts.hostname, port=parts.port or {"http": 80, "https": 443}[parts.scheme])
     except (KeyError, IndexError, ValueError):
         raise pytest.UsageError(f"ini couch_env: {entry!r}: only {{url}}, {{host}} and {{port}} are replaced") from None
+
+
+def name_databases(entries: Iterable[str], url: str, names: Mapping[str, str]) -> contextlib.ExitStack:
+    """Put the names that databases have on a real server into the variables of ``couch_env``.
+
+    Only entries ``NAME=path`` whose path begins with one of ``names`` change. Closing the result puts the old values
+    back.
+    """
+    undo = contextlib.ExitStack()
+    for entry in entries:
+        variable, _, path = entry.partition("=")
+        name, slash, rest = path.strip().lstrip("/").partition("/")
+        if name in names:
+            _set(undo, variable.strip(), url + quote(names[name], safe="") + slash + rest)
+    return undo
 
 
 def _set(undo: contextlib.ExitStack, name: str, value: str) -> None:

@@ -22,7 +22,7 @@ CHARACTERS = 4000
 
 def failure_of(fake: CouchFake, test: str, title: str, message: str) -> dict[str, Any]:
     """Return a failed test's ``test``, ``server``, ``message``, ``requests``, ``log`` and ``databases``."""
-    mine = [each for each in fake.requests if each.test == test]
+    mine = [each for each in fake.requests.all if each.test == test]
     names = [name for name in fake.ask("GET", "/_all_dbs") if not name.startswith("_") or _has_documents(fake, name)]
     return {
         "test": test,

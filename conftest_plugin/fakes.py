@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import couchdb_client
     from conftest_plugin.address import Address
     from couchfake import CouchFake
+    from couchfake.control.faults import Fault
 
 
 class Admin(NamedTuple):
@@ -53,7 +54,7 @@ def _check_names(config: Mapping[str, Mapping[str, Any]]) -> None:
 
 def with_login(url: str, admin: Admin | None) -> str:
     """Return the URL with an admin's name and password."""
-    from couchfake.testing.running import url_with_login
+    from couchfake.testing.block import url_with_login
 
     return url_with_login(url, None if admin is None else {admin.name: admin.password})
 
@@ -70,13 +71,15 @@ class FakeBackend:
         if with_admin and not admins:
             admins = {"admin": secrets.token_urlsafe(9)}
             settings = settings.with_fake(admins=admins)
+        self.gates = settings.gates
+        """What each test may not do with this server."""
         self.fake = new_fake(settings)
         self.admin = Admin(*next(iter(admins.items()))) if admins else None
         self._address = address
         self._socket = settings.backend.value == "socket" or address is None
         self._undo = contextlib.ExitStack()
         for fault in settings.faults:
-            self._add_fault(dict(fault))
+            self.add_fault(fault)
         for url in settings.intercept:
             self.start()
             self._undo.enter_context(self.fake.intercept(url))
@@ -85,9 +88,10 @@ class FakeBackend:
         """Serve the fake at the run's address, and return the URL without a login."""
         return self.fake.start(shared=self._address.open() if self._address is not None else None)
 
-    def _add_fault(self, fault: dict[str, Any]) -> None:
+    def add_fault(self, arguments: Mapping[str, Any]) -> Fault:
+        """Switch a marker's fault on. Raise pytest.UsageError if there is no such fault."""
         try:
-            self.fake.faults.add(**fault)
+            return self.fake.faults.add(**arguments)
         except ValueError as error:
             raise pytest.UsageError(f"@pytest.mark.couch: faults: {error}") from None
 

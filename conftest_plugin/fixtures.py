@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from conftest_plugin.run import Run, run_of
 from conftest_plugin.scopes import couch_fixtures_of, settings_for
-from conftest_plugin.settings import marker_of, marker_settings, with_marker
+from conftest_plugin.settings import MARKER_SETTINGS, PER_TEST, marker_of, marker_settings, with_marker
 
 if TYPE_CHECKING:
     import couchdb_client
@@ -23,14 +24,37 @@ if TYPE_CHECKING:
 @pytest.fixture
 def _couch_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Undoes what the test writes to servers of wider scopes."""
+    from conftest_plugin.fakes import FakeBackend
+
     run = run_of(request.config)
-    servers = [run.server(name) for name, scope in couch_fixtures_of(request.node).items() if scope != "function"]
+    fixtures = couch_fixtures_of(request.node)
+    given = _marker_for_shared(request.node, next(iter(fixtures)))
+    settings = settings_for(run.settings, given, marker_of(request.node))
+    servers = [run.server(name) for name, scope in fixtures.items() if scope != "function"]
     used = [server for server in servers if server is not None]
-    for server in reversed(used):  # the first is attached last: it has the address
-        server.begin()
-    yield
-    for server in used:
-        server.end()
+    with contextlib.ExitStack() as undo:
+        for server in reversed(used):  # the first is attached last: it has the address
+            server.begin()
+            undo.callback(server.end)
+        for server in used:
+            if given and isinstance(server.backend, FakeBackend):
+                undo.enter_context(run.marked(server.backend, settings, with_gates="gates" in given))
+        yield
+
+
+def _marker_for_shared(item: pytest.Item, shared: str) -> dict[str, Any]:
+    """Return what the marker of a test says that uses the server of the fixture ``shared``.
+
+    Raise pytest.UsageError if its marker says what has to be said when a server is made.
+    """
+    given = marker_settings(item)
+    late = [name for name in given if name in MARKER_SETTINGS and name not in PER_TEST]
+    if late:
+        raise pytest.UsageError(
+            f"{marker_of(item)}: the test's server is that of the fixture {shared}, which was made before:"
+            f" give {', '.join(late)} to couch_fixture"
+        )
+    return given
 
 
 @pytest.fixture
@@ -39,11 +63,6 @@ def _couch_backend(request: pytest.FixtureRequest) -> Iterator[FakeBackend | Rea
     given = marker_settings(request.node)
     shared = next(iter(couch_fixtures_of(request.node)), None)
     if shared is not None:
-        if given:
-            raise pytest.UsageError(
-                f"{marker_of(request.node)}: the test's server is that of the fixture {shared}, which was made before:"
-                " give the settings to couch_fixture"
-            )
         request.getfixturevalue(shared)
         server = run.server(shared)
         assert server is not None
@@ -91,6 +110,17 @@ def couch_url(_couch_backend: FakeBackend | RealBackend) -> str:
 def couch_address(request: pytest.FixtureRequest) -> str:
     """The run's URL, for fixtures that live longer than a test. The server behind it is that of the running test."""
     return run_of(request.config).url
+
+
+@pytest.fixture
+def couch_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """A function that returns the name of a database on the server: ``couch_name("shop")``.
+
+    On a real server the databases of a ``couch_fixture`` are named like ``couchfake-test-shop-1f3c…``. On a fake, and for
+    any other database, it returns the name that it is given.
+    """
+    run = run_of(request.config)
+    return lambda name: run.database_name(couch_fixtures_of(request.node), name)
 
 
 @pytest.fixture

@@ -37,16 +37,13 @@ class HtmlReport:
         path.write_text(page_of(self.failures), "utf-8")
 
 
-def write_report(config: pytest.Config, report: HtmlReport, path: str | None) -> None:
-    """Write the file; in an xdist worker, hand the failures to the controller. Raise pytest.UsageError if it fails."""
+def write_report(config: pytest.Config, report: HtmlReport, path: Path) -> None:
+    """Write the file; in an xdist worker, hand the failures to the controller. Raise OSError if it fails."""
     workeroutput = getattr(config, "workeroutput", None)
     if workeroutput is not None:
         workeroutput[WORKER_OUTPUT] = report.failures
-        return
-    try:
-        report.write(config.invocation_params.dir / str(path))
-    except OSError as error:
-        raise pytest.UsageError(f"--couch-html: cannot write {path}: {error.strerror}") from None
+    else:
+        report.write(path)
 
 
 def page_of(failures: Iterable[Mapping[str, Any]]) -> str:

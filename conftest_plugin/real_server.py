@@ -58,6 +58,12 @@ def check_reachable(settings: Settings) -> None:
         raise pytest.UsageError(f"{where} refuses this name and password: {reason}".rstrip(": "))
     if status != 200 or not isinstance(answer, dict) or "userCtx" not in answer:
         raise pytest.UsageError(f"{where} does not answer as a CouchDB does")
+    if "_admin" not in answer["userCtx"].get("roles", ()):
+        user = login_of(url)
+        problem = (
+            f"{user.name!r} is not a server admin there" if user else "the URL has no login, and the server needs one"
+        )
+        raise pytest.UsageError(f"{where}: {problem}: give an admin's, as in http://NAME:PASSWORD@host:5984/")
 
 
 def _cause(error: BaseException) -> str:

@@ -30,7 +30,7 @@ def add_sections(report: pytest.TestReport, item: pytest.Item, fakes: Iterable[C
 
 
 def _requests(fake: CouchFake, test: str) -> list[str]:
-    mine = [each for each in fake.requests if each.test == test]
+    mine = [each for each in fake.requests.all if each.test == test]
     lines = [str(each) for each in mine[-SHOWN_REQUESTS:]]
     if len(mine) > SHOWN_REQUESTS:
         lines.insert(0, f"({len(mine) - SHOWN_REQUESTS} earlier requests)")

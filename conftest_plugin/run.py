@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin.address import Address, intercept_all, set_environment
+from conftest_plugin.address import Address, intercept_all, name_databases, set_environment
 from conftest_plugin.html_report import HtmlReport
 from conftest_plugin.inspecting import Inspected, copy_of
 from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
-from conftest_plugin.settings import Settings, settings_of
+from conftest_plugin.settings import PER_TEST, Settings, marker_settings, settings_of
 from conftest_plugin.trace import Trace
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Run:
         self.trace = Trace() if settings.trace else None
         self.html = HtmlReport() if settings.html else None
         self.inspected: list[Inspected] = []
+        self.notes: list[str] = []
+        """Sentences for the end of the run."""
         self._not_kept: list[str] = []
         self._gates: list[Gates] = []
         self._left_on: list[str] = []
@@ -66,6 +69,9 @@ class Run:
 
     def open(self, given: Mapping[str, Any], name: str, scope: str, seed: Any, database: str | None) -> ScopedServer:
         """Make the server of the fixture ``name``."""
+        if scope == "function" and self._test is not None:
+            marked = marker_settings(self._test)
+            given = {**given, **{each: marked[each] for each in PER_TEST if each in marked}}
         settings = settings_for(self.settings, given, f"couch_fixture {name}")
         backend = self.open_backend(settings)
         try:
@@ -74,6 +80,8 @@ class Run:
             self.close_backend(backend)
             raise
         self._servers[name] = server
+        if server.names:
+            server.environment = name_databases(self.settings.env, self.url, server.names)
         if server.outlives_tests and self._test is not None and name not in couch_fixtures_of(self._test):
             self._unlisted.append(server)  # asked for by getfixturevalue, within a test
             server.begin()
@@ -82,11 +90,17 @@ class Run:
     def close(self, name: str) -> None:
         """End the server of the fixture ``name``."""
         server = self._servers.pop(name)
+        server.environment.close()
         self.close_backend(server.backend)
 
     def server(self, name: str) -> ScopedServer | None:
         """The server of a fixture, or None if it is not set up."""
         return self._servers.get(name)
+
+    def database_name(self, fixtures: Iterable[str], name: str) -> str:
+        """Return what a database of one of these fixtures is called on the server."""
+        found = (self._servers[each].names for each in fixtures if each in self._servers)
+        return next((names[name] for names in found if name in names), name)
 
     def check_real_server(self) -> None:
         """See once whether the real server answers. Raise pytest.UsageError if it does not."""
@@ -121,8 +135,8 @@ class Run:
         if self.trace is not None:
             fake.requests.listeners.append(self.trace.add)
         self._name_test(fake)
-        if self._test is not None and settings.gates:
-            self._watch(fake, settings)
+        if self._test is not None:
+            self._watch(fake, settings.gates)
 
     def _end_faults(self, fake: CouchFake) -> None:
         """Switch off the faults that a test left on, and note them. Those of markers and fixtures are not a test's."""
@@ -134,13 +148,28 @@ class Run:
     def _name_test(self, fake: CouchFake) -> None:
         fake.requests.test = fake.faults.test = fake.function_log.test = self._test.nodeid if self._test else None
 
-    def _watch(self, fake: CouchFake, settings: Settings) -> None:
+    def _watch(self, fake: CouchFake, gates: tuple[str, ...]) -> None:
+        if not gates:
+            return
         from couchfake.control.gates import Gates
 
         try:
-            self._gates.append(Gates(fake, settings.gates))
+            self._gates.append(Gates(fake, gates))
         except ValueError as error:
             raise pytest.UsageError(f"couch_gates: {error}") from None
+
+    @contextlib.contextmanager
+    def marked(self, backend: FakeBackend, settings: Settings, *, with_gates: bool) -> Iterator[None]:
+        """Within the block, a fake that was made before has the faults and, ``with_gates``, the gates of a test."""
+        if with_gates:
+            for gates in self.gates_of(backend.fake):
+                gates.close()
+                self._gates.remove(gates)
+            self._watch(backend.fake, settings.gates)
+        with contextlib.ExitStack() as undo:
+            for fault in settings.faults:
+                undo.enter_context(backend.add_fault(fault))
+            yield
 
     @property
     def test_id(self) -> str:
@@ -154,7 +183,7 @@ class Run:
 
     def keep_failure(self, report: pytest.TestReport, at_prompt: bool) -> None:
         """Keep what a failed test's servers hold, for ``--couch-html`` and ``--couch-inspect``."""
-        used = [fake for fake in self.fakes if any(each.test == report.nodeid for each in fake.requests)]
+        used = [fake for fake in self.fakes if any(each.test == report.nodeid for each in fake.requests.all)]
         for number, fake in enumerate(used or self.fakes[:1], 1):
             title = f"server {number}" if len(used) > 1 else ""
             if self.html is not None:
@@ -198,10 +227,12 @@ class Run:
         self._test = item
         if not self._servers:
             return
-        for fake in self.fakes:
-            self._name_test(fake)
-            if self.settings.gates:
-                self._watch(fake, self.settings)
+        from conftest_plugin.fakes import FakeBackend
+
+        for backend in self.backends:
+            if isinstance(backend, FakeBackend):
+                self._name_test(backend.fake)
+                self._watch(backend.fake, backend.gates)
         listed = couch_fixtures_of(item)
         for name, server in self._servers.items():
             if server.outlives_tests and name not in listed:
@@ -232,6 +263,7 @@ class Run:
         """Lines for the end of the run."""
         lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
         lines += [f"couchfake: the server of a failed test cannot be inspected: {each}" for each in self._not_kept]
+        lines += [f"couchfake: {note}" for note in self.notes]
         if self.leftovers is not None and self.leftovers.others:
             names = ", ".join(self.leftovers.others)
             lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")
@@ -242,10 +274,30 @@ class Run:
         self._undo.close()
 
 
-def run_of(config: pytest.Config) -> Run:
-    """Return the run that this process belongs to; the first call reads the settings."""
+def start_run(config: pytest.Config, options: argparse.Namespace) -> Run:
+    """Read the settings, from this command line, and keep the run for ``run_of``. Raise pytest.UsageError.
+
+    Called a second time, when the command line is complete: raise pytest.UsageError if that has changed a setting on
+    which the run has already acted.
+    """
+    settings = settings_of(config, options)
     run = config.stash.get(_RUN, None)
     if run is None:
-        run = config.stash[_RUN] = Run(settings_of(config))
+        run = config.stash[_RUN] = Run(settings)
         config.add_cleanup(run.end)
+    elif run.settings != settings:
+        raise pytest.UsageError(
+            "couchfake: a conftest.py or a plugin has changed the options after couch_env or couch_intercept"
+            " was applied"
+        )
     return run
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return the run that this process belongs to."""
+    return config.stash[_RUN]
+
+
+def run_if_started(config: pytest.Config) -> Run | None:
+    """Return the run, or None if its settings were wrong."""
+    return config.stash.get(_RUN, None)

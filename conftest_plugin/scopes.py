@@ -7,6 +7,7 @@ what fixtures of wider scopes wrote stays.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,6 +112,10 @@ class ScopedServer:
         self.outlives_tests = scope != "function"
         self._snapshot: Snapshot | None = None
         self._real_seed: RealSeed | None = None
+        self.names: dict[str, str] = {}
+        """What databases of the fixture are called on a real server, by the names that they have on a fake."""
+        self.environment = contextlib.ExitStack()
+        """Undoes at the end what the server set in the environment."""
         if seed is not None:
             self._load(seed, database)
         self.server = backend.server()
@@ -128,20 +133,25 @@ class ScopedServer:
         from conftest_plugin.real_server import RealSeed
 
         self._real_seed = RealSeed(self.backend, seed, db)
+        self.names.update(self._real_seed.names)
 
     def _database(self, database: str) -> couchdb_client.Database:
         import couchdb_client
 
-        if self._real_seed is not None and database in self._real_seed.names:
-            name = self._real_seed.names[database]
+        if database in self.names:
+            name = self.names[database]
             return couchdb_client.Database(self.server.resource(name), name)
-        return self.backend.database(self.server, database)
+        made = self.backend.database(self.server, database)
+        if made.name != database:
+            self.names[database] = made.name
+        return made
 
     def begin(self) -> None:
         """Remember the state, and put the server behind the run's address."""
         fake = getattr(self.backend, "fake", None)
         if fake is not None and self._snapshot is None:
             self._snapshot = fake.snapshot()
+            fake.requests.begin()
         self.backend.attach()
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ Nothing here imports the fake or the client: a run that uses neither pays for ne
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import re
@@ -24,6 +25,8 @@ ENGINES = ("quickjs", "js2py")
 FAKE_SETTINGS = ("js_engine", "admins", "config", "clock", "uuids")
 """Arguments of ``CouchFake`` that the marker ``couch`` and ``couch_fixture`` take."""
 MARKER_SETTINGS = ("backend", *FAKE_SETTINGS, "intercept", "faults", "gates")
+PER_TEST = ("faults", "gates")
+"""What a test's marker may say of a server that a ``couch_fixture`` has made."""
 FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept", "faults")
 """Settings that a real server cannot have."""
 MARKER = "couch"
@@ -126,20 +129,24 @@ def without_password(url: str) -> str:
     return re.sub(r"(//[^/@:]*:)[^/@]*@", r"\1***@", url)
 
 
-def settings_of(config: pytest.Config) -> Settings:
-    """Return the settings of a run. Raise pytest.UsageError if they are wrong."""
-    found = {name: _option(config, name) for name in OPTIONS}
+def settings_of(config: pytest.Config, options: argparse.Namespace) -> Settings:
+    """Return the settings of a run. Raise pytest.UsageError if they are wrong.
+
+    ``options``: the parsed command line. It is an argument, because ``config.option`` has only defaults until the first
+    conftest.py files are imported, and does not say so.
+    """
+    found = {name: _option(config, options, name) for name in OPTIONS}
     settings = _checked(found["couch_backend"], found["couch_url"], found["couch_js_engine"], {})
     if settings.on_real_server and config.getini("couch_intercept"):
         raise pytest.UsageError("ini couch_intercept: connections can be sent to a fake, not to a real server")
     return replace(
         settings,
         prefix=found["couch_prefix"].value,
-        allow_config=_flag(config, "couch_allow_config"),
-        no_report=_flag(config, "couch_no_report"),
+        allow_config=_flag(config, options, "couch_allow_config"),
+        no_report=_flag(config, options, "couch_no_report"),
         trace=found["couch_trace"].value,
         html=found["couch_html"].value,
-        inspect=_flag(config, "couch_inspect"),
+        inspect=_flag(config, options, "couch_inspect"),
         gates=tuple(config.getini("couch_gates")),
         env=tuple(config.getini("couch_env")),
         intercept_always=tuple(config.getini("couch_intercept")),
@@ -170,8 +177,8 @@ def _variable(name: str) -> str:
     return name.upper().replace("COUCH_", "COUCHFAKE_")
 
 
-def _flag(config: pytest.Config, name: str) -> bool:
-    if config.getoption(option(name)) is not None:
+def _flag(config: pytest.Config, options: argparse.Namespace, name: str) -> bool:
+    if getattr(options, name) is not None:
         return True
     text = os.environ.get(_variable(name))
     if text:
@@ -181,10 +188,10 @@ def _flag(config: pytest.Config, name: str) -> bool:
     return bool(config.getini(name))
 
 
-def _option(config: pytest.Config, name: str) -> Choice:
+def _option(config: pytest.Config, options: argparse.Namespace, name: str) -> Choice:
     variable = _variable(name)
-    if config.getoption(option(name)) is not None:
-        return Choice(config.getoption(option(name)), 1, option(name))
+    if getattr(options, name) is not None:
+        return Choice(getattr(options, name), 1, option(name))
     if os.environ.get(variable):
         return Choice(os.environ[variable], 2, variable)
     if config.getini(name):

@@ -45,16 +45,13 @@ class Trace:
         path.write_text(json.dumps({"log": log}, indent=1), "utf-8")
 
 
-def write_trace(config: pytest.Config, trace: Trace, path: str | None) -> None:
-    """Write the file; in an xdist worker, hand the entries to the controller. Raise pytest.UsageError if it fails."""
+def write_trace(config: pytest.Config, trace: Trace, path: Path) -> None:
+    """Write the file; in an xdist worker, hand the entries to the controller. Raise OSError if it fails."""
     workeroutput = getattr(config, "workeroutput", None)
     if workeroutput is not None:
         workeroutput[WORKER_OUTPUT] = trace.entries
-        return
-    try:
-        trace.write(config.invocation_params.dir / str(path))
-    except OSError as error:
-        raise pytest.UsageError(f"--couch-trace: cannot write {path}: {error.strerror}") from None
+    else:
+        trace.write(path)
 
 
 def _version() -> str:

@@ -131,7 +131,7 @@ TRANSCRIPTS = {
     "fault": Transcript(
         {
             "test_shop.py": """\
-                from conftest_plugin import couch_fixture
+                from couchfake.testing import couch_fixture
 
                 shop = couch_fixture("shop", scope="session")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import unittest
 
 import pytest
@@ -85,3 +87,35 @@ def test_a_test_case_may_be_asynchronous() -> None:
 
     result = outcome(TestShop)
     assert (result.testsRun, result.failures, result.errors) == (2, [], [])
+
+
+def test_a_test_case_counts_the_requests_of_each_test() -> None:
+    class TestShop(CouchTestCase):
+        def test_first(self) -> None:
+            self.couch.create("shop")
+            assert self.couchfake.requests.to("PUT", "/shop").count == 1
+
+        test_second = test_first
+
+    result = outcome(TestShop)
+    assert (result.testsRun, result.failures, result.errors) == (2, [], [])
+
+
+def test_couch_fixture_is_imported_without_the_server_and_running_without_pytest() -> None:
+    program = """
+import sys
+from couchfake.testing import couch_fixture
+assert not {"couchfake.app", "couchdb_client", "werkzeug", "requests"} & set(sys.modules)
+shop = couch_fixture("shop")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    program = """
+import sys
+from couchfake.testing import CouchTestCase, running
+import couchfake
+assert couchfake.running is running and couchfake.testing.running is running and couchfake.CouchFake
+assert not {"pytest", "_pytest", "conftest_plugin"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    with pytest.raises(ImportError, match="couch_fixtures"):
+        from couchfake.testing import couch_fixtures  # type: ignore[attr-defined]  # noqa: F401

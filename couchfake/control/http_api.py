@@ -21,7 +21,7 @@ from couchfake.chttpd.responses import Response, body_response, json_response
 from couchfake.control.faults import Fault
 from couchfake.control.kit import Controlled
 from couchfake.control.observer import CONTROL_PATH
-from couchfake.control.request_log import LoggedRequest
+from couchfake.control.request_log import LoggedRequest, matching
 from couchfake.control.seeds.documents import SeedError
 from couchfake.control.snapshots import Snapshot, SnapshotEnded
 from couchfake.errors import BadRequest, CouchError, Forbidden, MethodNotAllowed, NotFound
@@ -181,18 +181,21 @@ class ControlApi:
 
     def _requests(self, request: Request) -> Any:
         """List what was asked, the oldest first. Parameters: method, path (a pattern), since (a number), limit; brief
-        (true) leaves out headers and bodies."""
+        (true) leaves out headers and bodies. "dropped" says how many requests since the last DELETE are not kept."""
         parameters = request.parameters
-        chosen = self._fake.requests.to(parameters.get("method"), parameters.get("path", "**") or "**")
-        first = self._fake.requests.total - len(self._fake.requests)
-        numbers = {id(each): first + n for n, each in enumerate(self._fake.requests)}
+        log = self._fake.requests
+        kept = log.all
+        chosen = matching(kept, parameters.get("method"), parameters.get("path", "**") or "**")
+        first = log.total - len(kept)
+        numbers = {id(each): first + n for n, each in enumerate(kept)}
         since, limit = _number(parameters.get("since"), 0), _number(parameters.get("limit"), 100)
         rows = [(numbers.get(id(each), first), each) for each in chosen]
         rows = [row for row in rows if row[0] >= since]
         shown = rows[-limit:] if limit else []
         describe = summary_of if parameters.get("brief") == "true" else as_json
         return {
-            "total": self._fake.requests.total,
+            "total": log.total,
+            "dropped": log.dropped,
             "skipped": len(rows) - len(shown),
             "requests": [{"number": number, **describe(each)} for number, each in shown],
         }

@@ -1,4 +1,4 @@
-"""What was asked of a server, and what it answered.
+"""What was asked of a server in the running test, and what it answered.
 
     fake.requests.to("PUT", "/shop/*").count
     fake.requests.to("POST", "**/_find").last.json["selector"]
@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, overload
@@ -23,6 +24,11 @@ from couchfake.control.secrets import HEADERS, STARS, is_secret_path, redacted, 
 
 KEPT_REQUESTS = 1000
 """How many requests a log keeps by default; the oldest are dropped."""
+
+
+class RequestsDropped(LookupError):
+    """What was asked of the log depends on requests that it keeps no longer."""
+
 
 KEPT_BYTES = 65536
 """How much of a body is kept."""
@@ -167,59 +173,80 @@ class Count(int):
     selection: Selection
 
     def explain(self) -> list[str]:
-        """Return lines that say what came instead, the nearest first."""
+        """Return lines that say what came instead, the most similar first."""
         return self.selection.explain()
 
 
 class Selection:
-    """Requests in the order of their answers, those that ``to`` chose."""
+    """Requests in the order of their answers, those that ``to`` chose.
 
-    def __init__(self, chosen: Iterable[LoggedRequest], wanted: str, all_requests: Sequence[LoggedRequest]) -> None:
+    Raise RequestsDropped for everything that depends on the first requests (counts, ``first``, ``json``, iteration) if
+    the log has dropped requests of the running test.
+    """
+
+    def __init__(
+        self, chosen: Iterable[LoggedRequest], wanted: str, all_requests: Sequence[LoggedRequest], dropped: int = 0
+    ) -> None:
         self._chosen = list(chosen)
         self._wanted = wanted
         self._all = all_requests
+        self._dropped = dropped
 
     @overload
     def __getitem__(self, place: int) -> LoggedRequest: ...
     @overload
     def __getitem__(self, place: slice) -> list[LoggedRequest]: ...
     def __getitem__(self, place: int | slice) -> LoggedRequest | list[LoggedRequest]:
+        if isinstance(place, slice) or place >= 0:
+            return self._complete()[place]
         return self._chosen[place]
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self._complete())
 
     def __iter__(self) -> Iterator[LoggedRequest]:
-        return iter(self._chosen)
+        return iter(self._complete())
 
     def __repr__(self) -> str:
-        return f"<{len(self)} requests to {self._wanted}>"
+        dropped = f", at least: the log has dropped {self._dropped} requests" if self._dropped else ""
+        return f"<{len(self._chosen)} requests to {self._wanted}{dropped}>"
+
+    def _complete(self) -> list[LoggedRequest]:
+        """Return the requests. Raise RequestsDropped if some of them may be missing."""
+        if self._dropped:
+            raise RequestsDropped(
+                f"requests to {self._wanted} cannot be counted: the test made {len(self._all) + self._dropped}"
+                f" requests, and the log keeps the last {len(self._all)}. Set requests.limit to more before the test"
+                " makes them, or call requests.clear() where counting is to begin"
+            )
+        return self._chosen
 
     @property
     def count(self) -> Count:
         """How many there are."""
-        count = Count(len(self._chosen))
+        count = Count(len(self))
         count.selection = self
         return count
 
     @property
     def first(self) -> LoggedRequest:
         """The first one. Raise LookupError, with what came instead, if there is none."""
-        return self._one(0)
+        return self._one(0, self._complete())
 
     @property
     def last(self) -> LoggedRequest:
         """The last one. Raise LookupError, with what came instead, if there is none."""
-        return self._one(-1)
+        return self._one(-1, self._chosen)
 
     @property
     def json(self) -> list[Any]:
         """The JSON bodies of all of them."""
-        return [each.json for each in self._chosen]
+        return [each.json for each in self]
 
     def where(self, test: Callable[[LoggedRequest], bool]) -> Selection:
         """Return those for which ``test`` is true."""
-        return Selection(filter(test, self._chosen), f"{self._wanted}, and further conditions", self._all)
+        wanted = f"{self._wanted}, and further conditions"
+        return Selection(filter(test, self._chosen), wanted, self._all, self._dropped)
 
     def assert_count(self, expected: int) -> None:
         """Raise AssertionError, with what came instead, unless there are so many."""
@@ -229,12 +256,17 @@ class Selection:
             )
 
     def explain(self) -> list[str]:
-        """Return lines that list the chosen requests, or all others, the nearest first, if there are none."""
+        """Return lines that list the chosen requests, the most recent first, since pytest cuts long lists off.
+
+        If there are none, list all others, the most similar first.
+        """
+        if len(self._chosen) == 1:
+            return [f"the request to {self._wanted}:", *_lines(self._chosen)]
         if self._chosen:
-            return [f"requests to {self._wanted}:", *_lines(self._chosen)]
+            return [f"requests to {self._wanted}, the most recent first:", *_lines(self._chosen[::-1])]
         if not self._all:
             return ["no requests at all"]
-        return [f"no request to {self._wanted}; those that came, the nearest first:", *_lines(self._nearest())]
+        return [f"no request to {self._wanted}; those that came, the most similar first:", *_lines(self._nearest())]
 
     def _nearest(self) -> list[LoggedRequest]:
         def distance(each: LoggedRequest) -> float:
@@ -242,10 +274,10 @@ class Selection:
 
         return sorted(self._all, key=distance)
 
-    def _one(self, place: int) -> LoggedRequest:
-        if not self._chosen:
+    def _one(self, place: int, chosen: Sequence[LoggedRequest]) -> LoggedRequest:
+        if not chosen:
             raise LookupError("\n".join(self.explain()))
-        return self._chosen[place]
+        return chosen[place]
 
 
 def _lines(requests: Sequence[LoggedRequest]) -> list[str]:
@@ -256,74 +288,119 @@ def _lines(requests: Sequence[LoggedRequest]) -> list[str]:
 
 
 class RequestLog:
-    """The last requests of a server, the oldest first. ``limit``: how many are kept."""
+    """The requests of the running test to a server, the oldest first; outside tests, all since the server was made.
+
+    A server that several tests share keeps those of earlier tests too: see ``all``.
+    """
 
     def __init__(self, limit: int = KEPT_REQUESTS) -> None:
         self._kept: deque[LoggedRequest] = deque(maxlen=limit)
+        self._begun = 0  # how many requests there had been when the running test began
+        self._lock = threading.Lock()
         self.listeners: list[Callable[[LoggedRequest], None]] = []
         self.test: str | None = None
         """The id of the test that runs, noted in each request."""
         self.total = 0
-        """How many requests there were, including those that are not kept any more."""
+        """How many requests there were, including those of earlier tests and those that are not kept any more."""
+
+    @property
+    def limit(self) -> int:
+        """How many requests are kept, the last ones. Setting it loses none of those that fit."""
+        return self._kept.maxlen or 0
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        with self._lock:
+            self._kept = deque(self._kept, limit)
+
+    @property
+    def all(self) -> list[LoggedRequest]:
+        """All requests that are kept, including those of earlier tests on the same server."""
+        with self._lock:
+            return list(self._kept)
+
+    @property
+    def dropped(self) -> int:
+        """How many requests of the running test are not kept any more."""
+        with self._lock:
+            return max(0, self.total - self._begun - len(self._kept))
+
+    def begin(self) -> None:
+        """Count from here: a test begins. Requests from before are in ``all`` only."""
+        with self._lock:
+            self._begun = self.total
 
     def add(self, request: Request, response: Response, at: float, seconds: float) -> None:
         """Keep a request and its answer."""
         logged = LoggedRequest(request, response, at, seconds, self.test)
-        self._kept.append(logged)
-        self.total += 1
+        with self._lock:
+            self._kept.append(logged)
+            self.total += 1
         for listener in self.listeners:
             listener(logged)
 
     def copy_from(self, other: RequestLog) -> None:
         """Take over the requests that another log keeps."""
-        self._kept.extend(other)
-        self.total += len(other)
+        taken = other.all
+        with self._lock:
+            self._kept.extend(taken)
+            self.total += len(taken)
 
     def clear(self) -> None:
-        """Forget all requests."""
-        self._kept.clear()
+        """Forget all requests, and count from here."""
+        with self._lock:
+            self._kept.clear()
+            self._begun = self.total
 
     def to(self, method: str | None = None, path: str = "**") -> Selection:
-        """Return the requests with this method, and a path that matches the pattern.
+        """Return the requests of the running test with this method, and a path that matches the pattern.
 
         In a pattern ``*`` matches within one part of the path, and ``**`` any number of parts. It is compared with the
         path as it was sent, and with its escapes resolved.
         """
-        everything = list(self._kept)
-        pattern = compiled(path)
-        wanted = f"{method or 'any method'} {path}"
-        chosen = [
-            each
-            for each in everything
-            if (method is None or each.method == method.upper()) and matches(pattern, each.path)
-        ]
-        return Selection(chosen, wanted, everything)
+        current, dropped = self._current()
+        return Selection(matching(current, method, path), f"{method or 'any method'} {path}", current, dropped)
+
+    def _current(self) -> tuple[list[LoggedRequest], int]:
+        """Return the requests of the running test, and how many more there were."""
+        with self._lock:
+            kept, made = list(self._kept), self.total - self._begun
+        return kept[max(0, len(kept) - made) :], max(0, made - len(kept))
 
     @overload
     def __getitem__(self, place: int) -> LoggedRequest: ...
     @overload
     def __getitem__(self, place: slice) -> list[LoggedRequest]: ...
     def __getitem__(self, place: int | slice) -> LoggedRequest | list[LoggedRequest]:
-        return list(self._kept)[place] if isinstance(place, slice) else self._kept[place]
+        return self.to()[place]
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self.to())
 
     def __iter__(self) -> Iterator[LoggedRequest]:
-        return iter(list(self._kept))
+        return iter(self.to())
 
     @property
     def count(self) -> Count:
-        """How many requests are kept."""
+        """How many requests the running test made. Raise RequestsDropped if not all of them are kept."""
         return self.to().count
 
     @property
     def last(self) -> LoggedRequest:
-        """The last request. Raise LookupError if there is none."""
+        """The last request of the running test. Raise LookupError if there is none."""
         return self.to().last
 
     def __repr__(self) -> str:
-        return f"<{len(self)} requests>"
+        current, dropped = self._current()
+        return f"<{len(current) + dropped} requests{f', {dropped} of them dropped' if dropped else ''}>"
+
+
+def matching(requests: Iterable[LoggedRequest], method: str | None, path: str) -> list[LoggedRequest]:
+    """Return the requests with this method (None: any), and a path that matches the pattern."""
+    pattern = compiled(path)
+    return [
+        each for each in requests if (method is None or each.method == method.upper()) and matches(pattern, each.path)
+    ]
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

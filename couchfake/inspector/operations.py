@@ -71,7 +71,7 @@ class Inspector:
     def _request(self, request: Request, number: str) -> Any:
         """Show one request of the log, with its headers and bodies."""
         log = self._fake.requests
-        kept = list(log)
+        kept = log.all
         place = int(number) - (log.total - len(kept)) if number.isdecimal() else -1
         if not 0 <= place < len(kept):
             raise NotFound(f"the log keeps no request {number}")
@@ -181,7 +181,7 @@ def origins(log: RequestLog, database: str, docid: str) -> dict[str, dict[str, A
     Replication is what ``new_edits: false`` says. Revisions whose request is not kept in the log are missing.
     """
     found: dict[str, dict[str, Any]] = {}
-    for logged in log:
+    for logged in log.all:
         if logged.database != database or logged.status not in (200, 201, 202) or logged.method not in _WRITES:
             continue
         for rev, by in _written(logged, docid):

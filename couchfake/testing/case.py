@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from couchfake.app import CouchFake
-from couchfake.testing.running import running, url_with_login
+from couchfake.testing.block import running, url_with_login
 
 if TYPE_CHECKING:
     import couchdb_client
@@ -45,6 +45,7 @@ class CouchTestCase(unittest.TestCase):
         snapshot = self.couchfake.snapshot()
         self.addCleanup(snapshot.discard)
         self.addCleanup(snapshot.restore)
+        self.couchfake.requests.begin()
 
     @property
     def couch_url(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import Client
 
-from conftest_plugin import couch_fixture
+from couchfake.testing import couch_fixture
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -10,7 +10,7 @@ from conftest_plugin.settings import settings_of
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     backends = ["in-process", "socket"]
-    if settings_of(metafunc.config).url.value:
+    if settings_of(metafunc.config, metafunc.config.option).url.value:
         backends.append("url")
     marked = [pytest.param(each, marks=pytest.mark.couch(backend=each)) for each in backends]
     metafunc.parametrize("backend", marked, indirect=True)

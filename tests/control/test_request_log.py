@@ -7,6 +7,7 @@ import json
 import pytest
 
 from couchfake import CouchFake
+from couchfake.control.request_log import RequestsDropped
 from couchfake.settings import ADMINS
 
 from .conftest import Client
@@ -72,12 +73,68 @@ def test_an_assertion_that_fails_lists_what_came_instead_the_nearest_first(clien
         _ = client.fake.requests.to("DELETE").last
 
 
-def test_the_log_keeps_the_latest_requests_and_counts_all() -> None:
-    fake = CouchFake()
+def asked(fake: CouchFake, *paths: str) -> None:
     session = fake.session()
-    for _ in range(1005):
-        session.get(fake.url)
-    assert (len(fake.requests), fake.requests.count, fake.requests.total) == (1000, 1000, 1005)
+    for path in paths:
+        session.get(fake.session_url + path)
+
+
+def test_the_log_keeps_the_latest_requests_and_refuses_to_count_what_it_has_dropped() -> None:
+    fake = CouchFake()
+    asked(fake, *["_up"] * 1005)
+    log = fake.requests
+    assert (len(log.all), log.total, log.dropped) == (1000, 1005, 5)
+    chosen = log.to("GET", "/_up")
+    for ask in (
+        lambda: log.count, lambda: len(log), lambda: list(log), lambda: log[0], lambda: chosen.count,
+        lambda: len(chosen), lambda: chosen.first, lambda: chosen.json, lambda: list(chosen), lambda: chosen[1:],
+        lambda: chosen.assert_count(1000), lambda: chosen.where(bool).count, lambda: log.to("DELETE").count,
+    ):  # fmt: skip
+        with pytest.raises(RequestsDropped, match=r"made 1005 requests, .* keeps the last 1000\. Set requests\.limit"):
+            ask()
+    assert repr(chosen) == "<1000 requests to GET /_up, at least: the log has dropped 5 requests>"
+    assert repr(log) == "<1005 requests, 5 of them dropped>"
+    assert chosen.last is log[-1] is log.last
+
+
+def test_a_higher_limit_keeps_more() -> None:
+    fake = CouchFake()
+    asked(fake, "_up")
+    fake.requests.limit = 2000
+    asked(fake, *["_up"] * 1500)
+    assert (fake.requests.count, fake.requests.limit, fake.requests.dropped) == (1501, 2000, 0)
+
+
+def test_clearing_the_log_makes_it_count_again() -> None:
+    fake = CouchFake()
+    fake.requests.limit = 2
+    asked(fake, "_up", "_up", "_up")
+    fake.requests.clear()
+    assert fake.requests.count == 0
+    asked(fake, "_up")
+    assert (fake.requests.count, fake.requests.total) == (1, 4)
+
+
+def test_counting_begins_with_a_test_and_all_has_what_came_before() -> None:
+    fake = CouchFake()
+    fake.requests.limit = 3
+    asked(fake, "_up", "_all_dbs")
+    fake.requests.begin()
+    assert (fake.requests.count, list(fake.requests), repr(fake.requests)) == (0, [], "<0 requests>")
+    asked(fake, "_session", "_up")
+    assert [each.path for each in fake.requests] == ["/_session", "/_up"]
+    assert fake.requests.to("GET", "/_up").count == 1
+    assert fake.requests[0].path == "/_session"
+    assert [each.path for each in fake.requests.all] == ["/_all_dbs", "/_session", "/_up"]
+
+
+def test_a_failed_count_lists_the_most_recent_requests_first() -> None:
+    fake = CouchFake()
+    asked(fake, *(f"_up?n={n}" for n in range(30)))
+    lines = fake.requests.to("GET", "/_up").explain()
+    assert lines[0] == "requests to GET /_up, the most recent first:"
+    assert lines[1].startswith("  GET /_up?n=29 200")
+    assert lines[-1] == "  and 10 more"
 
 
 def test_a_streaming_answer_is_kept_without_its_body(client: Client) -> None:

@@ -90,13 +90,13 @@ def test_an_application_that_reads_the_url_at_import_reaches_the_server_of_each_
 
 def test_the_environment_has_the_real_servers_url(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
     pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makeconftest("import os\nURL = os.environ['COUCHDB_URL']")
     pytester.makepyfile(
-        """
-    import os
+        f"""
+    import os, conftest
 
     def test_it(couch_url, couch_address):
-        assert os.environ["COUCHDB_URL"] == couch_url == couch_address
-        assert couch_url.endswith("/")
+        assert os.environ["COUCHDB_URL"] == conftest.URL == couch_url == couch_address == {login_url(real)!r}
     """
     )
     run("--couch-url", login_url(real).rstrip("/")).assert_outcomes(passed=1)

@@ -230,3 +230,64 @@ def test_a_wrong_type_in_a_marker_is_one_sentence_that_names_the_test(
     error = result.stderr.str()
     assert "::test_it: " + message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("early", ["", "couch_env = COUCHDB_URL\n"])
+def test_a_url_without_the_login_that_the_server_needs_is_one_sentence(
+    pytester: pytest.Pytester, run: Run, real: CouchFake, early: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{early}")
+    pytester.makepyfile("def test_it(couch): ...")
+    result = run("--couch-url", real.url)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: command line --couch-url: http://127*: the URL has no login, and * needs one: *"]
+    )
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_login_that_is_not_an_admins_is_one_sentence(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
+    user = {"_id": "org.couchdb.user:bob", "name": "bob", "password": "pw", "roles": [], "type": "user"}
+    real.load_documents({"_users": [user]})
+    pytester.makepyfile("def test_it(couch): ...")
+    result = run("--couch-url", real.url.replace("//", "//bob:pw@"))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: command line --couch-url: *: 'bob' is not a server admin there: give an admin*"]
+    )
+
+
+@pytest.mark.parametrize("on", ["a fake", "a real server"])
+def test_the_application_finds_the_databases_of_a_fixture(
+    pytester: pytest.Pytester, run: Run, real: CouchFake, on: str
+) -> None:
+    for name in ("shop", "users"):
+        path = pytester.path / "seeds" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('[{"_id": "tea"}]', "utf-8")
+    pytester.makeini("[pytest]\ncouch_env =\n  SHOP_VIEW=shop/_all_docs\n  SERVER\n  OTHER=other\n")
+    pytester.makeconftest(
+        "from couchfake.testing import couch_fixture\n"
+        "server = couch_fixture(seed='seeds', scope='module')\nshop = couch_fixture('shop')"
+    )
+    pytester.makepyfile(
+        """
+    import os, requests
+
+    def test_neither():
+        assert os.environ["SHOP_VIEW"] == os.environ["SERVER"] + "shop/_all_docs"
+        assert os.environ["OTHER"] == os.environ["SERVER"] + "other"
+
+    def test_all(server, couch_name):
+        assert requests.get(os.environ["SHOP_VIEW"], timeout=10).json()["total_rows"] == 1
+        assert len(server[couch_name("shop")]) == len(server[couch_name("users")]) == 1
+        assert couch_name("other") == "other"
+
+    def test_one(shop, couch_name):
+        assert couch_name("shop") == shop.name
+        assert requests.get(os.environ["SHOP_VIEW"], timeout=10).json()["total_rows"] == 0
+    """
+    )
+    options = ["--couch-url", login_url(real)] if on == "a real server" else []
+    run("-p", "no:randomly", *options).assert_outcomes(passed=3)
+    assert databases(real) == ["somebodys"]

@@ -135,7 +135,7 @@ def test_a_count_of_requests_that_fails_says_what_came_instead(pytester: pytest.
     run().stdout.fnmatch_lines(
         [
             "E * 0 == 1",
-            "E * no request to POST [*][*]/_find; those that came, the nearest first:",
+            "E * no request to POST [*][*]/_find; those that came, the most similar first:",
             "E * PUT /couchf*/tea *",
         ]
     )

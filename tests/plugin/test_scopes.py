@@ -232,3 +232,94 @@ def test_workers_have_servers_of_their_own(pytester: pytest.Pytester, run: Run) 
     """
     )
     run("-p", "xdist", "-n2").assert_outcomes(passed=12)
+
+
+def test_requests_are_counted_for_each_test_on_a_shared_server(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="module")
+
+    @pytest.fixture(scope="module")
+    def full(shop):
+        shop["early"] = {}      # in the first test's setup, and of no test
+        return shop
+
+    @pytest.fixture
+    def one(full):
+        full["one"] = {}
+
+    @pytest.mark.parametrize("turn", range(3))
+    def test_it(turn, full, one, couchfake):
+        assert couchfake.requests.to("PUT").count == 1
+        full["two"] = {}
+        assert couchfake.requests.to("PUT").count == 2
+        assert [each.document for each in couchfake.requests.all if each.method == "PUT"] == \
+            ["early"] + ["one", "two"] * (turn + 1)
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("scope", ["session", "function"])
+def test_a_marker_has_faults_and_gates_for_one_test_on_a_fixtures_server(
+    pytester: pytest.Pytester, run: Run, scope: str
+) -> None:
+    pytester.makeconftest(
+        f"from conftest_plugin import couch_fixture\nshop = couch_fixture('shop', scope={scope!r}, gates=['conflicts'])"
+    )
+    pytester.makepyfile(
+        """
+    import pytest, couchdb_client
+
+    refused = pytest.mark.couch(faults=[{"fault": "refuse", "status": 507, "method": "PUT"}])
+
+    @refused
+    def test_refused(shop):
+        with pytest.raises(couchdb_client.ServerError):
+            shop["tea"] = {}
+
+    def test_not_refused(shop, couchfake):
+        shop["tea"] = {}
+        assert len(couchfake.faults) == 0
+
+    @pytest.mark.couch(gates=["errors"])
+    def test_gate(shop):
+        assert "missing" not in shop
+
+    def test_no_gate(shop):
+        assert "missing" not in shop
+
+    def test_gate_of_the_fixture(shop, couch_conflict):
+        couch_conflict(shop, "tea", {"n": 1}, {"n": 2})
+
+    @pytest.mark.couch(gates=[])
+    def test_none(shop, couch_conflict):
+        couch_conflict(shop, "tea", {"n": 1}, {"n": 2})
+    """
+    )
+    result = run("-p", "no:randomly")
+    result.assert_outcomes(passed=4, failed=2)
+    out = result.stdout.str()
+    assert "errors: HEAD /shop/missing 404" in out or "errors: GET /shop/missing 404" in out
+    assert "conflicts: tea in shop is left in conflict" in out
+    assert "was left on" not in out
+
+
+def test_other_settings_of_a_marker_are_refused_on_a_fixtures_server(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    import pytest
+    from conftest_plugin import couch_fixture
+
+    shop = couch_fixture("shop", scope="session")
+
+    @pytest.mark.couch(admins={"a": "b"}, gates=["errors"])
+    def test_it(shop): ...
+    """
+    )
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fixture shop, which was made before: give admins to couch_fixture"])
