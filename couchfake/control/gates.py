@@ -42,7 +42,7 @@ class Gates:
         fake.requests.listeners.append(self._requests.append)
 
     def allow(self, status: int | None = None, path: str = "**") -> None:
-        """Expect answers with this status (None: any) to requests whose path matches the pattern."""
+        """Expect responses with this status (None: any) to requests whose path matches the pattern."""
         self._allowed.append((status, path))
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Gates:
             self.fake.requests.listeners.remove(self._requests.append)
 
     def problems(self) -> list[str]:
-        """Return a sentence for each thing that a gate found."""
+        """Return a message for each problem that a gate found."""
         checks: dict[str, Callable[[], Iterator[str]]] = {
             "unindexed_query": self._unindexed_queries,
             "max_indexed": self._large_builds,
