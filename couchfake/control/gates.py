@@ -1,4 +1,4 @@
-"""What a test may forbid itself: things that work on a small database, and hurt on a large one or in production.
+"""Checks of what a test does: patterns that work on small databases but fail on large ones or in production.
 
 gates = Gates(fake, ["unindexed_query", "conflicts", "max_indexed=1000"])
 ...                                     # the test
@@ -20,10 +20,10 @@ from couchfake.errors import CouchError
 GATES = {
     "unindexed_query": "a Mango query that no index serves",
     "max_indexed": "max_indexed=N: an index that is built over more than N documents",
-    "conflicts": "documents that are left in conflict",
-    "errors": "an answer of 400 and above that the test did not allow",
+    "conflicts": "documents that are in conflict at the end",
+    "errors": "a response with status 400 or above that the test did not allow",
     "unknown_endpoint": "a request to an endpoint that does not exist, or that the fake does not support",
-    "open_feeds": "a changes feed or a continuous replication that is left open",
+    "open_feeds": "a changes feed or a continuous replication that is still open at the end",
 }
 """The gates by name, with what each finds."""
 
