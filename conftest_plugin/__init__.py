@@ -31,7 +31,7 @@ from conftest_plugin.hints import scope_mismatch
 from conftest_plugin.html_report import WORKER_OUTPUT as HTML_OUTPUT
 from conftest_plugin.inspecting import serve_at_prompt, serve_until_interrupted
 from conftest_plugin.outputs import check_outputs, write_outputs
-from conftest_plugin.report import add_sections, explain_comparison
+from conftest_plugin.report import add_sections, explain_comparison, hide_client_frames
 from conftest_plugin.run import run_if_started, run_of, start_run
 from conftest_plugin.scopes import couch_fixture, couch_fixtures_of
 from conftest_plugin.secrets import redact
@@ -45,6 +45,7 @@ from conftest_plugin.settings import (
     with_marker,
 )
 from conftest_plugin.trace import WORKER_OUTPUT
+from conftest_plugin.unittest_cases import prepare_case
 
 __all__ = [
     "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
@@ -132,6 +133,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     run_of(item.config).before_test(item)
+    prepare_case(item, run_of(item.config).settings)
     try:
         return (yield)
     except pytest.UsageError as error:
@@ -158,10 +160,15 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if not item.config.option.fulltrace:
+        hide_client_frames(call)
     report = yield
     run = run_of(item.config)
     if report.failed and not run.settings.no_report and run.fakes:
-        add_sections(report, item, run.fakes)
+        add_sections(report, item, run.named_fakes())
+        ambiguity = run.ambiguity(item)
+        if ambiguity:
+            report.sections.append(("CouchDB servers", ambiguity))
     if report.failed or report.skipped:
         redact(report, run.settings.secrets)
     if report.failed and report.when != "teardown":  # by then the servers are gone or cleaned up

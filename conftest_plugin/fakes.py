@@ -96,9 +96,13 @@ class FakeBackend:
             raise pytest.UsageError(f"@pytest.mark.couch: faults: {error}") from None
 
     def attach(self) -> None:
-        """Put the fake behind the run's address if that is open; a socket that nobody uses is not opened."""
+        """Put the fake behind the run's address, before all others, if that is open.
+
+        A socket that nobody uses is not opened.
+        """
         if self._address is not None and self._address.is_open:
             self.start()
+            self._address.open().attach(self.fake.wsgi)
 
     def detach(self) -> None:
         """Take the fake away from the run's address."""

@@ -181,19 +181,26 @@ class CouchNetwork:
         return server
 
     def fake(self, server: couchdb_client.Server) -> CouchFake:
-        """Return the fake behind a client."""
-        return self._fakes[id(server)]
+        """Return the fake behind a client. Raise TypeError if it is not one of the network."""
+        __tracebackhide__ = True
+        try:
+            return self._fakes[id(server)]
+        except KeyError:
+            raise TypeError(f"couch_network takes the clients that its server() returns, not {server!r}") from None
 
     def cut(self, one: couchdb_client.Server, other: couchdb_client.Server | None = None) -> None:
         """Cut the link between two servers; without ``other``, cut clients off from one."""
+        __tracebackhide__ = True
         self._network.cut(self.fake(one), None if other is None else self.fake(other))
 
     def heal(self, one: couchdb_client.Server | None = None, other: couchdb_client.Server | None = None) -> None:
         """Heal a link; without arguments, all of them."""
+        __tracebackhide__ = True
         self._network.heal(None if one is None else self.fake(one), None if other is None else self.fake(other))
 
     def slow(self, one: couchdb_client.Server, other: couchdb_client.Server, seconds: float) -> None:
         """Delay each request between two servers."""
+        __tracebackhide__ = True
         self._network.slow(self.fake(one), self.fake(other), seconds)
 
     def settle(self, timeout: float = 30.0) -> None:
@@ -231,6 +238,9 @@ def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree
     from couchfake.control.revision_trees import conflict_branch, documents_of
 
     def make(db: couchdb_client.Database, docid: str, *bodies: Any, base: Any = None) -> RevisionTree:
+        __tracebackhide__ = True
+        if not hasattr(db, "resource"):
+            raise TypeError(f"couch_conflict takes a couchdb_client.Database, such as couch_db, not {db!r}")
         documents = documents_of(docid, conflict_branch(bodies, base))
         db.resource.post_json("_bulk_docs", body={"docs": documents, "new_edits": False})
         return tree_of(db, docid)
@@ -246,6 +256,9 @@ def couch_tree() -> Callable[[couchdb_client.Database, str], RevisionTree]:
 
 def tree_of(db: couchdb_client.Database, docid: str) -> RevisionTree:
     """Return the revision tree of a document, on any server."""
+    __tracebackhide__ = True
+    if not hasattr(db, "resource"):
+        raise TypeError(f"couch_tree takes a couchdb_client.Database, such as couch_db, not {db!r}")
     from couchfake.control.revision_trees import RevisionTree
 
     rows = db.resource.get_json(docid, open_revs="all", revs="true", headers={"Accept": "application/json"})[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,17 +17,44 @@ SHOWN_TREES = 3
 SCANNED_DOCUMENTS = 10_000  # larger databases are not searched for conflicts
 
 
-def add_sections(report: pytest.TestReport, item: pytest.Item, fakes: Iterable[CouchFake]) -> None:
-    """Add sections to the report of a test that failed."""
-    for number, fake in enumerate(fakes, 1):
-        suffix = f" (server {number})" if number > 1 else ""
-        for title, lines in (
-            ("CouchDB requests", _requests(fake, item.nodeid)),
-            ("CouchDB design functions", _function_lines(fake, item.nodeid)),
-            ("CouchDB documents in conflict", _trees(fake)),
-        ):
-            if lines:
-                report.sections.append((title + suffix, "\n".join(lines)))
+def hide_client_frames(call: pytest.CallInfo[None]) -> None:
+    """Leave the client's own frames out of the traceback of its errors: they show nothing of the application."""
+    failure = call.excinfo
+    if failure is None or type(failure.value).__module__ != "couchdb_client.errors":
+        return
+    shown = None
+    for entry in reversed(_chain(failure.tb)):
+        if str(entry.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "couchdb_client":
+            shown = TracebackType(shown, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    if shown is not None:
+        failure.traceback = type(failure.traceback)(shown)
+
+
+def _chain(traceback: TracebackType | None) -> list[TracebackType]:
+    entries = []
+    while traceback is not None:
+        entries.append(traceback)
+        traceback = traceback.tb_next
+    return entries
+
+
+def add_sections(report: pytest.TestReport, item: pytest.Item, servers: Iterable[tuple[str, CouchFake]]) -> None:
+    """Add sections to the report of a test that failed. ``servers`` have names to tell them apart."""
+    found = [(name, _sections(fake, item.nodeid)) for name, fake in servers]
+    found = [(name, sections) for name, sections in found if sections]
+    for name, sections in found:
+        suffix = f" ({name})" if len(found) > 1 else ""
+        report.sections += [(title + suffix, "\n".join(lines)) for title, lines in sections]
+
+
+def _sections(fake: CouchFake, test: str) -> list[tuple[str, list[str]]]:
+    all_sections = [
+        ("CouchDB requests", _requests(fake, test)),
+        ("CouchDB faults that are on", [str(fault) for fault in fake.faults]),
+        ("CouchDB design functions", _function_lines(fake, test)),
+        ("CouchDB documents in conflict", _trees(fake)),
+    ]
+    return [(title, lines) for title, lines in all_sections if lines]
 
 
 def _requests(fake: CouchFake, test: str) -> list[str]:
@@ -34,8 +62,7 @@ def _requests(fake: CouchFake, test: str) -> list[str]:
     lines = [str(each) for each in mine[-SHOWN_REQUESTS:]]
     if len(mine) > SHOWN_REQUESTS:
         lines.insert(0, f"({len(mine) - SHOWN_REQUESTS} earlier requests)")
-    faults = [f"fault that is on: {fault}" for fault in fake.faults]
-    return [*lines, *faults]
+    return lines
 
 
 def _function_lines(fake: CouchFake, test: str) -> list[str]:

@@ -82,10 +82,17 @@ class Run:
         self._servers[name] = server
         if server.names:
             server.environment = name_databases(self.settings.env, self.url, server.names)
-        if server.outlives_tests and self._test is not None and name not in couch_fixtures_of(self._test):
-            self._unlisted.append(server)  # asked for by getfixturevalue, within a test
-            server.begin()
+        if self._test is not None:
+            self._place(server, name, list(couch_fixtures_of(self._test)))
         return server
+
+    def _place(self, server: ScopedServer, name: str, listed: list[str]) -> None:
+        """Leave the run's address to the first fixture that the running test lists."""
+        if server.outlives_tests and name not in listed:
+            self._unlisted.append(server)  # asked for by getfixturevalue, within a test
+            server.remember()
+        elif listed and listed[0] != name and listed[0] in self._servers:
+            self._servers[listed[0]].backend.attach()
 
     def close(self, name: str) -> None:
         """End the server of the fixture ``name``."""
@@ -153,10 +160,7 @@ class Run:
             return
         from couchfake.control.gates import Gates
 
-        try:
-            self._gates.append(Gates(fake, gates))
-        except ValueError as error:
-            raise pytest.UsageError(f"couch_gates: {error}") from None
+        self._gates.append(Gates(fake, gates))
 
     @contextlib.contextmanager
     def marked(self, backend: FakeBackend, settings: Settings, *, with_gates: bool) -> Iterator[None]:
@@ -180,6 +184,27 @@ class Run:
     def fakes(self) -> list[CouchFake]:
         """The fakes that are there now."""
         return [backend.fake for backend in self.backends if hasattr(backend, "fake")]
+
+    def named_fakes(self) -> list[tuple[str, CouchFake]]:
+        """The fakes that are there now, each with the fixture that made it or a number."""
+        fixtures = {id(server.backend): name for name, server in self._servers.items()}
+        named = []
+        for number, backend in enumerate((each for each in self.backends if hasattr(each, "fake")), 1):
+            fixture = fixtures.get(id(backend))
+            named.append((f"fixture {fixture}" if fixture else f"server {number}", backend.fake))
+        return named
+
+    def ambiguity(self, item: pytest.Item) -> str | None:
+        """Return a sentence that says whose address the application has, if a test uses several servers."""
+        first, *others = couch_fixtures_of(item) or [""]
+        if not others:
+            return None
+        variables = [entry.partition("=")[0].strip() for entry in self.settings.env]
+        names = ", ".join(["couch", "couch_url", "couchfake", *variables])
+        return (
+            f"This test uses the servers of {len(others) + 1} fixtures. {names} mean the server of {first}, which comes"
+            f" first; those of {', '.join(others)} are reached through their fixtures only."
+        )
 
     def keep_failure(self, report: pytest.TestReport, at_prompt: bool) -> None:
         """Keep what a failed test's servers hold, for ``--couch-html`` and ``--couch-inspect``."""
@@ -217,7 +242,7 @@ class Run:
         """Fail the running test if it did what its gates forbid."""
         problems = [problem for gates in self._gates for problem in gates.problems()]
         if problems:
-            pytest.fail("couch_gates:\n" + "\n".join(problems), pytrace=False)
+            pytest.fail("\n".join(f"couch_gates: {problem}" for problem in problems), pytrace=False)
 
     def before_test(self, item: pytest.Item) -> None:
         """Remember the state of the servers that a test does not list, but may reach all the same.
@@ -237,7 +262,7 @@ class Run:
         for name, server in self._servers.items():
             if server.outlives_tests and name not in listed:
                 self._unlisted.append(server)
-                server.begin()
+                server.remember()
 
     def after_test(self) -> None:
         """Undo what the test wrote to servers that it does not list, and collect leftovers on a real server."""

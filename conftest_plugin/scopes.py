@@ -8,6 +8,7 @@ what fixtures of wider scopes wrote stays.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from couchfake.control.snapshots import Snapshot
 
 Scope = Literal["session", "package", "module", "class", "function"]
+_DATABASE = re.compile(r"[a-z][a-z0-9_$()+/-]*|_users|_replicator|_global_changes")
 MADE_HERE = "_couch_fixture"
 """The attribute by which the functions of ``couch_fixture``'s fixtures are known."""
 
@@ -60,6 +62,11 @@ def couch_fixture(
 
         given = {**settings, **(request.param if rows is not None else {})}
         fixture_name = request.fixturename or "couch_fixture"
+        if database is not None and not _DATABASE.fullmatch(database):
+            raise pytest.UsageError(
+                f"couch_fixture {fixture_name}: {database!r} is not a database's name: a lowercase letter, followed by"
+                " lowercase letters, digits and any of _$()+-/"
+            )
         run = run_of(request.config)
         server = run.open(given, fixture_name, request.scope, _seed_path(request, seed), database)
         try:
@@ -67,6 +74,7 @@ def couch_fixture(
         finally:
             run.close(fixture_name)
 
+    made.__name__ = name or "couch_fixture"  # pytest names it so in its messages
     setattr(made, MADE_HERE, True)
     decorate: Any = pytest.fixture(scope=scope, params=rows, ids=ids, autouse=autouse, name=name)
     return decorate(made)
@@ -149,11 +157,15 @@ class ScopedServer:
 
     def begin(self) -> None:
         """Remember the state, and put the server behind the run's address."""
+        self.remember()
+        self.backend.attach()
+
+    def remember(self) -> None:
+        """Remember the state, for ``end``."""
         fake = getattr(self.backend, "fake", None)
         if fake is not None and self._snapshot is None:
             self._snapshot = fake.snapshot()
             fake.requests.begin()
-        self.backend.attach()
 
     def end(self) -> None:
         """Go back to the state at ``begin``, and leave the run's address."""

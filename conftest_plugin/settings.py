@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept", "faults")
 """Settings that a real server cannot have."""
 MARKER = "couch"
 TEST_DATABASE_PREFIX = "couchfake-test-"
+GATES = ("unindexed_query", "max_indexed", "conflicts", "errors", "unknown_endpoint", "open_feeds")
 OPTIONS = {
     "couch_backend": f"where the fixtures find CouchDB: {', '.join(BACKENDS)} (default: in-process)",
     "couch_url": "run on this real server instead of a fake; only databases that the fixtures created are touched",
@@ -47,7 +48,7 @@ FLAGS = {
 }
 """Options without a value: on the command line, in the environment and in the ini file."""
 LISTS = {
-    "couch_gates": "what fails a test: unindexed_query, max_indexed=N, conflicts, errors, unknown_endpoint, open_feeds",
+    "couch_gates": f"what fails a test: {', '.join(GATES).replace('max_indexed', 'max_indexed=N')}",
     "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL)",
     "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
 }
@@ -146,7 +147,7 @@ def settings_of(config: pytest.Config, options: argparse.Namespace) -> Settings:
         trace=found["couch_trace"].value,
         html=found["couch_html"].value,
         inspect=_flag(config, options, "couch_inspect"),
-        gates=tuple(config.getini("couch_gates")),
+        gates=_checked_gates(config.getini("couch_gates"), "ini couch_gates"),
         env=tuple(config.getini("couch_env")),
         intercept_always=tuple(config.getini("couch_intercept")),
     )
@@ -184,7 +185,10 @@ def _flag(config: pytest.Config, options: argparse.Namespace, name: str) -> bool
         if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
             raise pytest.UsageError(f"environment {_variable(name)}: {text!r} is not yes or no")
         return text.lower() in ("1", "true", "yes")
-    return bool(config.getini(name))
+    try:
+        return bool(config.getini(name))
+    except ValueError as error:
+        raise pytest.UsageError(f"ini {name}: {error}") from None
 
 
 def _option(config: pytest.Config, options: argparse.Namespace, name: str) -> Choice:
@@ -246,9 +250,29 @@ def _check_types(given: Mapping[str, Any], where: str) -> None:
         raise pytest.UsageError(f"{where}: faults is a list of dicts, such as [{{'fault': 'refuse', 'status': 503}}]")
     if not isinstance(gates, (list, tuple)) or not all(isinstance(each, str) for each in gates):
         raise pytest.UsageError(f"{where}: gates is a list of names, such as ['unindexed_query', 'max_indexed=1000']")
+    _checked_gates(gates, f"{where}: gates")
     entries = [intercept] if isinstance(intercept, str) else intercept
     if not isinstance(entries, (list, tuple)) or not all(isinstance(each, str) for each in entries):
         raise pytest.UsageError(f"{where}: intercept is a URL or a list of URLs, such as 'http://couchdb:5984'")
+
+
+def _checked_gates(gates: Iterable[str], where: str) -> tuple[str, ...]:
+    """Return the gates. Raise pytest.UsageError if one does not exist."""
+    for gate in gates:
+        name, _, number = gate.partition("=")
+        if name not in GATES:
+            raise pytest.UsageError(f"{where}: there is no gate {gate!r}; {_nearest(name, GATES)}")
+        if (name == "max_indexed") != number.isdecimal() or (name != "max_indexed" and "=" in gate):
+            form = "max_indexed=N, with a number of documents" if name == "max_indexed" else name
+            raise pytest.UsageError(f"{where}: {gate!r} is written {form}")
+    return tuple(gates)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
 
 
 def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:

@@ -23,25 +23,24 @@ def update(database: Resource, documents: Iterable[Any], options: Mapping[str, A
     # With new_edits=False the answer has rows for the refused documents alone: a row's place says nothing then.
     saved = documents if len(rows) == len(documents) else [None] * len(rows)
     url = database.url + "/_bulk_docs"
-    return [_update_result(row, document, url) for row, document in zip(rows, saved, strict=True)]
+    results: list[UpdateResult] = []
+    for row, document in zip(rows, saved, strict=True):
+        if "error" in row:
+            results.append((False, row.get("id", ""), _refusal(row, url)))
+            continue
+        docid, rev = row["id"], row.get("rev")
+        if isinstance(document, dict):
+            document["_id"] = docid
+            if rev:
+                document["_rev"] = rev
+        results.append((True, docid, rev))
+    return results
 
 
-def _update_result(row: Mapping[str, Any], document: Any, url: str) -> UpdateResult:
-    docid = row.get("id", "")
-    if "error" in row:
-        return False, docid, _refusal(row, docid, url)
-    rev = row.get("rev")
-    if isinstance(document, dict):
-        document["_id"] = docid
-        if rev:
-            document["_rev"] = rev
-    return True, docid, rev
-
-
-def _refusal(row: Mapping[str, Any], docid: str, url: str) -> HTTPError:
+def _refusal(row: Mapping[str, Any], url: str) -> HTTPError:
     kind = ResourceConflict if row["error"] == "conflict" else ServerError
     refusal = kind(row.get("reason"))
-    refusal.docid = docid
+    refusal.docid = row.get("id", "")
     in_request(refusal, "POST", url)
     return refusal
 

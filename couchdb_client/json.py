@@ -11,6 +11,9 @@ infinities are refused. `use` replaces it for the whole process, for instance to
 '{"price": "9.90"}'
 >>> json.use('json')
 
+The environment variable COUCHDB_PYTHON_JSON chooses the implementation that a process begins with: ``json``,
+``simplejson`` or ``cjson``, as for couchdb-python. Any other value means the default.
+
 Every call of this package encodes and decodes through `encode` and `decode`, which look up the codec when they are
 called. Import the module, not the two functions, and call ``json.encode(value)`` and ``json.decode(text)``.
 """
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import importlib
 import json as _stdlib
+import os
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -44,8 +48,6 @@ _STANDARD = _Codec(
 )
 
 _spaced = _stdlib.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
-
-_codec = _STANDARD  # of the process, as in couchdb-python; `use` rebinds it
 
 
 def decode(string: str | bytes) -> Any:
@@ -108,3 +110,12 @@ def _codec_of(module: str | ModuleType) -> _Codec:
         if all(map(callable, functions)):
             return _Codec(*functions)  # type: ignore[arg-type]  # callable, as just checked
     raise TypeError(f"the module {module.__name__} has neither loads and dumps nor decode and encode")
+
+
+def _codec_of_environment() -> _Codec:
+    """Return the codec that COUCHDB_PYTHON_JSON names. Raise `ImportError` if that module is not installed."""
+    name = os.environ.get("COUCHDB_PYTHON_JSON")
+    return _codec_of(name) if name in ("simplejson", "cjson") else _STANDARD
+
+
+_codec = _codec_of_environment()  # of the process, as in couchdb-python; `use` rebinds it

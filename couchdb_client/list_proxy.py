@@ -35,7 +35,8 @@ class ListProxy(list[Item]):
 
     def _matches(self, item: Any, value: object) -> bool:
         """Return whether ``value`` is an item; an object of a `Mapping` class is one if its content is."""
-        return bool(self._value(item) == value or (hasattr(value, "unwrap") and value.unwrap() == item))
+        unwrap = getattr(value, "unwrap", None)
+        return bool(self._value(item) == value or (unwrap is not None and unwrap() == item))
 
     def _argument(self, args: tuple[Any, ...], members: dict[str, Any], method: str) -> Any:
         """Return the one value that is given, as it is or by the members of a dictionary."""

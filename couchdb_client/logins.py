@@ -40,7 +40,7 @@ class CookieLogin:
     def cookie(self, session: Session) -> str:
         """Return the value of the Cookie header, after a login through ``session`` if there is no token.
 
-        Raises `Unauthorized` if name or password is wrong.
+        Raise `Unauthorized` if name or password is wrong.
         """
         with self._lock:
             if self._token is None:

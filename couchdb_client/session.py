@@ -1,4 +1,4 @@
-"""How requests travel: a `requests.Session` with CouchDB's manners."""
+"""Sessions: requests with retries, redirects, timeouts, hooks, a cache, and CouchDB's errors."""
 
 from __future__ import annotations
 
@@ -106,8 +106,7 @@ class Session:
     - ``max_redirects``: how many redirects of one request are followed.
     - ``truststore``: verify certificates against the operating system's store, with the package ``truststore``.
     - ``before_request``: functions that are called with ``(method, url, headers)`` before each request and may change
-    the
-      headers, a dictionary. ``after_answer``: functions that are called with an `Exchange` after each.
+      the headers, a dictionary. ``after_answer``: functions that are called with an `Exchange` after each request.
 
     The logger ``couchdb_client`` gets a line for each request (DEBUG) and each retry (INFO), without credentials,
     parameters and bodies.
@@ -146,6 +145,11 @@ class Session:
         """Accept any certificate from now on."""
         self.transport.verify = False
 
+    @property
+    def _disable_ssl_verification(self) -> bool:
+        """Whether any certificate is accepted: couchdb-python's name, which picas reads."""
+        return self.transport.verify is False
+
     def close(self) -> None:
         """Close the connections that are kept open for further requests."""
         self.transport.close()
@@ -164,8 +168,8 @@ class Session:
         """Return ``(status, headers, body)`` of the response; the body is a readable binary file, None after a HEAD
         request.
 
-        ``body`` is sent as it is if it is bytes, text or a file-like object, else as JSON. Raises `HTTPError`'s
-        subclasses for a status of 400 or above, `ConnectionFailed`, `TimedOut`, `RedirectLimit`.
+        ``body`` is sent as it is if it is bytes, text or a file-like object, else as JSON. Raise a subclass of
+        `HTTPError` for a status of 400 or above, `ConnectionFailed`, `TimedOut` or `RedirectLimit`.
         """
         answer, content = self.perform(method, url, body, headers, credentials, conditions, num_redirects=num_redirects)
         if isinstance(answer, tuple):
@@ -211,6 +215,7 @@ class Session:
             _merge(sent, headers)
         payload = _payload(body, sent)
         request = Request(method.upper(), url, sent, payload, self._timeout(conditions), conditions.cookies)
+        request.once = not _is_repeatable(request)
         known = self._known(request) if self.cache is not None else None
         answer, content = self._authenticated(request, credentials, whole)
         if answer.status < 300:
@@ -339,7 +344,7 @@ class Session:
                 attempt += 1
             else:
                 if self.after_answer or log.isEnabledFor(logging.DEBUG):
-                    self._tell(Exchange(request.method, request.url, answer.status, _since(started), attempt))
+                    self._report(Exchange(request.method, request.url, answer.status, _since(started), attempt))
                 return answer, content
 
     def _note(self, request: Request, started: float, attempt: int, exc: Exception) -> OSError:
@@ -348,7 +353,7 @@ class Session:
         if failure is None:
             raise exc
         in_request(failure, request.method, request.url)
-        self._tell(Exchange(request.method, request.url, None, _since(started), attempt, failure))
+        self._report(Exchange(request.method, request.url, None, _since(started), attempt, failure))
         return failure
 
     def _may_repeat(self, request: Request, exc: Exception, failure: OSError) -> bool:
@@ -356,7 +361,7 @@ class Session:
         code = "timed out" if isinstance(failure, TimedOut) else failure.errno
         if code not in self.retryable_errors:
             return False
-        if not is_unsent(exc) and not _is_repeatable(request):
+        if request.once and not is_unsent(exc):
             return False
         return not isinstance(request.body, Upload) or request.body.rewind()
 
@@ -364,7 +369,7 @@ class Session:
         for hook in self.before_request:
             hook(request.method, request.url, request.headers)
 
-    def _tell(self, exchange: Exchange) -> None:
+    def _report(self, exchange: Exchange) -> None:
         outcome = exchange.error if exchange.status is None else exchange.status
         log.debug("%s %s %s (%.1f ms)", exchange.method, _path(exchange.url), outcome, exchange.seconds * 1000)
         for hook in self.after_answer:

@@ -29,12 +29,15 @@ class Streamed(Protocol):
 
     def pieces(self) -> Iterator[bytes]:
         """Return the body's pieces, decoded, each as soon as it arrives."""
+        ...
 
     def close(self) -> None:
         """Close the connection if the body was not read to its end."""
+        ...
 
     def interrupt(self) -> None:
         """End a read that waits in another thread."""
+        ...
 
 
 class ResponseBody(io.BufferedIOBase):
@@ -44,8 +47,9 @@ class ResponseBody(io.BufferedIOBase):
     that never ends can be read too: lines are given out as soon as they arrive. Reading raises `TimedOut` or
     `ConnectionFailed`.
 
-    With more than one argument they are those of couchdb-python's class: an `http.client.HTTPResponse`, and the pool
-    that its connection ``conn`` goes back to.
+    The arguments of couchdb-python's class are accepted too: an `http.client.HTTPResponse` or any object with ``close``
+    and ``read`` (or a file ``fp`` with a chunked body), and the ``conn_pool`` whose ``release(url, conn)`` gets the
+    connection back at the end of the body.
     """
 
     def __init__(self, answer: Streamed | Any, conn_pool: Any = None, url: Any = None, conn: Any = None) -> None:
@@ -163,31 +167,34 @@ class _PlainResponse:
 
     def pieces(self) -> Iterator[bytes]:
         response = self._response
-        is_chunked = response.msg.get("transfer-encoding") == "chunked"
-        while not response.isclosed():
-            piece = self._chunk(response.fp) if is_chunked else response.read(_PIECE_SIZE)
-            if not piece:
-                break
+        read = getattr(response, "read1", getattr(response, "read", self._read_chunk))
+        while piece := read(_PIECE_SIZE):
             yield piece
+        response.close()
         self._release()
 
-    def _chunk(self, file: Any) -> bytes:
-        size = int(file.readline().strip(), 16)
-        chunk: bytes = file.read(size)
+    def _read_chunk(self, _size: int) -> bytes:
+        """Return the next chunk of a response that can be read by its file ``fp`` only."""
+        file = self._response.fp
+        line = file.readline()
+        chunk: bytes = file.read(int(line, 16)) if line else b""
         file.read(2)
         return chunk
 
     def interrupt(self) -> None:
-        self._response.close()
+        self.close()
 
     def close(self) -> None:
+        if self._connection is not None:  # the rest of the body would come before the next answer
+            self._connection.close()
         self._response.close()
         self._release()
 
     def _release(self) -> None:
         pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.release(self.url, self._connection)
+        connection, self._connection = self._connection, None
+        if pool is not None and connection is not None:
+            pool.release(self.url, connection)
 
 
 class Upload:

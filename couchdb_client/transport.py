@@ -5,9 +5,8 @@ headers, hooks, and subclasses or patches of its methods. But most sessions have
 thirds of the time of a small request on merging settings and on wrapping the answer. So there are three ways, the
 shortest that comes to the same being taken each time:
 
-1. *direct*: nothing but a plain adapter, headers, certificates and Basic authentication. The request goes to the
-adapter's
-   own connection pool.
+1. *direct*: nothing but a plain adapter, headers, certificates and Basic authentication. The request goes to a
+   connection of the adapter's own pool, by http.client (see `couchdb_client.direct`).
 2. *adapter*: the request is prepared by the session and given to the adapter.
 3. *session*: the request goes through the session's ``send``: there are hooks, or ``send`` is not requests' own.
 
@@ -23,7 +22,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPMessage
-from operator import attrgetter
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -31,9 +29,10 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
 from requests.utils import get_netrc_auth
-from urllib3 import HTTPConnectionPool, Retry, Timeout
 from urllib3.response import BaseHTTPResponse
 
+from couchdb_client.direct import DirectResponse, KeptConnections, Timeouts, exchange
+from couchdb_client.methods import Methods
 from couchdb_client.urls import basic_auth
 
 __all__ = ["Answer", "Request", "TimeoutValue", "Transport"]
@@ -41,7 +40,6 @@ __all__ = ["Answer", "Request", "TimeoutValue", "Transport"]
 TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
 
 _PIECE_SIZE = 64 * 1024
-_NO_RETRIES = Retry(False)
 
 #: A URL that requests would send as it is: a host in lower case, no user, and a path and query of plain characters and
 #: escapes in upper case. (Escaped dots, which requests would take for a step up, go the direct way unharmed.)
@@ -52,30 +50,11 @@ _PLAIN_URL = re.compile(
 _DOTS = re.compile(r"/\.{1,2}(?:[/?]|\Z)")
 
 
-class _Methods:
-    """Methods of requests' own, by which a class is recognised that changes none of them.
-
-    A method that was replaced before this module was imported counts as never the same.
-    """
-
-    def __init__(self, owner: type, *names: str) -> None:
-        self._names = names
-        self._get = attrgetter(*names)
-        found = self._get(owner)
-        self._own = tuple(
-            method if getattr(method, "__module__", "").startswith("requests.") else None for method in found
-        )
-
-    def are_those_of(self, obj: object) -> bool:
-        """Return whether neither the class of ``obj`` nor ``obj`` itself has replaced one of the methods."""
-        return self._get(type(obj)) == self._own and obj.__dict__.keys().isdisjoint(self._names)
-
-
-_SESSION = _Methods(
+_SESSION = Methods(
     requests.Session, "send", "get_adapter", "prepare_request", "merge_environment_settings", "rebuild_auth"
 )
-_SESSION_SEND = _Methods(requests.Session, "send", "get_adapter")
-_ADAPTER = _Methods(
+_SESSION_SEND = Methods(requests.Session, "send", "get_adapter")
+_ADAPTER = Methods(
     HTTPAdapter, "send", "get_connection_with_tls_context", "add_headers", "build_response", "request_url"
 )  # fmt: skip
 
@@ -95,25 +74,48 @@ class Request:
     timeout: TimeoutValue = None
     #: Whether the session's cookies are sent, and the answer's kept.
     cookies: bool = True
+    #: Whether the server must not get the request twice.
+    once: bool = False
 
 
 class Answer:
-    """An answer whose body has not been read, from urllib3 (``raw``) or from requests (``response``)."""
+    """An answer whose body has not been read, from `direct.exchange`, urllib3 or requests."""
 
-    __slots__ = ("headers", "method", "raw", "response", "status", "url")
+    __slots__ = ("_direct", "_raw", "headers", "method", "response", "status", "url")
 
-    def __init__(self, request: Request, raw: BaseHTTPResponse, response: requests.Response | None = None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        raw: BaseHTTPResponse | DirectResponse,
+        response: requests.Response | None = None,
+    ) -> None:
         self.method = request.method
         self.url = request.url
-        self.raw = raw
         self.response = response
+        self._direct: DirectResponse | None = None
+        self._raw: BaseHTTPResponse | None = None
+        if isinstance(raw, DirectResponse):
+            self._direct = raw
+        else:
+            self._raw = raw
         self.status: int = raw.status if response is None else response.status_code
-        self.headers: Mapping[str, str] = raw.headers if response is None else response.headers
+        headers: Any = raw.headers if response is None else response.headers
+        self.headers: Mapping[str, str] = headers
+
+    @property
+    def raw(self) -> BaseHTTPResponse:
+        """The answer as urllib3 has it."""
+        if self._raw is None:
+            assert self._direct is not None
+            self._raw = self._direct.wrapped()
+        return self._raw
 
     def content(self) -> bytes:
         """Return the whole body, decoded, and give the connection back."""
         if self.response is not None and self.response._content_consumed:  # by a hook
             return self.response.content
+        if self._raw is None and self._direct is not None and "Content-Encoding" not in self.headers:
+            return self._direct.read()
         return self.raw.read(decode_content=True)
 
     def pieces(self) -> Iterator[bytes]:
@@ -135,9 +137,11 @@ class Answer:
         """Close the connection if the body was not read to its end, else give it back."""
         if self.response is not None:
             self.response.close()
-        else:
-            self.raw.close()
-            self.raw.release_conn()
+        elif self._raw is not None:
+            self._raw.close()
+            self._raw.release_conn()
+        elif self._direct is not None:
+            self._direct.close()
 
     def interrupt(self) -> None:
         """End a read that waits in another thread."""
@@ -149,6 +153,8 @@ class Answer:
 
     def message(self) -> Message:
         """Return the headers as a mapping that ignores case; ``get_all('Set-Cookie')`` gives a field's values apart."""
+        if self._direct is not None:
+            return self._direct.headers
         original = getattr(getattr(self.raw, "_original_response", None), "msg", None)
         if isinstance(original, HTTPMessage):
             return original
@@ -177,8 +183,7 @@ class _Cached:
 
     pid: int = field(default_factory=os.getpid)
     environments: dict[Any, _Environment] = field(default_factory=dict)
-    pools: dict[Any, HTTPConnectionPool] = field(default_factory=dict)
-    timeout: tuple[TimeoutValue, Timeout] = (None, Timeout(None))
+    kept: dict[Any, KeptConnections] = field(default_factory=dict)
 
 
 class Transport:
@@ -203,7 +208,7 @@ class Transport:
     def send(self, request: Request) -> Answer:
         """Send the request and return the answer, with whatever status. Redirects are not followed.
 
-        Raises what requests or urllib3 raise.
+        Raise what requests or urllib3 raise.
         """
         session = self.session
         if os.getpid() != self._cached.pid:
@@ -213,7 +218,9 @@ class Transport:
             plain = _PLAIN_URL.fullmatch(request.url)
             environment = self._environment(plain[1], session) if plain and not _DOTS.search(request.url) else None
             if plain and environment and not environment.proxies:
-                return self._send_direct(request, adapter, plain[1], plain[2], environment)
+                kept = self._kept(adapter, plain[1], environment)
+                if kept.is_direct():
+                    return self._send_direct(request, kept, plain[2], environment)
         return self._send_prepared(request, adapter)
 
     def _is_plain(self, request: Request, adapter: HTTPAdapter) -> bool:
@@ -231,57 +238,35 @@ class Transport:
 
     # The direct way
 
-    def _send_direct(
-        self, request: Request, adapter: HTTPAdapter, origin: str, target: str, environment: _Environment
-    ) -> Answer:
+    def _send_direct(self, request: Request, kept: KeptConnections, target: str, environment: _Environment) -> Answer:
         session = self.session
-        own = request.headers
-        names = {name.lower() for name in own}
-        headers: dict[str, Any] = {name: value for name, value in session.headers.items() if name.lower() not in names}
-        headers.update(own)
-        if None in headers.values():
-            headers = {name: value for name, value in headers.items() if value is not None}
+        fields: dict[str, tuple[str, Any]] = {name.lower(): (name, value) for name, value in session.headers.items()}
+        for name, value in request.headers.items():
+            fields[name.lower()] = name, value
         credentials: Any = session.auth or environment.netrc
-        if credentials and "Authorization" not in own and "Cookie" not in own:
-            headers["Authorization"] = basic_auth(credentials)
-        body = request.body
-        length = getattr(body, "len", None)
+        if credentials and "Authorization" not in request.headers and "Cookie" not in request.headers:
+            fields["authorization"] = "Authorization", basic_auth(credentials)
+        length = getattr(request.body, "len", None)
         if length is not None:
-            headers["Content-Length"] = str(length)
-        raw = self._pool(adapter, origin, environment).urlopen(
-            request.method,
-            target,
-            body=body,
-            headers=headers,
-            retries=_NO_RETRIES,
-            redirect=False,
-            assert_same_host=False,
-            timeout=self._timeout(request.timeout),
-            preload_content=False,
-        )
-        if "Set-Cookie" in raw.headers and request.cookies:
-            extract_cookies_to_jar(session.cookies, requests.Request(request.method, request.url).prepare(), raw)
-        return Answer(request, raw)
+            fields["content-length"] = "Content-Length", str(length)
+        timeouts = _pair(request.timeout)
+        direct = exchange(kept, request.method, target, fields, request.body, timeouts, once=request.once)
+        answer = Answer(request, direct)
+        if "Set-Cookie" in answer.headers and request.cookies:
+            prepared = requests.Request(request.method, request.url).prepare()
+            extract_cookies_to_jar(session.cookies, prepared, answer.raw)
+        return answer
 
-    def _pool(self, adapter: HTTPAdapter, origin: str, environment: _Environment) -> HTTPConnectionPool:
+    def _kept(self, adapter: HTTPAdapter, origin: str, environment: _Environment) -> KeptConnections:
         """Return the adapter's connections to the server."""
         key = (adapter, origin, environment.verify, environment.cert)
-        pool = self._cached.pools.get(key)
-        if pool is None or pool.pool is None:  # closed, by the session or to make room for other servers
+        kept = self._cached.kept.get(key)
+        if kept is None or kept.pool.pool is None:  # closed, by the session or to make room for other servers
             prepared = requests.Request("GET", origin + "/").prepare()
             pool = adapter.get_connection_with_tls_context(prepared, environment.verify, {}, environment.cert)
             adapter.cert_verify(pool, origin, environment.verify, environment.cert)
-            self._cached.pools[key] = pool
-        return pool
-
-    def _timeout(self, value: TimeoutValue) -> Timeout:
-        """Return urllib3's form of a time-out; most requests have the same as the one before."""
-        last, timeout = self._cached.timeout
-        if last != value:
-            connect, read = value if isinstance(value, tuple) else (value, value)
-            timeout = Timeout(connect=connect, read=read)
-            self._cached.timeout = value, timeout
-        return timeout
+            kept = self._cached.kept[key] = KeptConnections(pool)
+        return kept
 
     # The other ways
 
@@ -360,6 +345,10 @@ class Transport:
 def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """An authentication that adds nothing: else requests looks for credentials elsewhere, and overwrites ours."""
     return request
+
+
+def _pair(timeout: TimeoutValue) -> Timeouts:
+    return timeout if isinstance(timeout, tuple) else (timeout, timeout)
 
 
 def _is_plain_value(value: object) -> bool:

@@ -163,11 +163,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (ImportError, ValueError) as exc:
             parser.error(str(exc))
     if options.log_file:
-        log_to = {"stream": sys.stderr} if options.log_file == "-" else {"filename": options.log_file}
+        log_to = logging.StreamHandler() if options.log_file == "-" else logging.FileHandler(options.log_file)
         logging.basicConfig(
             level=logging.DEBUG if options.debug else logging.INFO,
             format="[%(asctime)s] [%(levelname)s] %(message)s",
-            **log_to,
+            handlers=[log_to],
         )
     output = sys.stdout.buffer
     with redirect_stdout(sys.stderr):  # what functions print is no answer

@@ -17,7 +17,7 @@ from couchfake.auth.context import SERVER_ADMIN_ROLE
 from couchfake.auth.passwords import hash_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
-from couchfake.config import Config
+from couchfake.config import Config, check_spelling
 from couchfake.control.http_api import ControlApi
 from couchfake.control.interception import intercept
 from couchfake.control.kit import Kit
@@ -40,7 +40,7 @@ class CouchFake(Kit):
     by section and key. ``clock``: a datetime at which the clock is frozen, or a function that returns seconds since
     1970. ``uuids``: a seed (a number) for the ids that the server generates, or a function that returns an id. With
     both, the responses are the same in each run. ``seed``: a path to load at the start and after each ``reset``; see
-    ``load``.
+    ``load``. Raise TypeError for an argument of another type, and ValueError for a misspelt setting.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class CouchFake(Kit):
         config: Mapping[str, Mapping[str, str]] | None = None,
         seed: str | Path | None = None,
     ) -> None:
+        _check_arguments(admins, clock, uuids, config)
         settings = {**(config or {})}
         if admins:
             settings["admins"] = {**settings.get("admins", {}), **admins}
@@ -216,3 +217,21 @@ class CouchFake(Kit):
         user = self.node.authenticator.verified_user(login, environ.get("REMOTE_ADDR", ""))
         if user is not None and SERVER_ADMIN_ROLE in user.roles:
             self._hosts.add(host)
+
+
+def _check_arguments(admins: Any, clock: Any, uuids: Any, config: Any) -> None:
+    """Raise TypeError for an argument of a wrong type, and UnknownSetting for a misspelt setting."""
+    if admins is not None and not isinstance(admins, Mapping):
+        raise TypeError("admins is a dict of names and passwords, such as {'adm': 'pass'}")
+    if clock is not None and not callable(clock) and not isinstance(clock, datetime):
+        raise TypeError(f"clock is a datetime, at which the clock is frozen, or a function, not {clock!r}")
+    if uuids is not None and not callable(uuids) and not isinstance(uuids, int):
+        raise TypeError(f"uuids is a number, a seed, or a function without arguments, not {uuids!r}")
+    if config is None:
+        return
+    if not isinstance(config, Mapping) or not all(isinstance(keys, Mapping) for keys in config.values()):
+        raise TypeError(
+            "config is a dict of sections, each a dict of keys and values, such as"
+            " {'couchdb': {'max_document_size': '1000'}}"
+        )
+    check_spelling(config)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from couchfake import CouchFake, __version__
+from couchfake.config import UnknownSetting
 from couchfake.control.observer import CONTROL_PATH
 from couchfake.control.seeds.documents import SeedError
 from couchfake.control.settings_file import SettingsFileError, read_settings
@@ -120,6 +121,8 @@ def serve(options: argparse.Namespace) -> int:
         return _failed(str(error))
     try:
         fake = _server_of(options)
+    except UnknownSetting as error:
+        return _failed(f"{options.config}: {error}")
     except (SeedError, SettingsFileError, NotFauxton) as error:
         return _failed(str(error))
     log = log_access_as_json if options.json else log_access if options.verbose else None

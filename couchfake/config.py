@@ -8,6 +8,7 @@ server. Code reads typed values, ``config[REWRITE_LIMIT]``; the table of them an
 
 from __future__ import annotations
 
+import difflib
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,27 @@ LOCKED_SECTIONS = frozenset(
 # CouchDB looks at single bytes and reads them as Latin-1, so that a character whose UTF-8 form holds a byte of
 # 0x80..0x9F (an "Å", but not an "é") does not count as printable.
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e\xa0-\xff]*")
+
+
+class UnknownSetting(ValueError):
+    """A setting is misspelt; the text is a sentence."""
+
+
+def check_spelling(given: Settings) -> None:
+    """Raise UnknownSetting for a setting that CouchDB does not have but nearly has.
+
+    What resembles none of CouchDB's settings passes: the files of a real installation have sections of other programs.
+    """
+    unknown = [(section, key) for section, keys in given.items() for key in keys if not settings.is_known(section, key)]
+    if not unknown:
+        return
+    known = [f"[{section}] {key}" for section, key in Config.known()]
+    sections = {section for section, _ in Config.known()}
+    for section, key in unknown:
+        likeness = 0.75 if section in sections else 0.85
+        near = difflib.get_close_matches(f"[{section}] {key}", known, 1, likeness)
+        if near:
+            raise UnknownSetting(f"CouchDB has no setting [{section}] {key}; did you mean {near[0]}?")
 
 
 class _State:

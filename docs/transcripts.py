@@ -125,7 +125,7 @@ TRANSCRIPTS = {
                     list(couch_db.find({"selector": {"kind": "tea", "price": {"$lt": 4}}}))
                 """
         },
-        first=r"^couch_gates:",
+        first=r"^couch_gates: ",
         last=r"^-+ CouchDB",
     ),
     "fault": Transcript(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Any
 
 import pytest
 
+from couchfake import CouchFake
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden, NotFound
 from couchfake.settings import (
@@ -158,3 +161,35 @@ def test_a_setting_is_stored_by_its_name_in_the_table() -> None:
     config = Config()
     config[SECRET] = "s"
     assert config.section("chttpd_auth") == {"secret": "s"}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "near"),
+    [
+        ("couchdb", "max_doc_size", "[couchdb] max_document_size"),
+        ("couchdbs", "max_document_size", "[couchdb] max_document_size"),
+        ("chttpd", "require_valid_users", "[chttpd] require_valid_user"),
+    ],
+)
+def test_a_server_refuses_a_misspelt_setting_at_its_start(section: str, key: str, near: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"CouchDB has no setting [{section}] {key}; did you mean {near}?")):
+        CouchFake(config={section: {key: "1"}})
+
+
+@pytest.mark.parametrize(("section", "key"), [("my_program", "url"), ("admins", "bob"), ("ioq", "concurrency")])
+def test_a_setting_that_resembles_none_of_couchdb_is_kept(section: str, key: str) -> None:
+    assert CouchFake(config={section: {key: "1"}}).node.config.shown(section, key)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"admins": ["a"]}, "admins is a dict of names and passwords, such as {'adm': 'pass'}"),
+        ({"clock": "2026"}, "clock is a datetime, at which the clock is frozen, or a function, not '2026'"),
+        ({"uuids": "x"}, "uuids is a number, a seed, or a function without arguments, not 'x'"),
+        ({"config": {"couchdb": "x"}}, "config is a dict of sections, each a dict of keys and values"),
+    ],
+)
+def test_a_wrong_argument_of_a_server_is_one_sentence(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        CouchFake(**arguments)

@@ -118,4 +118,4 @@ assert not {"pytest", "_pytest", "conftest_plugin"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     with pytest.raises(ImportError, match="couch_fixtures"):
-        from couchfake.testing import couch_fixtures  # type: ignore[attr-defined]  # noqa: F401
+        from couchfake.testing import couch_fixtures  # noqa: F401

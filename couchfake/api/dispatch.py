@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Protocol
 
+from werkzeug.http import http_date
+
 from couchfake.api.routing import TABLE
 from couchfake.api.vhosts import dispatch_host
 from couchfake.auth.permissions import authorize
@@ -82,6 +84,8 @@ class Dispatcher:
     ) -> Iterable[bytes]:
         seconds = perf_counter() - started
         self.node.stats.request(request.method, response.status_code, seconds * 1000)
+        if not self.node.clock.is_real and "Date" not in response.headers:
+            response.headers["Date"] = http_date(self.node.clock())
         self._observer.answered(request, response, seconds)
         return response(request.environ, start_response)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -12,7 +13,8 @@ from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import CouchError
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one
-from couchfake.transports.client import ClientDisconnected
+from couchfake.transports.client import Client, ClientDisconnected
+from couchfake.values.clock import Clock
 
 _ERRORS = {
     400: ("bad_request", "invalid UTF-8 JSON"),
@@ -61,28 +63,39 @@ class Answer(Effect):
         return str(self.status)
 
 
+def check_number(name: str, value: Any, least: float, most: float | None = None) -> None:
+    """Raise ValueError if an argument is not a number between these two."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least or (most and value > most):
+        bounds = f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+        raise ValueError(f"{name} is a number {bounds}, not {value!r}")
+
+
 def refusal_of(
     status: int, error: str | None = None, reason: str | None = None, retry_after: float | None = None
 ) -> Answer:
     """Return an error answer in CouchDB's words. Raise ValueError for a status that is not an error's."""
-    if not 400 <= status <= 599:
-        raise ValueError(f"refuse takes an error's status, 400 to 599, not {status}")
+    check_number("status", status, 400, 599)
+    if retry_after is not None:
+        check_number("retry_after", retry_after, 0)
     default_error, default_reason = _ERRORS.get(status, ("unknown_error", "undefined"))
     headers = None if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     return Answer({"error": error or default_error, "reason": reason or default_reason}, status, headers)
 
 
 class Delay(Effect):
-    """Waits before the request is processed."""
+    """Waits before the request is processed, on the server's clock, but no longer than the client does."""
 
-    def __init__(self, seconds: float, sleep: Callable[[float], object]) -> None:
-        if seconds < 0:
-            raise ValueError(f"delay takes seconds, not {seconds!r}")
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        check_number("seconds", seconds, 0)
         self._seconds = seconds
-        self._sleep = sleep
+        self._clock = clock
 
     def before(self, request: Request) -> None:
-        self._sleep(self._seconds)
+        client, condition = Client.of(request.environ), threading.Condition()
+        end = self._clock.deadline(self._seconds)
+        with self._clock.waking(condition), condition:
+            while not end.passed and not client.gone:
+                client.wait(condition, end.left)
 
     def __str__(self) -> str:
         return f"{self._seconds:g} s"
@@ -93,7 +106,7 @@ class Drop(Effect):
 
     def __init__(self, when: str) -> None:
         if when not in ("before", "middle", "after"):
-            raise ValueError(f"drop happens 'before', in the 'middle' of or 'after' the answer, not {when!r}")
+            raise ValueError(f"when is 'before', 'middle' or 'after', not {when!r}")
         self._when = when
 
     def before(self, request: Request) -> None:
@@ -125,6 +138,8 @@ class Conflict(Effect):
     """Writes the document of the request as somebody else, right before the request."""
 
     def __init__(self, document: dict[str, Any] | None) -> None:
+        if document is not None and not isinstance(document, dict):
+            raise ValueError(f"document is a dict, not {document!r}")
         self._document = document
 
     def before(self, request: Request) -> None:
@@ -158,8 +173,7 @@ class CutFeed(Effect):
     """Closes the connection of a feed after a number of rows."""
 
     def __init__(self, rows: int) -> None:
-        if rows < 0:
-            raise ValueError(f"cut_feed takes a number of rows, not {rows!r}")
+        check_number("rows", rows, 0)
         self._rows = rows
 
     def after(self, request: Request, response: Response) -> Response:
@@ -185,8 +199,7 @@ class RepeatRow(Effect):
     """Sends a row of a feed twice."""
 
     def __init__(self, row: int) -> None:
-        if row < 1:
-            raise ValueError(f"rows are counted from 1: {row!r}")
+        check_number("row", row, 1)
         self._row = row
 
     def after(self, request: Request, response: Response) -> Response:
@@ -220,8 +233,7 @@ class StopReplication(Effect):
     on_requests = False
 
     def __init__(self, documents: int) -> None:
-        if documents < 0:
-            raise ValueError(f"stop_replication takes a number of documents, not {documents!r}")
+        check_number("documents", documents, 0)
         self.documents = documents
 
     def __str__(self) -> str:

@@ -18,11 +18,12 @@ Each method switches a fault on and returns it. Every one takes the same conditi
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import random
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -39,9 +40,11 @@ from couchfake.control.fault_effects import (
     RepeatRow,
     StaleView,
     StopReplication,
+    check_number,
     refusal_of,
 )
 from couchfake.control.request_log import compiled, matches
+from couchfake.values.clock import Clock
 
 WRITES = frozenset(("PUT", "POST", "DELETE", "COPY", "PATCH"))
 _READING_POSTS = re.compile(
@@ -67,11 +70,16 @@ class Condition:
         writes_only: bool = False,
         where: Callable[[Request], bool] | None = None,
     ) -> None:
-        if not 0 <= share <= 1:
-            raise ValueError(f"share is a number from 0 to 1, not {share!r}")
+        check_number("share", share, 0, 1)
+        texts = {"method": method, "path": path, "database": database, "document": document, "user": user}
+        for name, text in texts.items():
+            if text is not None and not isinstance(text, str):
+                raise ValueError(f"{name} is a text, not {text!r}")
         for name, number in (("nth", nth), ("times", times)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is counted from 1: {number!r}")
+            if number is not None:
+                check_number(name, number, 1)
+        if where is not None and not callable(where):
+            raise ValueError(f"where is a function of a request, not {where!r}")
         self.method = method.upper() if method else None
         self.path = path
         self.database = database
@@ -177,10 +185,10 @@ class Fault:
 class Faults:
     """The faults of one server. Iterating returns those that are on, the oldest first."""
 
-    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._on: tuple[Fault, ...] = ()  # replaced, not changed: requests read it without a lock
         self._lock = threading.Lock()
-        self._sleep = sleep
+        self._clock = clock
         self.test: str | None = None
         """The id of the test that runs, noted in each fault."""
 
@@ -213,19 +221,19 @@ class Faults:
 
         ``retry_after``: seconds for the header ``Retry-After``.
         """
-        return self._add("refuse", refusal_of(status, error, reason, retry_after), conditions)
+        return self._add("refuse", lambda: refusal_of(status, error, reason, retry_after), conditions)
 
     def delay(self, seconds: float, **conditions: Any) -> Fault:
-        """Delay the response."""
-        return self._add("delay", Delay(seconds, self._sleep), conditions)
+        """Delay the response. If the client disconnects, the request is processed immediately."""
+        return self._add("delay", lambda: Delay(seconds, self._clock), conditions)
 
     def drop(self, when: str = "before", **conditions: Any) -> Fault:
         """Close the connection ``before`` the request is processed, in the ``middle`` of the response or ``after``."""
-        return self._add("drop", Drop(when), conditions)
+        return self._add("drop", lambda: Drop(when), conditions)
 
     def lose_answer(self, **conditions: Any) -> Fault:
         """Process the request, and close the connection without a response: the client cannot know of the write."""
-        return self._add("lose_answer", LoseAnswer(), conditions)
+        return self._add("lose_answer", LoseAnswer, conditions)
 
     def conflict(self, document: dict[str, Any] | None = None, **conditions: Any) -> Fault:
         """Have somebody else write the document right before the request, so that the request conflicts.
@@ -235,58 +243,64 @@ class Faults:
         """
         if "document_id" in conditions:
             conditions["document"] = conditions.pop("document_id")
-        return self._add("conflict", Conflict(document), {"writes_only": True, **conditions})
+        return self._add("conflict", lambda: Conflict(document), {"writes_only": True, **conditions})
 
     def cut_feed(self, rows: int, **conditions: Any) -> Fault:
         """Close the connection of a changes feed after this number of rows."""
-        return self._add("cut_feed", CutFeed(rows), {"path": "**/_changes", **conditions})
+        return self._add("cut_feed", lambda: CutFeed(rows), {"path": "**/_changes", **conditions})
 
     def repeat_row(self, row: int = 1, **conditions: Any) -> Fault:
         """Send a row of a changes feed twice, the first by default."""
-        return self._add("repeat_row", RepeatRow(row), {"path": "**/_changes", **conditions})
+        return self._add("repeat_row", lambda: RepeatRow(row), {"path": "**/_changes", **conditions})
 
     def stale_view(self, **conditions: Any) -> Fault:
         """Return the results of views from the index as it is, without the latest writes."""
-        return self._add("stale_view", StaleView(), {"path": "**/_view/*", **conditions})
+        return self._add("stale_view", StaleView, {"path": "**/_view/*", **conditions})
 
     def stop_replication(self, documents: int, **conditions: Any) -> Fault:
         """Make replications fail after this number of documents, while the fault is on.
 
         Affects the replications that this server runs; ``database`` is the target's name.
         """
-        return self._add("stop_replication", StopReplication(documents), conditions)
+        return self._add("stop_replication", lambda: StopReplication(documents), conditions)
 
     def disk_full(self, **conditions: Any) -> Fault:
         """Refuse writes like a server whose disk is full: 507 ``insufficient_storage``."""
-        return self._add("disk_full", refusal_of(507), {"writes_only": True, **conditions})
+        return self._add("disk_full", lambda: refusal_of(507), {"writes_only": True, **conditions})
 
     def starting(self, **conditions: Any) -> Fault:
         """Respond to everything with 503, like a server that has not started yet."""
-        return self._add("starting", refusal_of(503), conditions)
+        return self._add("starting", lambda: refusal_of(503), conditions)
 
     def maintenance(self, **conditions: Any) -> Fault:
         """Respond to ``/_up`` with 404, like a node in maintenance mode, which a load balancer then skips."""
         answer = Answer(json_body={"status": "maintenance_mode"}, status=404)
-        return self._add("maintenance", answer, {"path": "/_up", **conditions})
+        return self._add("maintenance", lambda: answer, {"path": "/_up", **conditions})
 
     def read_only(self, **conditions: Any) -> Fault:
         """Refuse writes with 403 ``forbidden``."""
         reason = "The server is read only."
-        return self._add("read_only", refusal_of(403, reason=reason), {"writes_only": True, **conditions})
+        return self._add("read_only", lambda: refusal_of(403, reason=reason), {"writes_only": True, **conditions})
 
     def add(self, fault: str, **arguments: Any) -> Fault:
         """Switch a fault on by its name. Raise ValueError if there is no such fault, or its arguments are wrong."""
         method = getattr(self, fault, None) if fault in FAULTS else None
         if method is None:
             raise ValueError(f"there is no fault {fault!r}; there are {', '.join(FAULTS)}")
-        try:
-            made: Fault = method(**arguments)
-        except TypeError as error:
-            raise ValueError(f"{fault}: {str(error).partition('() ')[2] or error}") from None
+        own = [each for each in inspect.signature(method).parameters.values() if each.kind is not each.VAR_KEYWORD]
+        _refuse_unknown(fault, arguments, [each.name for each in own])
+        for each in own:
+            if each.default is each.empty and each.name not in arguments:
+                raise ValueError(f"{fault} needs the argument {each.name!r}")
+        made: Fault = method(**arguments)
         return made
 
-    def _add(self, name: str, effect: Effect, conditions: dict[str, Any]) -> Fault:
-        fault = Fault(self, name, effect, Condition(**conditions), self.test)
+    def _add(self, name: str, effect: Callable[[], Effect], conditions: dict[str, Any]) -> Fault:
+        _refuse_unknown(name, conditions, [], TypeError)
+        try:
+            fault = Fault(self, name, effect(), Condition(**conditions), self.test)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
         with self._lock:
             self._on = (*self._on, fault)
         return fault
@@ -306,6 +320,22 @@ class Faults:
             if isinstance(fault.effect, StopReplication) and fault.condition.database in (None, name)
         ]
         return min(limits, default=None)
+
+
+CONDITIONS = tuple(name for name in inspect.signature(Condition).parameters)
+"""The names of the conditions, which all faults take."""
+
+
+def _refuse_unknown(
+    fault: str, arguments: Iterable[str], own: Sequence[str], error: type[TypeError | ValueError] = ValueError
+) -> None:
+    """Raise ``error`` if a fault has no such argument, with the nearest that it has."""
+    known = [*own, *CONDITIONS, *(["document_id"] if fault == "conflict" else [])]
+    for name in arguments:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            instead = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise error(f"{fault} has no argument {name!r}; {instead}")
 
 
 FAULTS = (

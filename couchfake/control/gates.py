@@ -8,6 +8,7 @@ gates.problems()                        # a list of sentences, empty if all is w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote
@@ -28,6 +29,7 @@ GATES = {
 """The gates by name, with what each finds."""
 
 SHOWN = 10
+_USES_INDEX = re.compile(r"/(_view/[^/]+(/queries)?|_list/.+|_find)/?$")
 
 
 class Gates:
@@ -92,7 +94,13 @@ class Gates:
         for name, count in self._indexed_documents().items():
             built = count - self._indexed.get(name, 0)
             if built > limit:
-                yield f"max_indexed: indexes of {name} were built over {built} documents, more than {limit}"
+                users = ", ".join(self._index_users(name)) or "requests of the server itself"
+                yield f"max_indexed: indexes of {name} were built over {built} documents, more than {limit}, by {users}"
+
+    def _index_users(self, database: str) -> list[str]:
+        """Return the requests that used indexes of a database, each once, without their query strings."""
+        used = (f"{each.method} {each.path}" for each in self._requests if each.database == database)
+        return list(dict.fromkeys(line for line in used if _USES_INDEX.search(line)))
 
     def _indexed_documents(self) -> dict[str, int]:
         return {name: database.activity.indexed for name, database in list(self.fake.node.databases.items())}

@@ -30,7 +30,7 @@ from couchfake.errors import CouchError, NotFound
 from couchfake.node.node import Node
 from couchfake.transports.in_process.adapter import HOST, session
 from couchfake.transports.wsgi import base_environ, header_items, make_environ
-from couchfake.values.clock import Clock, Signal
+from couchfake.values.clock import Clock
 
 
 class Kit:
@@ -46,7 +46,7 @@ class Kit:
         if isinstance(clock, datetime):
             self.clock.freeze(clock)
         self.requests = RequestLog()
-        self.faults = Faults(lambda seconds: Signal(self.clock).wait(seconds))
+        self.faults = Faults(self.clock)
         self.open_feeds = OpenFeeds()
         self.function_log = FunctionLog()
         self._snapshots = SnapshotStack([])

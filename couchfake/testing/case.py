@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import unittest
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from couchfake.app import CouchFake
 from couchfake.testing.block import running, url_with_login
@@ -35,9 +36,27 @@ class CouchTestCase(unittest.TestCase):
     couchfake: CouchFake
     """The fake itself."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raise TypeError for an attribute ``couch_…`` that configures nothing, with the nearest that does."""
+        super().__init_subclass__(**options)
+        known = [name for name in CouchTestCase.__annotations__ if name.startswith("couch_")]
+        for name, value in vars(cls).items():
+            is_setting = name.startswith("couch_") and not callable(value) and not hasattr(value, "__get__")
+            if is_setting and name not in known:
+                near = difflib.get_close_matches(name, known, 1, 0.0)[0]
+                raise TypeError(f"{cls.__name__}: CouchTestCase has no attribute {name}; did you mean {near}?")
+
     @classmethod
     def setUpClass(cls) -> None:
+        """Make the server. Raise ValueError if an attribute is wrong."""
         super().setUpClass()
+        try:
+            cls._make_server()
+        except ValueError as error:
+            raise error.with_traceback(None) from None  # the sentence says it all
+
+    @classmethod
+    def _make_server(cls) -> None:
         cls.couchfake = cls.enterClassContext(_serving(cls)) if hasattr(cls, "enterClassContext") else _entered(cls)
 
     def setUp(self) -> None:

@@ -31,8 +31,10 @@ class Switch:
         self._changed = threading.Condition()
 
     def attach(self, application: WSGIApplication) -> None:
-        """Send requests to ``application`` from now on."""
+        """Send requests to ``application`` from now on, also if it was attached before."""
         with self._changed:
+            if application in self._attached:
+                self._attached.remove(application)
             self._attached.append(application)
 
     def detach(self, application: WSGIApplication) -> None:

@@ -96,6 +96,11 @@ class Clock:
         return self._frozen is not None
 
     @property
+    def is_real(self) -> bool:
+        """Whether it shows the computer's time: not frozen, not advanced, and with no other source."""
+        return self._frozen is None and self._source is None and not self._ahead
+
+    @property
     def skips_waits(self) -> bool:
         return self._skipping > 0
 

@@ -118,3 +118,13 @@ def test_open_opens_the_inspector(serve: Serve, tmp_path: Path, monkeypatch: pyt
     served = serve("--open")
     assert (tmp_path / "opened").read_text("utf-8") == served.url + "_couchfake/"
     assert get(served.url + "_couchfake/server").json()["name"] == ""
+
+
+def test_a_misspelt_setting_of_the_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "local.ini"
+    path.write_text("[my_program]\nurl = x\n[couchdb]\nmax_doc_size = 50\n", "utf-8")
+    assert main(["serve", "--port", "0", "--config", str(path)]) == 1
+    err = capsys.readouterr().err
+    assert err == (
+        f"couchfake: {path}: CouchDB has no setting [couchdb] max_doc_size; did you mean [couchdb] max_document_size?\n"
+    )

@@ -75,3 +75,12 @@ def test_what_is_not_a_range_is_refused(wire: Any, db: Database, span: tuple[int
     with pytest.raises(ValueError, match="not a range"):
         db.get_attachment("doc", "a", range=span)
     assert wire.lines == []
+
+
+def test_a_redirected_document_is_sent_again_with_its_attachments(wire: Any, db: Database) -> None:
+    wire.says(b"", 307, [("Location", "/moved/john")])
+    wire.says(b'{"id":"john","rev":"1-a"}', 201)
+    db.save_with_attachments({"_id": "john"}, {"a.bin": io.BytesIO(b"content")})
+    assert wire.lines == ["PUT /people/john", "PUT /moved/john"]
+    assert wire.bodies[0] == wire.bodies[1]
+    assert b"content" in wire.bodies[1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from couchdb_client import Database, ResourceConflict, Server
+from couchdb_client import Database, ResourceConflict, Server, ServerError
 
 
 def test_many_documents_are_saved_in_chunks(people: Database) -> None:
@@ -111,3 +112,20 @@ def test_what_is_not_a_bookmark_is_refused(wire: Any, db: Database, bookmark: st
     assert wire.lines == []
     with pytest.raises(ValueError, match="size"):
         next(db.pages("app/v", 0))
+
+
+def test_a_document_that_cannot_be_read_is_an_error_that_names_it(wire: Any, db: Database) -> None:
+    answer = {"docs": [{"error": {"id": "a", "rev": "x", "error": "bad_request", "reason": "Invalid rev format"}}]}
+    wire.says(json.dumps({"results": [{"id": "a", **answer}]}).encode())
+    with pytest.raises(ServerError, match="Invalid rev format") as caught:
+        db.bulk_get([("a", "x")])
+    assert (caught.value.docid, caught.value.error) == ("a", "bad_request")
+
+
+def test_nothing_to_read_needs_no_request(wire: Any, db: Database) -> None:
+    assert db.bulk_get([]) == []
+    assert wire.lines == []
+
+
+def test_a_partition_shows_its_name(db: Database) -> None:
+    assert repr(db.partition("p")) == "<Partition 'p'>"

@@ -639,3 +639,15 @@ def test_uuids_and_tasks_and_replications_are_passed_on(wire: Any, server: Serve
     assert server.replicate("a", {"url": "http://b"}, continuous=True) == {"ok": True}
     assert wire.lines == ["GET /_uuids", "GET /_uuids?count=2", "GET /_active_tasks", "POST /_replicate"]
     assert wire.json() == {"source": "a", "target": {"url": "http://b"}, "continuous": True}
+
+
+def test_a_database_is_true_if_it_exists(wire: Any, db: Database) -> None:
+    assert db
+    wire.says(b"", 404)
+    assert not db
+
+
+def test_only_what_has_members_can_be_saved(wire: Any, db: Database) -> None:
+    with pytest.raises(TypeError, match="expected dict, got <class 'int'>"):
+        db.save(5)  # type: ignore[arg-type]
+    assert wire.lines == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import gzip
 import io
 import socket
 import threading
@@ -387,3 +388,44 @@ def test_any_other_redirect_of_a_write_is_its_answer(serve: Any) -> None:
 
     headers, body = Database(serve(play).url + "db").update_doc("app/form", body="x=1")
     assert (headers["location"], body.read()) == ("/elsewhere", b"moved")
+
+
+def test_after_a_short_answer_that_breaks_off_the_request_is_repeated(serve: Any) -> None:
+    def breaks_off_within(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n" + b'{"vers')
+
+    played = serve(breaks_off_within, answers(b'{"version":"3.5.0"}'))
+    assert Server(played.url).version() == "3.5.0"
+    assert played.connections == 2
+
+
+def test_an_answer_that_is_compressed_is_read_decoded(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        fields = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
+        connection.answer(gzip.compress(b'{"version":"3.5.0"}'), headers=fields)
+        connection.request()
+        connection.answer(gzip.compress(b"x" * 100_000), headers="Content-Encoding: gzip\r\n")
+
+    played = serve(play)
+    server = Server(played.url)
+    assert server.version() == "3.5.0"
+    assert server.resource.get("large")[2].read() == b"x" * 100_000
+    assert played.connections == 1
+
+
+def test_a_redirect_whose_body_is_not_read_leaves_no_open_connection(serve: Any) -> None:
+    left: list[bool] = []
+    done = threading.Event()
+
+    def redirects(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /moved\r\nContent-Length: 100000\r\n\r\n")
+        left.append(connection.is_left())
+        done.set()
+
+    played = serve(redirects, answers(b"there"))
+    assert Server(played.url).resource.get("here")[2].read() == b"there"
+    assert done.wait(20)
+    assert left == [True]

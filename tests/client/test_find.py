@@ -92,3 +92,10 @@ def test_more_documents_than_a_page_has(people: Database, monkeypatch: pytest.Mo
 def test_an_index_may_take_its_time(wire: Any, transport: Any) -> None:
     Indexes("http://couch.example/people/_index", session=transport)["a", "b"] = ["name"]
     assert wire.json() == {"index": {"fields": ["name"]}, "ddoc": "a", "name": "b"}
+
+
+def test_results_compare_as_lists_and_show_how_far_they_have_been_read(found: FindResults) -> None:
+    assert repr(found) == "<FindResults of 2 documents so far>"
+    assert found == [{"_id": docid} for docid in "abcde"]
+    assert found == found[:]
+    assert repr(found) == "<FindResults of 5 documents so far>"

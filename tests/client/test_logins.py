@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from couchdb_client import Server, Session, Unauthorized
+from couchdb_client import Server, ServerError, Session, Unauthorized
 from couchfake import CouchFake
 
 
@@ -94,3 +95,16 @@ def test_a_login_shows_no_password(wire: Any, transport: requests.Session) -> No
     says_login(wire, "one")
     server.session_login("joe", "secret")
     assert "secret" not in repr(server.resource.credentials)
+
+
+def test_a_login_without_a_cookie_is_an_error(wire: Any, server: Server) -> None:
+    with pytest.raises(ServerError, match="no AuthSession cookie"):
+        server.session_login("joe", "secret")
+
+
+def test_a_login_goes_with_a_pickled_server(fake: CouchFake) -> None:
+    if fake.url.startswith("http://127.0.0.1"):
+        server = Server(fake.url).session_login("adm", "pass")
+        copy = pickle.loads(pickle.dumps(server))
+        copy.create("people")
+        assert "people" in server

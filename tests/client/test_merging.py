@@ -135,3 +135,38 @@ def test_an_update_while_a_conflict_is_resolved_loses_nothing(people: Database) 
 
     assert people.resolve("doc", merge)["tags"] == ["a", "b", "c"]
     assert people.conflicts("doc") == []
+
+
+def test_a_loser_that_is_updated_while_a_conflict_is_resolved_is_merged_too(people: Database) -> None:
+    conflict(people, {"tags": ["a"]}, {"tags": ["b"]}, base={"tags": []})
+    merged: list[list[list[str]]] = []
+
+    def merge(leaves: list[Document], ancestor: Document | None) -> dict[str, Any]:
+        merged.append([leaf["tags"] for leaf in leaves])
+        if len(merged) == 1:
+            people.save({**leaves[1], "tags": ["a", "c"]})
+        return {"tags": sorted({tag for leaf in leaves for tag in leaf["tags"]})}
+
+    assert people.resolve("doc", merge)["tags"] == ["a", "b", "c"]
+    assert len(merged) == 2
+    assert people.conflicts("doc") == []
+
+
+def test_a_conflict_that_is_always_disturbed_stays_one(people: Database) -> None:
+    conflict(people, {"n": 1}, {"n": 2})
+
+    def merge(leaves: list[Document], ancestor: Document | None) -> dict[str, Any]:
+        people.save({**people["doc"], "n": 7})
+        return {"n": 9}
+
+    with pytest.raises(ResourceConflict):
+        people.resolve("doc", merge, attempts=2)
+    assert people["doc"]["n"] == 7
+
+
+def test_at_least_one_attempt_is_made(people: Database) -> None:
+    people["counter"] = {"n": 0}
+    with pytest.raises(ValueError, match="attempts must be 1 or more"):
+        people.update_with("counter", count, attempts=0)
+    with pytest.raises(ValueError, match="attempts must be 1 or more"):
+        people.resolve("counter", lambda leaves, ancestor: leaves[0], attempts=0)

@@ -57,3 +57,12 @@ def test_waiting_ends_after_the_time_that_was_allowed(wire: Any, server: Server)
         wire.says(b'{"_id":"copy","_rev":"1-a","last_seq":0}')
     with pytest.raises(TimeoutError, match="'copy' is not complete after 0 seconds"):
         server.replications["copy"].wait(0)
+
+
+def test_a_replication_that_the_scheduler_does_not_know_yet_is_initializing(wire: Any, server: Server) -> None:
+    missing = b'{"error":"not_found","reason":"missing"}'
+    wire.says(missing, 404)
+    wire.says(b'{"_id":"copy","_rev":"1-a"}')
+    assert server.replications["copy"].state == "initializing"
+    wire.says(missing, 404)
+    assert server.replications["copy"].progress == {}

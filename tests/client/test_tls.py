@@ -113,7 +113,9 @@ def test_a_bundle_of_ones_own_session_is_trusted(url: str, bundle: str) -> None:
 
 def test_verification_can_be_switched_off(url: str) -> None:
     session = Session()
+    assert not session._disable_ssl_verification
     session.disable_ssl_verification()
+    assert session._disable_ssl_verification
     with pytest.warns(Warning, match="Unverified HTTPS request"):
         assert Server(url, session=session).version() == "3.5.0"
     session.close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
 import pytest
 import requests
+from werkzeug.test import create_environ, run_wsgi_app
 
 from couchfake import CouchFake
 from couchfake.values.clock import Clock, Signal
@@ -248,3 +250,29 @@ def test_under_other_libraries_a_socket_is_served() -> None:
     with CouchFake() as fake:
         answer = requests.get(fake.url + "_all_dbs", timeout=30)
         assert answer.headers["Date"] == "Tue, 01 Jan 2030 00:00:00 GMT"
+
+
+@pytest.mark.parametrize("way", ["in process", "socket", "WSGI"])
+def test_the_header_date_follows_the_clock(way: str) -> None:
+    fake = CouchFake()
+
+    def date() -> str | None:
+        if way == "WSGI":
+            found = run_wsgi_app(fake.wsgi, create_environ("/_up", "http://localhost/"))[2]
+            return found.get("Date")
+        if way == "socket":
+            return requests.get(fake.start() + "_up", timeout=10).headers["Date"]
+        return fake.session().get(fake.session_url + "_up").headers["Date"]
+
+    with fake.clock.frozen(NEW_YEAR):
+        assert date() == "Tue, 01 Jan 2030 00:00:00 GMT"
+        fake.clock.advance(61)
+        assert date() == "Tue, 01 Jan 2030 00:01:01 GMT"
+    fake.clock.advance(10 * 365 * 24 * 3600)
+    later = date()
+    assert later is not None
+    assert parsedate_to_datetime(later) > datetime.now(timezone.utc) + timedelta(days=3000)
+    fake.clock.reset()
+    now = date()
+    assert now is None if way == "WSGI" else abs(parsedate_to_datetime(str(now)).timestamp() - time.time()) < 60
+    fake.close()

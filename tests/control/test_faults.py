@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import requests
 
 from couchfake import CouchFake
+from couchfake.control.shared_server import SharedServer
 
 from .conftest import Client
 
@@ -77,14 +80,23 @@ def test_a_user_is_a_condition() -> None:
     assert session.get(fake.url + "_all_dbs", auth=("eve", "wrong")).status_code == 401
 
 
-def test_a_delay_waits_before_the_request() -> None:
-    slept: list[float] = []
+def test_a_delay_waits_before_the_request_on_the_servers_clock() -> None:
     fake = CouchFake()
-    fake.faults = type(fake.faults)(slept.append)
-    fake.reset()
-    with fake.faults.delay(2.5):
-        assert fake.session().get(fake.url).status_code == 200
-    assert slept == [2.5]
+    arrived = threading.Event()
+
+    def arrive(request: Any) -> bool:
+        arrived.set()
+        return True
+
+    fake.faults.delay(3600, where=arrive)
+    asking = threading.Thread(target=lambda: fake.session().put(fake.session_url + "shop"))
+    asking.start()
+    assert arrived.wait(60)
+    assert "shop" not in fake.node.databases
+    while asking.is_alive():  # the request may not be waiting yet
+        fake.clock.advance(3600)
+        asking.join(0.1)
+    assert "shop" in fake.node.databases
 
 
 def test_a_connection_dropped_before_the_request_leaves_nothing_behind(client: Client) -> None:
@@ -198,19 +210,9 @@ def test_faults_are_listed_while_they_are_on(client: Client) -> None:
     [
         ("explode", {}, "there is no fault 'explode'; there are refuse, delay"),
         ("clear", {}, "there is no fault 'clear'"),
-        ("refuse", {"status": 200}, "takes an error's status"),
-        ("refuse", {"status": 503, "colour": "red"}, "colour"),
-        ("refuse", {}, "status"),
-        ("delay", {"seconds": -1}, "delay takes seconds"),
-        ("drop", {"when": "never"}, "drop happens"),
-        ("cut_feed", {"rows": -1}, "number of rows"),
-        ("repeat_row", {"row": 0}, "counted from 1"),
-        ("stop_replication", {"documents": -1}, "number of documents"),
-        ("refuse", {"status": 503, "share": 2}, "share is a number"),
-        ("refuse", {"status": 503, "nth": 0}, "nth is counted from 1"),
     ],
 )
-def test_wrong_arguments_are_one_sentence(fault: str, arguments: dict[str, Any], message: str) -> None:
+def test_a_fault_that_does_not_exist_is_one_sentence(fault: str, arguments: dict[str, Any], message: str) -> None:
     faults = CouchFake().faults
     with pytest.raises(ValueError, match=message):
         faults.add(fault, **arguments)
@@ -238,3 +240,71 @@ def test_a_replication_stops_after_some_documents_and_goes_on_without_the_fault(
         assert client("GET", "/copy").json()["doc_count"] == 3
     assert client("POST", "/_replicate", json=order).json()["ok"] is True
     assert client("GET", "/copy").json()["doc_count"] == 5
+
+
+@pytest.mark.parametrize("way", ["in process", "socket"])
+def test_a_delay_ends_when_the_client_leaves_and_the_request_is_processed(way: str) -> None:
+    with CouchFake() as fake:
+        processed = threading.Event()
+        fake.requests.listeners.append(lambda logged: processed.set())
+        session, url = (requests.Session(), fake.url) if way == "socket" else (fake.session(), fake.session_url)
+        with session, fake.faults.delay(3600), pytest.raises(requests.ReadTimeout):
+            session.put(url + "shop", timeout=0.2)
+        assert processed.wait(60)
+        assert "shop" in fake.node.databases
+
+
+def test_a_delay_ends_when_the_server_leaves_its_address() -> None:
+    shared = SharedServer().start()
+    arrived = threading.Event()
+
+    def arrive(request: Any) -> bool:
+        arrived.set()
+        return True
+
+    with CouchFake() as fake:
+        fake.stop()
+        url = fake.start(shared=shared)
+        fake.faults.delay(3600, where=arrive)
+        asking = threading.Thread(target=lambda: requests.put(url + "shop", timeout=60))
+        asking.start()
+        assert arrived.wait(60)
+        fake.stop()
+        asking.join(60)
+        assert not asking.is_alive()
+    shared.stop()
+
+
+@pytest.mark.parametrize(
+    ("fault", "arguments", "message"),
+    [
+        ("refuse", {"status": 503, "metod": "PUT"}, "refuse has no argument 'metod'; did you mean 'method'?"),
+        ("refuse", {"statsu": 503}, "refuse has no argument 'statsu'; did you mean 'status'?"),
+        ("refuse", {}, "refuse needs the argument 'status'"),
+        ("refuse", {"status": "503"}, "refuse: status is a number from 400 to 599, not '503'"),
+        ("refuse", {"status": 200}, "refuse: status is a number from 400 to 599, not 200"),
+        ("refuse", {"status": True}, "refuse: status is a number from 400 to 599, not True"),
+        ("refuse", {"status": 503, "retry_after": "x"}, "refuse: retry_after is a number of at least 0, not 'x'"),
+        ("delay", {"seconds": "1"}, "delay: seconds is a number of at least 0, not '1'"),
+        ("delay", {"seconds": -1}, "delay: seconds is a number of at least 0, not -1"),
+        ("cut_feed", {"rows": "1"}, "cut_feed: rows is a number of at least 0, not '1'"),
+        ("repeat_row", {"row": 0}, "repeat_row: row is a number of at least 1, not 0"),
+        ("stop_replication", {"documents": None}, "stop_replication: documents is a number of at least 0, not None"),
+        ("drop", {"when": "later"}, "drop: when is 'before', 'middle' or 'after', not 'later'"),
+        ("starting", {"method": 5}, "starting: method is a text, not 5"),
+        ("starting", {"nth": "1"}, "starting: nth is a number of at least 1, not '1'"),
+        ("starting", {"times": 0}, "starting: times is a number of at least 1, not 0"),
+        ("starting", {"share": 2}, "starting: share is a number from 0 to 1, not 2"),
+        ("starting", {"where": "x"}, "starting: where is a function of a request, not 'x'"),
+        ("conflict", {"document": "tea"}, "conflict: document is a dict, not 'tea'"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(client: Client, fault: str, arguments: dict[str, Any], message: str) -> None:
+    faults = client.fake.faults
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        faults.add(fault, **arguments)
+    if arguments:
+        with pytest.raises((TypeError, ValueError)) as raised:
+            getattr(faults, fault)(**arguments)
+        assert str(raised.value) == message or "statsu" in arguments
+    assert len(faults) == 0

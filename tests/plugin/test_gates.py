@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from conftest_plugin import settings
+from couchfake.control.gates import GATES
+
 from .conftest import Run
 
 CASES = {
@@ -14,7 +17,7 @@ CASES = {
     "max_indexed=2": (
         "couch_db.update([{'_id': str(n)} for n in range(5)]);"
         "couch_db['_design/d'] = {'views': {'v': {'map': 'function (doc) { emit(1); }'}}}; list(couch_db.view('d/v'))",
-        "max_indexed: indexes of * were built over 5 documents, more than 2",
+        "max_indexed: indexes of * were built over 5 documents, more than 2, by GET /*/_design/d/_view/v",
     ),
     "conflicts": (
         "couch_conflict(couch_db, 'tea', {'n': 1}, {'n': 2})",
@@ -64,7 +67,7 @@ def test_a_gate_fails_the_test(pytester: pytest.Pytester, run: Run, gate: str, b
     )
     result = run("--couch-backend", backend)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["couch_gates:", message])
+    result.stdout.fnmatch_lines([f"couch_gates: {message}"])
 
 
 def test_gates_of_the_ini_file_hold_for_every_test(pytester: pytest.Pytester, run: Run) -> None:
@@ -111,12 +114,50 @@ def test_the_fixture_alone_watches_for_errors(pytester: pytest.Pytester, run: Ru
     run().assert_outcomes(passed=1, failed=1)
 
 
-@pytest.mark.parametrize("gate", ["unindexed", "max_indexed", "errors=3"])
-def test_a_gate_that_does_not_exist_is_one_sentence(pytester: pytest.Pytester, run: Run, gate: str) -> None:
-    pytester.makepyfile(f"import pytest\n@pytest.mark.couch(gates=['{gate}'])\ndef test_it(couch_db): ...")
+@pytest.mark.parametrize("place", ["ini couch_gates", "@pytest.mark.couch at *: gates"])
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ("unindexed_qery", "there is no gate 'unindexed_qery'; did you mean 'unindexed_query'?"),
+        ("zzz", "there is no gate 'zzz'; there are unindexed_query, *"),
+        ("max_indexed", "'max_indexed' is written max_indexed=N, with a number of documents"),
+        ("errors=3", "'errors=3' is written errors"),
+    ],
+)
+def test_a_gate_that_does_not_exist_ends_the_run_at_its_start(
+    pytester: pytest.Pytester, run: Run, place: str, gate: str, message: str
+) -> None:
+    marker = "" if place.startswith("ini") else f"@pytest.mark.couch(gates=['{gate}'])\n"
+    pytester.makeini(f"[pytest]\ncouch_gates = {'' if marker else gate}\n")
+    pytester.makepyfile(f"import pytest\n{marker}def test_it(couch_db): ...")
     result = run()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*UsageError: couch_gates: *"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {place}: {message}"])
+
+
+def test_the_gates_that_the_plugin_knows_are_those_that_there_are() -> None:
+    assert set(settings.GATES) == set(GATES)
+
+
+def test_the_summary_of_a_failed_gate_says_what_it_found(
+    pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    pytester.makeini("[pytest]\ncouch_gates = max_indexed=2\n")
+    pytester.makepyfile(
+        """
+    def test_it(couch):
+        db = couch.create("shop")
+        db["_design/d"] = {"views": {"v": {"map": "function(doc) { emit(1) }"}}}
+        db.update([{} for n in range(3)])
+        list(db.view("d/v"))
+    """
+    )
+    result = run("-rf")
+    result.stdout.fnmatch_lines(
+        ["FAILED *::test_it - Failed: couch_gates: max_indexed: indexes of shop were built over 3 documents, more*"]
+    )
+    assert "more than 2, by GET /shop/_design/d/_view/v\n" in result.stdout.str()
 
 
 def test_faults_of_the_marker_hold_for_the_test(pytester: pytest.Pytester, run: Run) -> None:

@@ -171,3 +171,59 @@ def test_a_trace_that_cannot_be_written_is_one_sentence(pytester: pytest.Pyteste
     result = run("--couch-trace", "nowhere/run.har")
     assert "--couch-trace: cannot write nowhere/run.har: No such file or directory" in result.stderr.str()
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
+
+
+def test_servers_are_named_by_their_fixtures_if_several_have_something_to_show(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makepyfile(
+        """
+    from couchfake.testing import couch_fixture
+
+    shop = couch_fixture("shop", scope="session")
+    stock = couch_fixture("stock")
+    unused = couch_fixture("unused", scope="session")
+
+    def test_zero(unused): ...
+
+    def test_one(stock, couchfake):
+        stock["tea"] = {}
+        couchfake.faults.starting()
+        assert False
+
+    def test_two(shop, stock):
+        shop["tea"] = {}
+        stock["tea"] = {}
+        assert False
+    """
+    )
+    out = run("-p", "no:randomly").stdout.str()
+    one, two = out.split("_ test_two _")
+    assert "- CouchDB requests -" in one
+    assert "(server" not in out
+    assert "- CouchDB requests (fixture shop) -" in two
+    assert "- CouchDB requests (fixture stock) -" in two
+    assert "This test uses the servers of 2 fixtures. couch, couch_url, couchfake, COUCHDB_URL mean" in two
+
+
+def test_faults_have_a_section_of_their_own(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile("def test_it(couchfake):\n    couchfake.faults.refuse(503, method='PUT')\n    assert False")
+    run().stdout.fnmatch_lines(["*- CouchDB faults that are on -*", "refuse 503 method='PUT'"])
+
+
+def test_a_refused_request_shows_the_line_of_the_test_and_none_of_the_client(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile("def test_it(couch_db):\n    couch_db['tea']")
+    result = run()
+    result.stdout.fnmatch_lines(
+        [">       couch_db['tea']", "E       couchdb_client.errors.ResourceNotFound: GET /*/tea: *"]
+    )
+    assert "couchdb_client/session.py" not in result.stdout.str()
+    assert "couchdb_client/session.py" in run("--full-trace").stdout.str()
+
+
+def test_another_error_within_the_client_shows_where(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile("def test_it(couch_db):\n    couch_db.save({'a': object()})")
+    assert "couchdb_client/" in run().stdout.str()

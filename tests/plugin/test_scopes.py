@@ -323,3 +323,97 @@ def test_other_settings_of_a_marker_are_refused_on_a_fixtures_server(pytester: p
     result = run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*fixture shop, which was made before: give admins to couch_fixture"])
+
+
+TWO_SERVERS = """
+    import pytest, requests
+    from couchfake.testing import couch_fixture
+
+    a = couch_fixture("a")
+    b = couch_fixture("b")
+    m = couch_fixture("m", scope="module")
+
+    def names(url):
+        return [name for name in requests.get(url + "_all_dbs", timeout=10).json() if not name.startswith("_")]
+"""
+
+
+def test_the_first_fixture_of_the_widest_scope_has_the_address(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        TWO_SERVERS
+        + """
+    def check(couch, url, name):
+        assert [name for name in couch if not name.startswith("_")] == names(url) == [name]
+
+    def test_ab(a, b, couch, couch_url):
+        check(couch, couch_url, "a")
+
+    def test_ba(b, a, couch, couch_url):
+        check(couch, couch_url, "b")
+
+    def test_am(a, m, couch, couch_url):
+        check(couch, couch_url, "m")
+
+    def test_address(a, couch_address, b, couch):
+        check(couch, couch_address, "a")
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=4)
+
+
+def test_a_test_without_a_server_gets_503_whatever_ran_before(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+    pytester.makepyfile(
+        TWO_SERVERS
+        + """
+    import os
+
+    @pytest.mark.parametrize("turn", ["before", "after"])
+    class TestTurns:
+        def test_none(self, turn):
+            answer = requests.get(os.environ["COUCHDB_URL"], timeout=10)
+            assert (answer.status_code, answer.json()["error"]) == (503, "no_test_running")
+
+        def test_dynamic(self, turn, request):
+            request.getfixturevalue("m")
+            self.test_none(turn)
+
+        def test_module(self, turn, m):
+            assert names(os.environ["COUCHDB_URL"]) == ["m"]
+    """
+    )
+    run("-p", "no:randomly").assert_outcomes(passed=6)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("couch_tree('db', 'tea')", "couch_tree takes a couchdb_client.Database, such as couch_db, not 'db'"),
+        ("couch_conflict('db', 'x', {})", "couch_conflict takes a couchdb_client.Database, such as couch_db, not 'db'"),
+        ("couch_network.cut(couch_network.server(), 'b')", "couch_network takes the clients *, not 'b'"),
+    ],
+)
+def test_a_wrong_argument_of_a_fixture_is_one_sentence(
+    pytester: pytest.Pytester, run: Run, statement: str, message: str
+) -> None:
+    pytester.makepyfile(f"def test_it(couch_tree, couch_conflict, couch_network):\n    {statement}")
+    result = run()
+    result.stdout.fnmatch_lines([f">       {statement}", f"E       TypeError: {message}"])
+    assert "fixtures.py" not in result.stdout.str()
+
+
+def test_a_name_that_is_no_databases_is_one_sentence(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(
+        """
+    from couchfake.testing import couch_fixture
+
+    shop = couch_fixture("Shop")
+
+    def test_it(shop): ...
+    """
+    )
+    result = run()
+    result.stdout.fnmatch_lines(
+        ["*UsageError: couch_fixture shop: 'Shop' is not a database's name: a lowercase letter*"]
+    )
+    assert "node.py" not in result.stdout.str()

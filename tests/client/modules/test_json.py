@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json as stdlib
+import os
+import subprocess
+import sys
 import types
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timezone
@@ -170,3 +173,36 @@ def test_wrong_arguments_change_nothing(arguments: Any, error: type[Exception], 
     with pytest.raises(error, match=text):
         json.use(**arguments)
     assert json.encode([1, 2]) == "[1,2]"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"), [("simplejson", '{"price":9.90}'), ("json", None), ("another", None), ("", None)]
+)
+def test_the_environment_chooses_what_a_process_begins_with(name: str, encoded: str | None) -> None:
+    program = (
+        "from decimal import Decimal; from couchdb_client import json; print(json.encode({'price': Decimal('9.90')}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "COUCHDB_PYTHON_JSON": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if encoded is None:
+        assert "TypeError: Object of type Decimal is not JSON serializable" in done.stderr
+    else:
+        assert done.stdout.strip() == encoded
+
+
+def test_a_module_of_the_environment_that_is_missing_is_an_error_at_the_import() -> None:
+    program = "import sys; sys.modules['simplejson'] = None; import couchdb_client"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "COUCHDB_PYTHON_JSON": "simplejson"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr

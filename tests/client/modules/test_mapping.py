@@ -487,6 +487,41 @@ def test_documents_can_be_saved_in_bulk_deleted_and_given_attachments(couch_db: 
     assert "a" not in couch_db
 
 
+def test_the_calls_of_a_database_save_mapped_documents(couch_db: Database) -> None:
+    joe = Person(name="Joe", tags=["a"])
+    assert couch_db.save(joe) == (joe.id, joe.rev)
+    stale = Person.load(couch_db, joe.id)
+    assert stale is not None
+    joe.home.street = "Elm Street"
+    joe.tags.append("b")
+    couch_db[joe.id] = joe
+    assert couch_db[joe.id]["home"] == {"street": "Elm Street", "city": "Gotham"}
+    assert (couch_db[joe.id].rev, couch_db[joe.id]["tags"]) == (joe.rev, ["a", "b"])
+    with pytest.raises(ResourceConflict):
+        couch_db.save(stale)
+    ann = Person(name="Ann")
+    couch_db["ann"] = ann
+    assert (ann.id, ann.rev) == ("ann", couch_db["ann"].rev)
+    couch_db.save(ann, batch="ok")
+    assert ann.id == "ann"
+
+
+def test_the_calls_of_a_database_copy_purge_and_strip_mapped_documents(couch_db: Database) -> None:
+    joe = Person(id="joe", name="Joe").store(couch_db)
+    couch_db.copy(joe, "twin")
+    twin = Person.load(couch_db, "twin")
+    assert twin is not None
+    assert twin.name == "Joe"
+    joe.name = "Joseph"
+    joe.store(couch_db)
+    couch_db.copy(joe, twin)
+    assert couch_db["twin"]["name"] == "Joseph"
+    couch_db.put_attachment(joe, b"hello", "a.txt")
+    couch_db.delete_attachment(joe, "a.txt")
+    assert joe.rev == couch_db["joe"].rev
+    assert couch_db.purge([joe])["purged"] == {"joe": [joe.rev]}
+
+
 # Views
 
 

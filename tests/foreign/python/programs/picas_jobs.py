@@ -52,6 +52,7 @@ def main(url: str, username: str, password: str) -> None:
         raise AssertionError("a stale document was deleted")
     db.set_users(members=["joe"])
     assert db.db.security["members"]["names"] == ["joe"]
+    assert db.copy().get("task-2")["square"] == 4
     assert db.delete_from_view("done") == [True, True, True]
 
 
