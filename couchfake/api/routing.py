@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from couchfake.api import all_docs, attachments, bulk, databases, documents, partitions, server, session
@@ -38,14 +39,21 @@ Endpoint = Callable[..., Response]
 
 
 class _Chapter:
-    """A module of endpoints. It is imported when one of them first answers: few servers in tests need all of them."""
+    """A module of endpoints. It is imported when one of them first answers: few servers in tests need all of them.
 
-    def __init__(self, module: str) -> None:
-        self._module = module
+    The module is kept: pytester removes from ``sys.modules`` what was imported while it ran pytest in its own process,
+    and a second copy would not recognise the classes of the first.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._module: ModuleType | None = None
 
     def __getattr__(self, name: str) -> Endpoint:
         def endpoint(*args: Any, **captured: Any) -> Response:
-            answer: Endpoint = getattr(import_module(self._module), name)
+            if self._module is None:
+                self._module = import_module(self._name)
+            answer: Endpoint = getattr(self._module, name)
             return answer(*args, **captured)
 
         return endpoint
