@@ -435,6 +435,9 @@ REPLICATOR_MAX_HISTORY = Setting(
 REPLICATOR_RETRIES_PER_REQUEST = Setting(
     "replicator", "retries_per_request", integer, 5, "How often a request to a server without an answer is repeated."
 )
+REPLICATOR_UPDATE_DOCS = Setting(
+    "replicator", "update_docs", boolean, False, "Replicator documents get the states `triggered` and `error` too."
+)
 REPLICATOR_USE_CHECKPOINTS = Setting(
     "replicator", "use_checkpoints", boolean, True, "Replications record how far they have come in both databases."
 )

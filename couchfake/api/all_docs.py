@@ -232,14 +232,18 @@ class Listing:
         for key, found in self._found:
             name = json.quote(key) if isinstance(key, str) else json.dumps(key)
             if found is None:
-                yield f'{{"key":{name},"error":"not_found"}}'.encode()
+                yield f'{{"key":{name},"error":"not_found"}}'.encode("utf-8", json.REPAIRED)
                 continue
             if isinstance(found, LocalDocument):
                 value = f'{{"rev":"0-{found.rev}"}}'
             else:
                 leaf = found[1]
                 value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
-            text = f'{{"id":{name},"key":{name},"value":{value}'.encode()
+            row = f'{{"id":{name},"key":{name},"value":{value}'
+            try:
+                text = row.encode()
+            except UnicodeEncodeError:
+                text = row.encode("utf-8", json.REPAIRED)
             yield b'%b,"doc":%b}' % (text, self._document(found, shown)) if include_docs else text + b"}"
 
     def _document(self, found: tuple[DocumentEntry, Revision] | LocalDocument, shown: DocOptions) -> bytes:

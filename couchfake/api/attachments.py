@@ -39,7 +39,7 @@ from couchfake.settings import CSP_ATTACHMENTS_ENABLE, CSP_ATTACHMENTS_HEADER_VA
 from couchfake.storage import attachments as stored_attachments
 from couchfake.storage import documents as stored
 from couchfake.storage.attachments import Attachment
-from couchfake.storage.edits import Edit
+from couchfake.storage.edits import Edit, size_in_bytes
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 
@@ -184,10 +184,8 @@ def delete(request: Request, docid: str, name: str) -> Response:
 
 def _check_name(name: str) -> None:
     stored_attachments.validate_name(name)
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        raise BadRequest("Attachment name is not UTF-8 encoded") from None
+    if size_in_bytes(name) is None:
+        raise BadRequest("Attachment name is not UTF-8 encoded")
 
 
 def _encoding(request: Request) -> stored_attachments.Encoding:

@@ -54,7 +54,7 @@ def bulk_docs(request: Request) -> Response:
         for edit, outcome in zip(edits, outcomes)
         if isinstance(outcome, CouchError)
     ]
-    return json_response(sorted(errors, key=lambda row: row["id"].encode()), status)
+    return json_response(sorted(errors, key=lambda row: row["id"].encode("utf-8", "surrogateescape")), status)
 
 
 def _read_edits(request: Request, documents: list[Any], new_edits: Any) -> Iterator[Edit]:

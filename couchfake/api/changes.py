@@ -79,6 +79,11 @@ def _counted(stats: Stats, chunks: Generator[bytes, None, None]) -> Generator[by
 
 # ---- parameters
 
+_ATOMS = frozenset(
+    ["main_only", "all_docs", "", "all", "both", "docs", "false", "main", "none", "null", "ok", "true", "x"]
+)
+"""Styles, and other words that the real server knows as atoms: it refuses them only when it shows a change."""
+
 
 @dataclass
 class _Asked:
@@ -111,9 +116,9 @@ def _read(request: Request) -> _Asked:
         elif name in ("limit", "timeout"):
             setattr(asked, name, _integer(value))
         elif name == "style":
-            if value not in ("main_only", "all_docs"):
+            if value not in _ATOMS:
                 raise ServerError("badarg")
-            asked.style = "main_only" if value == "main_only" else "all_docs"
+            asked.style = value
         elif name == "heartbeat":
             asked.heartbeat = value == "true" or _heartbeat(value)
         elif name == "seq_interval":

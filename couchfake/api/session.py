@@ -8,8 +8,9 @@ from typing import Any
 from couchfake.chttpd.parameters import unquote_leniently
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
-from couchfake.errors import BadContentType, BadRequest, CouchError, ServerError, Unauthorized
+from couchfake.errors import BadContentType, BadRequest, Crash, ServerError, Unauthorized
 from couchfake.settings import AUTHENTICATION_DB
+from couchfake.values.erlang import format_term
 
 _TYPES = "Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'"
 
@@ -71,13 +72,22 @@ def _form(request: Request) -> dict[str, str]:
     if not content_type.startswith("application/json"):
         raise BadContentType(_TYPES)
     members = request.json()
-    if not isinstance(members, dict):
+    if members is None:
         raise ServerError("badmatch")
+    if not isinstance(members, dict):
+        raise Crash("badmatch", _unexpected(members))
     for name, value in members.items():
         if not isinstance(value, str):
-            raise CouchError(500, "unknown_error", "badarg")
+            raise ServerError("badarg")
         form[name] = value
     return form
+
+
+def _unexpected(value: Any) -> str:
+    """Return how the server writes a body that is not an object: strings, and arrays of strings, without quotes."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "".join(value)
+    return value if isinstance(value, str) else format_term(value)
 
 
 def _username(form: dict[str, str]) -> str:

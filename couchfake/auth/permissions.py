@@ -135,7 +135,7 @@ def _authorize_underscore(
             _authorize_database(user, method, path, security_of)
         case ["_node", _, "_stats" | "_system" | "_prometheus", *_]:
             require_metrics(user)
-        case ["_up" | "_uuids" | "_session" | "_replicate" | "_active_tasks"]:
+        case ["_up" | "_uuids" | "_session" | "_replicate" | "_stats" | "_active_tasks"]:
             return
         case ["_utils", *_] if method in ("GET", "HEAD"):
             return

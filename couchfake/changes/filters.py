@@ -24,8 +24,8 @@ from couchfake.storage.revision_tree import Revision
 from couchfake.values import json
 from couchfake.values.collation import Collator
 
-Style = Literal["main_only", "all_docs"]
-"""Whether a change names the winning revision, or all leaves."""
+Style = Literal["main_only", "all_docs"] | str
+"""Whether a change names the winning revision, or all leaves. With another word, no change can be shown."""
 
 LOOKED_UP = 100
 """The most documents that ``DocIds`` looks up, where the configuration says nothing else."""
@@ -40,7 +40,11 @@ class Change(NamedTuple):
 
     def shown(self, style: Style) -> tuple[Revision, ...]:
         """Return the leaves that the change names if no filter drops them."""
-        return self.leaves if style == "all_docs" else self.leaves[:1]
+        if style == "main_only":
+            return self.leaves[:1]
+        if style != "all_docs":
+            raise CouchError(500, "unknown_error", "function_clause")
+        return self.leaves
 
 
 class Filter(Protocol):
@@ -122,6 +126,8 @@ class Selector:
 
 def opened(change: Change, style: Style) -> list[Revision]:
     """Return the leaves that a filter of documents looks at: those that have a body."""
+    if style not in ("main_only", "all_docs"):
+        raise CouchError(500, "case_clause", style)
     return [leaf for leaf in change.shown(style) if leaf.body is not None]
 
 

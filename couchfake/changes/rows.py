@@ -47,9 +47,13 @@ class RowWriter:
                 revs = ",".join([f'{{"rev":"{revision.rev}"}}' for revision in revisions])
             deleted = ',"deleted":true' if change.leaves[0].deleted else ""
             texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}')
+        try:
+            encoded = [text.encode() for text in texts]
+        except UnicodeEncodeError:
+            encoded = [text.encode("utf-8", json.REPAIRED) for text in texts]
         if not self._query.include_docs:
-            return [(text + "}").encode() for text in texts]
-        return [b'%b,"doc":%b}' % (text.encode(), self._document(change)) for text, (change, _) in zip(texts, rows)]
+            return [text + b"}" for text in encoded]
+        return [b'%b,"doc":%b}' % (text, self._document(change)) for text, (change, _) in zip(encoded, rows)]
 
     def _document(self, change: Change) -> bytes:
         """The winner, whatever revisions the row tells of."""

@@ -100,10 +100,12 @@ class Scan:
             self.last_seq = batch[-1].seq
             self.pending -= len(batch)
             self.left -= len(batch)
-            if style == "all_docs":
+            if style == "main_only":
+                yield [(change, change.leaves[:1]) for change in batch]
+            elif style == "all_docs":
                 yield [(change, change.leaves) for change in batch]
             else:
-                yield [(change, change.leaves[:1]) for change in batch]
+                yield [(change, change.shown(style)) for change in batch]
 
     def _filtered(self, filter: Filter) -> Iterator[list[Row]]:
         pending = self.pending

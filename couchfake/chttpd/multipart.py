@@ -170,7 +170,7 @@ def _attachment_headers(attachment: AttachmentPart) -> bytes:
         f"\r\nContent-Type: {attachment.content_type}"
         f"\r\nContent-Length: {len(attachment.data)}{encoding}\r\n\r\n"
     )
-    return head.encode("utf-8")
+    return head.encode("utf-8", "surrogateescape")
 
 
 _MISSING_HEAD = b'\r\nContent-Type: application/json; error="true"\r\n\r\n'

@@ -16,8 +16,10 @@ from couchfake.query_server.engines import ScriptError, ScriptTimeout
 from couchfake.values.erlang import format_term
 from couchfake.values.json import dumps as dumps_deep
 from couchfake.values.json import loads as loads_exactly
+from couchfake.values.json import repaired
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each call
+_HALF_OF_ID = r"\udced"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 LEVELS = ("info", "error")
@@ -44,9 +46,18 @@ def _whole_characters(text: str) -> str:
 def dumps(value: Any) -> str:
     """Return JSON for a script, in ASCII unless it nests very deeply."""
     try:
-        return _encode(value)
+        text = _encode(value)
+        return _encode(_repaired(value)) if _HALF_OF_ID in text else text
     except RecursionError:
         return _LONE_SURROGATE.sub("\ufffd", dumps_deep(value))
+
+
+def _repaired(value: Any) -> Any:
+    if isinstance(value, str):
+        return repaired(value)
+    if isinstance(value, list):
+        return [_repaired(item) for item in value]
+    return {_repaired(name): _repaired(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def _replace_surrogates(value: Any) -> Any:

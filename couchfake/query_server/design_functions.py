@@ -16,6 +16,7 @@ from couchfake.query_server.answers import clause_error, dumps, protocol_error
 from couchfake.query_server.compiled import CompiledFunction
 from couchfake.query_server.responses import ListResponse, parse_list
 from couchfake.values.erlang import format_term
+from couchfake.values.json import repaired
 
 Compile = Callable[[tuple[str, ...], str], CompiledFunction]
 
@@ -93,7 +94,7 @@ class DesignFunctions:
         Each row is a JSON text, of ``{"id", "key", "value"(, "doc")}``.
         """
         function = self._compiled(("lists", name))
-        arguments = f"[{dumps(head)},{dumps(req)},[{','.join(rows)}]]"
+        arguments = repaired(f"[{dumps(head)},{dumps(req)},[{','.join(rows)}]]")
         events, failure, ended = function.call("render", "list", arguments, read=answers.list_events)
         if failure is not None:
             self._forget()

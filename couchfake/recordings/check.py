@@ -19,6 +19,7 @@ from couchfake.recordings.target import (
     Target,
     databases_in_the_way,
     refuse_to_overwrite,
+    settings_as_recorded,
     settings_kept,
 )
 
@@ -28,13 +29,17 @@ NO_ANSWER = 0
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished check. ``server`` is what it says it is, ``recorded_from`` the server that the recordings are of."""
+    """A finished check. ``server`` is what it says it is, ``recorded_from`` the server that the recordings are of.
+
+    ``refused`` names settings of the recorded server that this one did not take, a line each.
+    """
 
     url: str
     server: str
     recorded_from: str
     areas: list[AreaResult]
     seconds: float
+    refused: list[str]
 
     @property
     def agrees(self) -> bool:
@@ -57,6 +62,7 @@ class Check:
     ) -> None:
         self.target = target
         self._sleep = sleep
+        self._refused: list[str] = []
         names = list(areas) or area_names()
         unknown = sorted(set(names) - set(area_names()))
         if unknown:
@@ -77,19 +83,24 @@ class Check:
         return [scenario for scenarios in self.areas.values() for scenario in scenarios]
 
     def run(self, played: Callable[[], object] = lambda: None) -> Iterator[AreaResult]:
-        """Play area by area. Call ``played`` after each scenario. Raise ReplayFailed if the server goes away."""
-        for name, scenarios in self.areas.items():
-            if not scenarios:
-                continue
-            result = AreaResult(name)
-            for scenario in scenarios:
-                self._play(scenario, result)
-                played()
-            yield result
+        """Play area by area. Call ``played`` after each scenario. Raise ReplayFailed if the server goes away.
+
+        The server has the settings of the recorded one meanwhile.
+        """
+        with settings_as_recorded(self.target) as self._refused:
+            for name, scenarios in self.areas.items():
+                if not scenarios:
+                    continue
+                result = AreaResult(name)
+                for scenario in scenarios:
+                    self._play(scenario, result)
+                    played()
+                yield result
 
     def outcome(self, results: list[AreaResult], started: float) -> Outcome:
         """Return the outcome of a run that began at ``started``, a time of ``time.monotonic``."""
-        return Outcome(self.target.name, self.server, self.recorded_from, results, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return Outcome(self.target.name, self.server, self.recorded_from, results, seconds, self._refused)
 
     def _play(self, scenario: dict[str, Any], result: AreaResult) -> None:
         in_the_way = databases_in_the_way(scenario, self.target)

@@ -56,21 +56,22 @@ class Masking:
         return f"Basic {base64.b64encode(f'{name}:{masked}'.encode()).decode()}"
 
     def body(self, body: bytes, path: str, content_type: str) -> bytes:
-        """Return a request's body with its passwords replaced."""
+        """Return a request's body with its passwords replaced. As for the server, JSON needs no type that says so."""
         if not body:
             return body
-        if content_type.startswith(_FORM):
-            pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-            masked = [(name, self._value(name, value, dict(pairs))) for name, value in pairs]
-            return urlencode(masked, safe="{}").encode()
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
-            return body
+            return self._form(body) if content_type.startswith(_FORM) else body
         if isinstance(value, str) and is_secret_path(path):
             return json.dumps(self.password(value)).encode()
         masked_value = self.value(value)
         return body if masked_value == value else json.dumps(masked_value, ensure_ascii=False).encode()
+
+    def _form(self, body: bytes) -> bytes:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        masked = [(name, self._value(name, value, dict(pairs))) for name, value in pairs]
+        return urlencode(masked, safe="{}").encode()
 
     def value(self, value: Any) -> Any:
         """Return a JSON value with passwords, and logins in URLs, replaced."""

@@ -15,7 +15,13 @@ from typing import Any
 from couchfake.recordings.files import load, step_text
 from couchfake.recordings.player import label, play
 from couchfake.recordings.results import HEADING, AreaResult, total
-from couchfake.recordings.target import CONNECTION_ERRORS, ReplayFailed, Target, refuse_to_overwrite
+from couchfake.recordings.target import (
+    CONNECTION_ERRORS,
+    ReplayFailed,
+    Target,
+    delete_documents_made,
+    refuse_to_overwrite,
+)
 
 
 def replay(
@@ -29,7 +35,8 @@ def replay(
     """
     target = Target(url)
     recordings = {path: [each for each in scenarios_of(path) if chosen in each["name"]] for path in paths}
-    if url is not None and not force:
+    is_tidy = url is not None and not force
+    if is_tidy:
         refuse_to_overwrite(itertools.chain(*recordings.values()), target)
     print(HEADING)
     results = []
@@ -37,6 +44,8 @@ def replay(
         result = AreaResult(path.name.partition(".")[0])
         for scenario in scenarios:
             play_into(result, scenario, target)
+            if is_tidy:
+                delete_documents_made([scenario], target)
         if result.scenarios:
             results.append(result)
             print(result)

@@ -15,7 +15,7 @@ _PLACES = 3
 
 def summary(outcome: Outcome) -> list[str]:
     """Return lines that say what differs, the most frequent difference of each area first."""
-    lines = []
+    lines = list(outcome.refused)
     for area in outcome.areas:
         for text, differences in groups(area):
             places = ", ".join(f"{each.scenario} step {each.step.number}" for each in differences[:_PLACES])
@@ -49,12 +49,13 @@ def page(outcome: Outcome) -> str:
         f"{share(everything.body, everything.steps)}% of {everything.steps} steps in {everything.scenarios} scenarios"
         f" are answered like {outcome.recorded_from}. The check took {outcome.seconds:.0f} seconds."
     )
+    refused = "".join(f"<p>{escape(line)}</p>\n" for line in outcome.refused)
     rows = "".join(_row(area) for area in [*outcome.areas, everything])
     details = "".join(_details(area) for area in outcome.areas if area.differences or area.skipped)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
-        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p><strong>{verdict}</strong> {escape(facts)}</p>\n"
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p><strong>{verdict}</strong> {escape(facts)}</p>\n{refused}"
         f'<div class="wide"><table>\n<thead><tr>{_HEADS}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n'
         f"{details}<footer>Made by couchfake check. <em>Status</em>: the status alone agrees. <em>Body</em>: status,"
         " the recorded headers, and the body as values. <em>Exact</em>: the members of every object in the recorded"

@@ -121,6 +121,16 @@ def refuse_to_overwrite(scenarios: Iterable[dict[str, Any]], target: Target) -> 
         )
 
 
+def delete_documents_made(scenarios: Iterable[dict[str, Any]], target: Target) -> None:
+    """Delete the users and replications that scenarios made where ``refuse_to_overwrite`` found none of them."""
+    for database, ids in _documents_made(scenarios).items():
+        for each in sorted(ids):
+            path = f"/{database}/{quote(each, safe='')}"
+            status, document = target.get(path)
+            if status == 200:
+                target.request("DELETE", f"{path}?rev={document['_rev']}")
+
+
 def databases_in_the_way(scenario: dict[str, Any], target: Target) -> list[str]:
     """Return which of the databases that a scenario makes and deletes exist.
 
@@ -179,6 +189,29 @@ def settings_kept(scenario: dict[str, Any], target: Target) -> Iterator[None]:
                 target.request("PUT", path, answer[1])
         for path in before.keys() - security.keys():
             _put_back(target, path, *before[path])
+
+
+RECORDED_SETTINGS = {"/_node/_local/_config/chttpd_auth/iterations": "600000"}
+"""Settings of the recorded server that show in its answers, by path: the rounds of a password's hash."""
+
+
+@contextlib.contextmanager
+def settings_as_recorded(target: Target) -> Iterator[list[str]]:
+    """Give the server the settings of the recorded one, and put its own back. Yield what it refuses, a line each."""
+    before = {path: target.get(path) for path in RECORDED_SETTINGS}
+    refused = []
+    try:
+        for path, value in RECORDED_SETTINGS.items():
+            if before[path] == (200, value):
+                continue
+            status, _ = target.request("PUT", path, value)
+            if status != 200:
+                section, _, key = path.partition("/_config/")[2].partition("/")
+                refused.append(f"[{section}] {key} cannot be set to {value}, as it was recorded with: status {status}")
+        yield refused
+    finally:
+        for path, answer in before.items():
+            _put_back(target, path, *answer)
 
 
 def _put_back(target: Target, path: str, status: int, value: Any) -> None:

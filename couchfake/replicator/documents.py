@@ -19,6 +19,7 @@ from couchfake.replicator import errors
 from couchfake.replicator.errors import Refused
 from couchfake.replicator.jobs import AlreadyRunning, Job, Jobs, timestamp
 from couchfake.replicator.request import ReplicationRequest, read_request, shown_url
+from couchfake.settings import REPLICATOR_UPDATE_DOCS
 from couchfake.storage import attachments
 from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
@@ -130,7 +131,7 @@ class ReplicatorDocuments:
             threading.Thread(target=self._report, args=(key, row), daemon=True).start()
             return
         try:
-            row.job = self._jobs.start(request, user, key, self._ended)
+            row.job = self._jobs.start(request, user, key, self._ended, self._begun)
         except AlreadyRunning as running:
             self._yield_to(running.job, key, row)
 
@@ -159,6 +160,21 @@ class ReplicatorDocuments:
 
     # ---- reporting
 
+    def _begun(self, job: Job) -> None:
+        """Write that a replication runs, or why it cannot yet, if documents are to be updated so often."""
+        assert job.document is not None
+        if not self._node.config[REPLICATOR_UPDATE_DOCS]:
+            return
+        with self._lock:
+            row = self._rows.get(job.document)
+        if row is None or row.job not in (None, job):
+            return
+        if job.is_scheduled:
+            state: dict[str, Any] = {"_replication_state": "triggered", "_replication_id": job.id}
+        else:
+            state = {"_replication_state": "error", "_replication_state_reason": job.crash_reason}
+        self._write(job.document, row, state)
+
     def _ended(self, job: Job) -> None:
         assert job.document is not None
         with self._lock:
@@ -171,22 +187,34 @@ class ReplicatorDocuments:
         self._report(job.document, row)
 
     def _report(self, key: DocumentKey, row: _Row) -> None:
-        """Write the state of a replication into its document."""
+        """Write how a replication ended into its document."""
+        state: dict[str, Any] = {"_replication_state": row.state}
+        if row.state == "completed" and row.job is not None:
+            if self._node.config[REPLICATOR_UPDATE_DOCS]:
+                state["_replication_id"] = row.job.id
+            state["_replication_stats"] = {**row.job.statistics(), "start_time": timestamp(row.job.started)}
+        else:
+            state["_replication_state_reason"] = row.reason
+        self._write(key, row, state)
+
+    def _write(self, key: DocumentKey, row: _Row, state: dict[str, Any]) -> None:
+        """Write members about a replication into its document, with the time, unless another has taken its place."""
         if self._rows.get(key) is not row:
             return
         database = self._node.databases.get(key[0])
         entry = database.entry(key[1]) if database is not None else None
         if database is None or entry is None or entry.deleted:
             return
-        state: dict[str, Any] = {
-            "_replication_state": row.state,
+        stored = entry.winner.body.value if entry.winner.body is not None else {}
+        if all(stored.get(name) == value for name, value in state.items()):
+            return
+        body = {
+            **row.asked,
+            "_replication_state": None,
             "_replication_state_time": timestamp(self._node.clock()),
+            **state,
         }
-        if row.state == "completed" and row.job is not None:
-            state["_replication_stats"] = {**row.job.statistics(), "start_time": timestamp(row.job.started)}
-        else:
-            state["_replication_state_reason"] = row.reason
-        edit = Edit(key[1], {**row.asked, **state}, rev=entry.winner.key)
+        edit = Edit(key[1], body, rev=entry.winner.key)
         try:
             write_one(database, edit, SERVER)
         except CouchError:
@@ -209,7 +237,7 @@ class ReplicatorDocuments:
         job = row.job
         state = job.state if job is not None and row.state == "initializing" else row.state
         over = state in _OVER
-        job_id = job.id if job is not None and not over else None
+        job_id = job.id if job is not None and job.is_scheduled and not over else None
         shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job_id}
         if not over:
             shown["node"] = NODE_NAME
@@ -217,7 +245,7 @@ class ReplicatorDocuments:
         shown["target"] = job.target.name if job is not None else shown_url(row.asked.get("target"))
         shown["state"] = state
         error_count = job.error_count if job is not None else 0
-        if state == "crashing" and job is not None:
+        if job is not None and (state == "crashing" or not job.is_scheduled):
             info: dict[str, Any] | None = {"error": job.crash_reason}
         elif state in ("failed", "error"):
             info, error_count = {"error": row.reason}, 1

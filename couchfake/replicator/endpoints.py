@@ -53,6 +53,10 @@ class Unreachable(Exception):
     """A server that does not answer, or not as a CouchDB does. Another attempt may succeed."""
 
 
+class UnknownHost(Unreachable):
+    """No server has the name."""
+
+
 class ReplicationEndpoint(Protocol):
     """The source or target of a replication. Methods raise CouchError for refusals, Unreachable without an answer."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 import requests
 
 from couchfake.errors import CouchError
-from couchfake.replicator.endpoints import Unreachable
+from couchfake.replicator.endpoints import UnknownHost, Unreachable
+from couchfake.replicator.request import basic_user
 from couchfake.values import json
 
 LONGEST_ANSWER = 256 << 20
@@ -38,9 +40,13 @@ class HttpClient:
         self._retries = retries
 
     @property
-    def has_login(self) -> bool:
-        """Return whether requests carry credentials."""
-        return "Authorization" in self._session.headers or self._session.auth is not None
+    def login(self) -> str | None:
+        """The user whose credentials requests carry, None without any."""
+        auth = self._session.auth
+        if isinstance(auth, tuple):
+            return str(auth[0])
+        header = self._session.headers.get("Authorization")
+        return None if header is None else basic_user(str(header))
 
     def send(self, method: str, path: str = "", *, raw: bool = False, **options: Any) -> Answer:
         """Send a request and read the answer. Raise Unreachable if there is none, or none that ends.
@@ -55,7 +61,8 @@ class HttpClient:
                 return self._send_once(method, path, raw, options)
             except requests.RequestException as error:
                 if retries == 0 or not isinstance(error, requests.ConnectionError):
-                    raise Unreachable(f"{self.url}: {type(error).__name__}") from None
+                    kind = UnknownHost if _is_unknown_host(error) else Unreachable
+                    raise kind(f"{self.url}: {type(error).__name__}") from None
         raise AssertionError("the last attempt returns or raises")
 
     def _send_once(self, method: str, path: str, raw: bool, options: dict[str, Any]) -> Answer:
@@ -84,6 +91,11 @@ class HttpClient:
             yield
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Unreachable(f"{self.url} does not answer as a CouchDB") from None
+
+
+def _is_unknown_host(error: requests.RequestException) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, BaseException) and isinstance(reason.__cause__ or reason.__context__, socket.gaierror)
 
 
 def refusal(answer: Answer) -> CouchError:

@@ -12,8 +12,23 @@ from urllib.parse import quote
 
 from couchfake.errors import CouchError
 from couchfake.node.node import Node
-from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, Unreachable, UpdateSequence
-from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
+from couchfake.replicator.endpoints import (
+    Fetched,
+    Page,
+    SourceChange,
+    SourceFilter,
+    UnknownHost,
+    Unreachable,
+    UpdateSequence,
+)
+from couchfake.replicator.errors import (
+    changes_failed,
+    db_not_found,
+    login_refused,
+    no_connection,
+    revs_diff_failed,
+    unknown_host,
+)
 from couchfake.replicator.http_client import HttpClient, refusal
 from couchfake.storage.attachments import Attachment, AttachmentSettings, store
 from couchfake.storage.edits import Edit, read_edit
@@ -37,11 +52,13 @@ class HttpEndpoint:
     def open(self) -> None:
         try:
             answer = self._client.send("GET")
+        except UnknownHost:
+            raise unknown_host(self.name) from None
         except Unreachable:
-            raise db_not_found(self.name) from None
+            raise no_connection(self.name) from None
         if answer.status == 401:
-            if self._client.has_login:
-                raise CouchError(500, "replication_auth_error", f"authentication failed for {self.name}")
+            if self._client.login is not None:
+                raise login_refused(self.name, self._client.login)
             raise _unauthorized(401, self.name)
         if answer.status == 403:
             raise _unauthorized(403, self.name)

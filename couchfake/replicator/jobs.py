@@ -17,6 +17,7 @@ from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
+from couchfake.replicator.errors import FilterNotFetched, message
 from couchfake.replicator.request import Endpoint, ReplicationRequest
 from couchfake.replicator.transfer import Cancelled, Transfer
 from couchfake.settings import REPLICATOR_MAX_HISTORY
@@ -29,10 +30,6 @@ OpenSession = Callable[[], requests.Session]
 def timestamp(seconds: float) -> str:
     """``2024-05-17T09:21:44Z``"""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _message(error: CouchError | Unreachable) -> str:
-    return f"{error.error}: {error.reason}" if isinstance(error, CouchError) else str(error)
 
 
 class Job:
@@ -66,12 +63,18 @@ class Job:
         self._open_session = open_session
         self._cancelled = Signal(node.clock)
         self._at_end: list[Callable[[Job], None]] = []
+        self._at_beginning: Callable[[Job], None] = lambda job: None
         self.source = self._peer(request.source)
         self.target = self._peer(request.target)
 
     @property
     def id(self) -> str:
         return self.request.job_id
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Return False while the filter function of a document's replication cannot be fetched: it is no job yet."""
+        return self.state != "error"
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
         # Imported here: most servers never replicate, and need not load what only replications use.
@@ -105,9 +108,13 @@ class Job:
                 return
         callback(self)
 
-    def start(self, at_end: Callable[[Job], None]) -> None:
-        """Run in a thread of its own and call ``at_end(job)`` at the end."""
+    def start(self, at_end: Callable[[Job], None], at_beginning: Callable[[Job], None]) -> None:
+        """Run in a thread of its own and call ``at_end(job)`` at the end.
+
+        Call ``at_beginning(job)`` before each attempt, or when the filter function cannot be fetched.
+        """
         self._at_end.append(at_end)
+        self._at_beginning = at_beginning
         threading.Thread(target=self._run, name=f"replication {self.id[:8]}", daemon=True).start()
 
     def cancel(self, wait: float = 5.0) -> None:
@@ -129,8 +136,10 @@ class Job:
         pause = FIRST_PAUSE
         while not self.finished.is_set():
             try:
-                self._set_state("running")
-                self.result = self._transfer().run()
+                transfer = self._transfer()
+                transfer.fetch_filter()
+                self._begin_run()
+                self.result = transfer.run()
                 self._finish("completed")
             except Cancelled:
                 self._finish("cancelled")
@@ -141,11 +150,19 @@ class Job:
                     self.error = refusal
                     self._finish("failed", refusal.reason)
                     return
-                self.crash_reason = _message(error)
-                self._set_state("crashing", self.crash_reason)
+                self.crash_reason = message(error) if isinstance(error, CouchError) else str(error)
+                self._set_state("error" if isinstance(error, FilterNotFetched) else "crashing", self.crash_reason)
+                if not self.is_scheduled:
+                    self._at_beginning(self)
                 if self._cancelled.wait(pause):
                     self._finish("cancelled")
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _begin_run(self) -> None:
+        if self.state == "error":  # the job begins here; what came before was not one
+            self.error_count = 0
+        self._set_state("running")
+        self._at_beginning(self)
 
     def _transfer(self) -> Transfer:
         if self._cancelled.is_set():
@@ -170,6 +187,8 @@ class Job:
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         self.state, self.updated = state, self._node.clock()
+        if state == "error":
+            return
         self.history.append(({"running": "started"}.get(state, "crashed"), self.updated, reason))
         del self.history[: -max(1, self._node.config[REPLICATOR_MAX_HISTORY])]
 
@@ -282,6 +301,7 @@ class Jobs:
         user: UserContext,
         document: tuple[str, str] | None = None,
         at_end: Callable[[Job], None] = lambda job: None,
+        at_beginning: Callable[[Job], None] = lambda job: None,
     ) -> Job:
         """Start a replication, or return the running job if it is the same.
 
@@ -302,7 +322,7 @@ class Jobs:
                     del self._running[ended.id]
             at_end(ended)
 
-        job.start(remove)
+        job.start(remove, at_beginning)
         return job
 
     def stop_all(self) -> None:

@@ -13,7 +13,7 @@ from couchfake.auth.permissions import authorize, require_member, require_server
 from couchfake.changes import filters
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, Style, filter_function, view_filter
 from couchfake.config import Config
-from couchfake.errors import CouchError, Crash, NotFound
+from couchfake.errors import BadRequest, CouchError, Crash, NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
@@ -81,8 +81,6 @@ class LocalEndpoint:
             chosen = source_filter(self._node, database, query, self._user)
             last = _unpacked(database, since)
         except CouchError as error:
-            if query.filter is not None and not query.filter.startswith("_"):
-                raise
             raise changes_failed(error) from None
         style: Style = "main_only" if query.winning_revs_only else "all_docs"
         with database.lock:
@@ -90,7 +88,12 @@ class LocalEndpoint:
                 filters.Change(entry.seq, entry, tuple(entry.leaves()))
                 for entry in islice(database.entries_since(last), limit)
             ]
-        chosen_leaves = [change.shown(style) for change in looked] if chosen is None else chosen.select(looked, style)
+        try:
+            chosen_leaves = (
+                [change.shown(style) for change in looked] if chosen is None else chosen.select(looked, style)
+            )
+        except CouchError as error:
+            raise changes_failed(error) from None
         changes = [
             SourceChange(database.pack_seq(change.seq), change.entry.id, [leaf.rev for leaf in leaves])
             for change, leaves in zip(looked, chosen_leaves)
@@ -212,16 +215,25 @@ def source_filter(node: Node, database: Database, query: SourceFilter, user: Use
     if query.filter == "_view":
         ddoc, _, view = str(query.query_params.get("view", "")).partition("/")
         return view_filter(node.query_server, database, ddoc, view)
+    if query.filter.startswith("_"):
+        return _builtin(query)
     return _function(node, database, query, user)
 
 
+def _builtin(query: SourceFilter) -> Filter:
+    """The other filters of ``_changes``. The real server asks by GET, so a selector is always missing."""
+    if query.filter == "_selector":
+        raise BadRequest("Selector must be specified in POST payload")
+    ids = query.query_params.get("doc_ids")
+    if query.filter != "_doc_ids":
+        raise BadRequest("unknown builtin filter name")
+    if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
+        raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
+    return DocIds(ids)
+
+
 def _function(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter:
-    ddoc, slash, name = (query.filter or "").partition("/")
-    if not slash or not ddoc or not name:
-        raise CouchError(500, "error", "Invalid filter. Must match `ddocname/filtername`.")
-    entry = database.entry(f"_design/{ddoc}")
-    if entry is None or entry.deleted:
-        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{database.name}`")
+    ddoc, _, name = (query.filter or "").partition("/")
     return filter_function(node.query_server, database, ddoc, name, lambda: _req(node, database, query, user))
 
 

@@ -46,7 +46,7 @@ class Endpoint:
         user = self.auth[0] if self.auth else None
         headers = []
         for name, value in self.headers:
-            if name.lower() == "authorization" and (login := _basic_user(value)) is not None:
+            if name.lower() == "authorization" and (login := basic_user(value)) is not None:
                 user = user or login
             else:
                 headers.append([name, value])
@@ -167,7 +167,7 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
         return False
 
 
-def _basic_user(header: str) -> str | None:
+def basic_user(header: str) -> str | None:
     """Return the user of a Basic Authorization header, None for other headers."""
     scheme, _, data = header.partition(" ")
     try:

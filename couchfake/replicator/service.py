@@ -53,14 +53,17 @@ class Replicator:
         job.cancel()
         return {"_local_id": job.id}
 
+    def _scheduled(self) -> list[Job]:
+        return [job for job in self.running.all() if job.is_scheduled]
+
     def tasks(self) -> list[dict[str, Any]]:
-        return [job.task() for job in self.running.all()]
+        return [job.task() for job in self._scheduled()]
 
     def running_jobs(self) -> list[Job]:
         return self.running.all()
 
     def jobs(self) -> list[dict[str, Any]]:
-        return [job.scheduler_row() for job in self.running.all()]
+        return [job.scheduler_row() for job in self._scheduled()]
 
     def documents(self, db_name: str | None) -> list[dict[str, Any]]:
         return self.followed.rows(db_name)

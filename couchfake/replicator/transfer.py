@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from couchfake.errors import CouchError, NotFound
+from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import ReplicationEndpoint, SourceChange, SourceFilter, UpdateSequence
-from couchfake.replicator.errors import no_source_for_filter
+from couchfake.replicator.errors import filter_code, source_not_opened
 from couchfake.values import json
 
 GATHERING = 0.05
@@ -99,6 +99,8 @@ class Transfer:
         self._last_checkpoint = clock()
         self.limit: Callable[[str], int | None] = lambda database: None
         """After how many documents a run to a database fails: a fault of the test kit."""
+        self._is_source_open = False
+        self._filter_code: str | None = None
         self.is_prepared = False  # whether both databases have been opened
 
     # ---- life
@@ -109,7 +111,10 @@ class Transfer:
         self.source.interrupt()
 
     def run(self) -> dict[str, Any]:
-        """Replicate. Raise CouchError, Unreachable or Cancelled; the last checkpoint stays valid."""
+        """Replicate, after ``fetch_filter``. Raise CouchError, Unreachable or Cancelled.
+
+        The last checkpoint stays valid.
+        """
         self.prepare()
         try:
             self._copy_all()
@@ -128,12 +133,13 @@ class Transfer:
         return self.is_prepared and self.pending == 0 and self._seen == self.source.update_seq()
 
     def prepare(self) -> None:
-        """Open both databases and find the sequence to begin at."""
-        self._open_source()
+        """Open both databases and find the sequence to begin at. ``fetch_filter`` comes first."""
+        if not self._is_source_open:
+            self.source.open()
         if self.options.create_target:
             self.target.create(self.options.create_target_params)
         self.target.open()
-        self._id = checkpoint_id(self._id, self.source, self.options.query)
+        self._id = checkpoint_id(self._id, self._filter_code)
         docid = "_local/" + self._id
         self._source_log = self.source.read_local(docid)
         self._target_log = self.target.read_local(docid)
@@ -146,14 +152,19 @@ class Transfer:
         self.source_seq = self.source.update_seq()
         self.is_prepared = True
 
-    def _open_source(self) -> None:
+    def fetch_filter(self) -> None:
+        """Fetch the code of the filter function, if there is one. Raise FilterNotFetched."""
+        name = self.options.query.filter
+        if name is None or name.startswith("_"):
+            return
+        ddoc, _, function = name.partition("/")
         try:
             self.source.open()
         except CouchError as error:
-            name = self.options.query.filter
-            if error.error == "db_not_found" and name is not None and not name.startswith("_"):
-                raise no_source_for_filter(self.source.name) from None
-            raise
+            raise source_not_opened(self.source.name, error) from None
+        self._is_source_open = True
+        document = self.source.design_document(ddoc)
+        self._filter_code = filter_code(ddoc, document, function, self.source.name)
 
     def _copy_all(self) -> None:
         while True:
@@ -175,7 +186,11 @@ class Transfer:
 
     def _copy(self, changes: list[SourceChange]) -> None:
         longest = self.options.max_docid_length
-        revs = {change.docid: change.revs for change in changes if len(change.docid.encode()) <= longest}
+        revs = {
+            change.docid: change.revs
+            for change in changes
+            if len(change.docid.encode("utf-8", "surrogateescape")) <= longest
+        }
         self.statistics.add(doc_write_failures=len(changes) - len(revs))
         missing = self.target.missing(revs)
         self.statistics.add(
@@ -262,19 +277,11 @@ MAX_HISTORY = 50  # sessions
 Log = dict[str, Any]
 
 
-def checkpoint_id(replication_id: str, source: ReplicationEndpoint, query: SourceFilter) -> str:
-    """Return the id of the logs. It changes with the code of the filter function, so that the replication restarts.
-
-    Raise NotFound if the source has no such function.
-    """
-    if query.filter is None or query.filter.startswith("_"):
+def checkpoint_id(replication_id: str, code: str | None) -> str:
+    """Return the id of the logs. It changes with the code of the filter function, so that the replication restarts."""
+    if code is None:
         return replication_id
-    ddoc, _, name = query.filter.partition("/")
-    filters = (source.design_document(ddoc) or {}).get("filters")
-    if not isinstance(filters, dict) or name not in filters:
-        raise NotFound(f"Couldn't open document `_design/{ddoc}` from source database `{source.name}`")
-    code = json.encode([replication_id, filters[name]])
-    return hashlib.md5(code, usedforsecurity=False).hexdigest()
+    return hashlib.md5(json.encode([replication_id, code]), usedforsecurity=False).hexdigest()
 
 
 def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:

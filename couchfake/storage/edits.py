@@ -153,14 +153,30 @@ def check_docid(docid: Any, max_length: float = math.inf) -> None:
         raise IllegalDocid("Document id must not be empty")
     if docid in ("_design/", "_local/"):
         raise IllegalDocid(f"Illegal document id `{docid}`")
-    try:
-        size = len(docid.encode("utf-8"))
-    except UnicodeEncodeError:  # bytes of a path that are not UTF-8
-        raise IllegalDocid("Document id must be valid UTF-8") from None
+    size = size_in_bytes(docid)
+    if size is None:
+        raise IllegalDocid("Document id must be valid UTF-8")
     if 0 < max_length < size:
         raise IllegalDocid("Document id is too long")
     if docid.startswith("_") and not docid.startswith(("_design/", "_local/")):
         raise IllegalDocid("Only reserved document ids may start with underscore.")
+
+
+def size_in_bytes(text: str) -> int | None:
+    """Return the length of a text from a path, None if its bytes are not UTF-8 to the server.
+
+    Halves of surrogate pairs are. Ids with them are stored as ``surrogateescape`` decodes them, and so they sort by
+    their bytes.
+    """
+    try:
+        return len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return len(raw)
 
 
 def check_size(edit: Edit, config: Config) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from couchfake.errors import CouchError, IllegalDocid
 from couchfake.storage.bodies import json_size
 from couchfake.storage.documents import DocumentEntry
-from couchfake.storage.edits import Edit, check_docid
+from couchfake.storage.edits import Edit, check_docid, size_in_bytes
 from couchfake.storage.revision_ids import RevisionId
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def check_partition(name: Any) -> str:
         raise _illegal_partition("not be empty")
     if name.startswith("_"):
         raise _illegal_partition("not start with an underscore")
+    if size_in_bytes(name) is None:
+        raise _illegal_partition("be valid UTF-8")
     if ":" in name:
         raise _illegal_partition("not contain a colon")
     return name

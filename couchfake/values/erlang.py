@@ -56,7 +56,7 @@ def _external(value: Any) -> bytes:
 
 
 def _external_text(text: str) -> bytes:
-    data = text.encode("utf-8")
+    data = text.encode("utf-8", "surrogateescape")
     size = len(data)
     return (_TEXT_HEADS[size] if size < 256 else b"m" + _pack_length(size)) + data
 
@@ -304,7 +304,7 @@ class _Reader:
             name = self.take(self.number(2 if tag in b"dv" else 1)).decode("utf-8")
             return _CONSTANTS.get(name, name)
         if tag == b"m":
-            return self.take(self.number(4)).decode("utf-8")
+            return self.take(self.number(4)).decode("utf-8", "surrogateescape")
         if tag == b"j":
             return []
         if tag == b"k":

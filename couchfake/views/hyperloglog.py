@@ -1,8 +1,9 @@
 """``_approx_count_distinct``: HyperLogLog++ with 2,048 registers, so that estimates are the server's own.
 
 A register holds the longest run of zeros, plus one, among the hashes that fell to it. The hash is the SHA-1 of the
-key's Erlang term: 11 bits choose the register, the next 11 are looked at for zeros. Estimates of middling sets are
-corrected by what Google measured (Heule, Nunkesser, Hall: "HyperLogLog in Practice", appendix, precision 11).
+key's Erlang term, of which 64 bits count: 11 choose the register, the other 53 are looked at for zeros. Estimates of
+middling sets are corrected by what Google measured (Heule, Nunkesser, Hall: "HyperLogLog in Practice", appendix,
+precision 11).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from couchfake.values.erlang import term_to_binary
 
 PRECISION: Final = 11
 _REGISTERS: Final = 1 << PRECISION
+_RUN_BITS: Final = 64 - PRECISION
+_RUN_MASK: Final = (1 << _RUN_BITS) - 1
 _ALPHA: Final = 0.7213 / (1 + 1.079 / _REGISTERS)
 _LINEAR_UP_TO: Final = 1800
 _NEIGHBOURS: Final = 6
@@ -28,10 +31,9 @@ def registers_of(keys: Iterable[Any]) -> Registers:
     """Return the registers of some JSON keys."""
     found: dict[int, int] = {}
     for key in keys:
-        head = int.from_bytes(hashlib.sha1(term_to_binary(key), usedforsecurity=False).digest()[:3], "big")
-        bits = head >> 24 - 2 * PRECISION
-        register, rest = bits >> PRECISION, bits & (_REGISTERS - 1)
-        run = PRECISION - rest.bit_length() + 1
+        head = int.from_bytes(hashlib.sha1(term_to_binary(key), usedforsecurity=False).digest()[:8], "big")
+        register = head >> _RUN_BITS
+        run = _RUN_BITS - (head & _RUN_MASK).bit_length() + 1
         if found.get(register, 0) < run:
             found[register] = run
     return found

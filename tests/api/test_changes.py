@@ -316,3 +316,21 @@ def test_a_feed_ends_when_its_database_is_deleted(db: Client) -> None:
         deleter.start()
         assert next(rows)["last_seq"].startswith("3-")
         deleter.join()
+
+
+@pytest.mark.parametrize("query", ["", "&feed=continuous&timeout=1", "&feed=longpoll", "&filter=_design"])
+def test_a_style_that_is_a_word_to_the_server_is_refused_when_a_change_is_shown(party: Client, query: str) -> None:
+    party.json("PUT", "/db", status=201)
+    assert party("GET", "/db/_changes?style=x").status_code == 200
+    party.json("PUT", "/db/_design/d", {}, 201)
+    answer = party("GET", f"/db/_changes?style=x{query}")
+    assert (answer.status_code, answer.json()) == (500, {"error": "unknown_error", "reason": "function_clause"})
+    assert party("GET", "/db/_changes?style=x&filter=_doc_ids&doc_ids=[]").status_code == 200
+    assert party.refusal("GET", "/db/_changes?style=no_such_word") == "500 unknown_error: badarg"
+
+
+def test_filters_that_open_documents_refuse_such_a_style_in_their_own_way(party: Client) -> None:
+    party.json("PUT", "/db", status=201)
+    party.json("PUT", "/db/a", {}, 201)
+    answer = party("POST", "/db/_changes?style=x&filter=_selector", json={"selector": {}})
+    assert (answer.status_code, answer.json()) == (500, {"error": "case_clause", "reason": "x"})

@@ -43,6 +43,15 @@ def test_a_part_of_another_length_leaves_nothing_written(db: Any, length: int) -
     assert (answer.status_code, db("GET", "/db/d").status_code) == (400, 404)
 
 
+def test_parts_that_the_document_does_not_name_are_ignored(db: Any) -> None:
+    assert upload(db, "/db/none", b"{}", b"abc").status_code == 201
+    assert (
+        upload(db, "/db/d", b'{"_attachments": {"a": {"follows": true, "length": 3}}}', b"abc", b"x").status_code == 201
+    )
+    assert list(db.json("GET", "/db/d")["_attachments"]) == ["a"]
+    assert "_attachments" not in db.json("GET", "/db/none")
+
+
 def test_a_multipart_body_is_not_decompressed(db: Any) -> None:
     assert upload(db, "/db/d", b"{}", headers={"Content-Encoding": "gzip"}).status_code == 201
 

@@ -51,6 +51,8 @@ def test_a_partition_is_only_looked_at(house: Any) -> None:
     [
         ("/house/_partition", "400 bad_request: invalid_partition_req"),
         ("/house/_partition/_x", "400 illegal_partition: Partition must not start with an underscore"),
+        ("/house/_partition/%FF", "400 illegal_partition: Partition must be valid UTF-8"),
+        ("/house/_all_docs?partition=%FF", "400 illegal_partition: Partition must be valid UTF-8"),
         ("/house/_partition/a:b/_all_docs", "400 illegal_partition: Partition must not contain a colon"),
         ("/plain/_partition/a", "400 bad_request: database is not partitioned"),
         ("/plain/_partition/_x/_all_docs", "400 bad_request: database is not partitioned"),

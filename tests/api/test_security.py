@@ -94,3 +94,9 @@ def test_roles_follow_the_user_document(admin: Any, add_user: Any) -> None:
     path = "/_users/org.couchdb.user:ann"
     admin("PUT", path, json={**admin.json("GET", path), "roles": ["crew"]})
     assert ann("GET", "/db").status_code == 200
+
+
+def test_what_was_the_path_of_statistics_is_a_database_that_anybody_may_look_for(anonymous: Any) -> None:
+    assert anonymous.refusal("GET", "/_stats") == "404 not_found: Database does not exist."
+    assert anonymous.refusal("PUT", "/_stats") == "401 unauthorized: You are not a server admin."
+    assert anonymous.refusal("GET", "/_stats/couchdb") == "401 unauthorized: You are not a server admin."

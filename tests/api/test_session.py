@@ -77,6 +77,12 @@ def test_after_login_one_is_sent_where_one_wanted(anonymous: Any) -> None:
             "415 bad_content_type: Content-Type must be 'application/x-www-form-urlencoded' or 'application/json'",
         ),
         ({"json": {"name": 1, "password": "x"}}, "500 unknown_error: badarg"),
+        ({"json": {"name": "adm", "password": "pass", "more": None}}, "500 unknown_error: badarg"),
+        ({"data": "null", "headers": {"Content-Type": "application/json"}}, "500 unknown_error: badmatch"),
+        ({"json": []}, "500 badmatch: "),
+        ({"json": ["a", "b"]}, "500 badmatch: ab"),
+        ({"json": 5}, "500 badmatch: 5"),
+        ({"json": "x"}, "500 badmatch: x"),
     ],
 )
 def test_bodies_that_name_nobody(anonymous: Any, options: dict[str, Any], expected: str) -> None:

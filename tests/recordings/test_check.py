@@ -35,6 +35,30 @@ def test_a_fault_is_named_by_the_area_where_it_shows(
     assert "What differs:" in out
 
 
+def test_a_server_hashes_passwords_as_the_recorded_one_did_while_it_is_checked(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = url + "_node/_local/_config/chttpd_auth/iterations"
+    requests.put(setting, json="20", timeout=10).raise_for_status()
+    assert main(["check", url, "--area", "auth", "-k", "hashed_elsewhere"]) == 0
+    assert "iterations" not in capsys.readouterr().out
+    assert requests.get(setting, timeout=10).json() == "20"
+
+
+def test_a_setting_that_the_server_refuses_is_named(
+    served: CouchFake, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    with served.faults.refuse(403, method="PUT", path="/_node/*/_config/**"):
+        arguments = ["--area", "auth", "-k", "login_refused", "--html", str(page)]
+        assert main(["check", url, *arguments]) == 1
+    line = "[chttpd_auth] iterations cannot be set to 600000, as it was recorded with: status 403"
+    out = capsys.readouterr().out
+    assert line in out.splitlines()
+    assert "auth: /iterations: want 600000, got 10" in out
+    assert f"<p>{line}</p>" in page.read_text(encoding="utf-8")
+
+
 def test_every_difference_is_written_when_it_is_verbose(
     served: CouchFake, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -183,3 +183,12 @@ def test_a_file_that_cannot_be_written_is_reported_before_anything_is_recorded(
     url = upstream.url.replace("//", f"//boss:{PASSWORD}@")
     assert main(["record", "--upstream", url, "--out", str(tmp_path / "missing" / "x.json")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "application/json"])
+def test_json_is_json_whatever_type_the_client_gives_it(recorder: Recorder, proxy: str, content_type: str) -> None:
+    user = b'{"name": "ann", "password": "geheim", "type": "user", "roles": []}'
+    url = proxy + "_users/org.couchdb.user:ann"
+    requests.put(url, data=user, headers={"Content-Type": content_type}, timeout=10).raise_for_status()
+    step = steps_of(recorder)[0]
+    assert json.loads(step["request"]["body"]) == {**json.loads(user), "password": "secret1"}

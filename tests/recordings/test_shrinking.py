@@ -54,6 +54,15 @@ def test_another_difference_does_not_take_its_place() -> None:
     assert paths(shrink(divergence([step("/a"), step("/b"), step("/last")]), play)) == ["/b", "/last"]
 
 
+def test_the_same_difference_may_move_to_another_row() -> None:
+    def play(steps: list[dict[str, Any]]) -> Divergence | None:
+        return divergence(steps, f"/rows/{len(steps) - 1}/deleted: not in the recording, got true")
+
+    steps = [step("/a"), step("/b"), step("/last")]
+    found = divergence(steps, "/rows/2/deleted: not in the recording, got true")
+    assert paths(shrink(found, play)) == ["/last"]
+
+
 def test_parameters_headers_and_members_are_left_out() -> None:
     def play(steps: list[dict[str, Any]]) -> Divergence | None:
         request = steps[0]["request"]

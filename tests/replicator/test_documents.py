@@ -51,6 +51,37 @@ def test_a_completed_document_that_is_saved_again_runs_again(client: Client, eve
     assert client("GET", "/b")["doc_count"] == 2
 
 
+def states(client: Client) -> list[Any]:
+    """Return the states that the document's revisions have had."""
+    revisions = client("GET", "/_replicator/job?revs_info=true")["_revs_info"]
+    seen = [client("GET", f"/_replicator/job?rev={each['rev']}").get("_replication_state") for each in revisions]
+    return seen[::-1]
+
+
+@pytest.mark.parametrize(("setting", "seen"), [("false", [None]), ("true", [None, "triggered"])])
+def test_documents_say_that_they_run_where_this_is_configured(
+    client: Client, eventually: Eventually, setting: str, seen: list[str]
+) -> None:
+    client.fake.node.config.set("replicator", "update_docs", setting)
+    client("PUT", "/_replicator/job", client.body())
+    eventually(lambda: client("GET", "/_replicator/job").get("_replication_state") == "completed")
+    assert states(client) == [*seen, "completed"]
+    assert ("_replication_id" in client("GET", "/_replicator/job")) == (setting == "true")
+
+
+def test_documents_say_that_a_filter_is_missing_where_this_is_configured(
+    client: Client, eventually: Eventually
+) -> None:
+    client.fake.node.config.set("replicator", "update_docs", "true")
+    client("PUT", "/_replicator/job", client.body(filter="nope/f", continuous=True))
+    eventually(lambda: client("GET", "/_replicator/job").get("_replication_state") == "error")
+    assert "Couldn't open document `_design/nope`" in client("GET", "/_replicator/job")["_replication_state_reason"]
+    client("PUT", "/a/_design/nope", {"filters": {"f": "function () { return true }"}})
+    client.fake.clock.advance(400)
+    eventually(lambda: client("GET", "/_replicator/job").get("_replication_state") == "triggered")
+    assert "_replication_state_reason" not in client("GET", "/_replicator/job")
+
+
 def test_a_completed_document_has_no_job(client: Client, eventually: Eventually) -> None:
     client("PUT", "/_replicator/job", client.body())
     eventually(lambda: client.scheduled("job").get("state") == "completed")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -217,6 +219,21 @@ def test_few_distinct_keys_are_counted_exactly(size: int) -> None:
 def test_many_distinct_keys_are_estimated_within_a_few_per_cent(size: int) -> None:
     registers = hyperloglog.registers_of(f"key-{n}" for n in range(size))
     assert hyperloglog.estimate(registers) == pytest.approx(size, rel=0.06)
+
+
+def test_the_estimate_of_many_keys_counts_runs_of_zeros_in_64_bits_of_their_hashes() -> None:
+    """Computed here digit by digit. Runs in 11 bits, as in older servers, would give 40,087."""
+    longest: dict[str, int] = {}
+    for n in range(40000):
+        key = f"key {n}".encode()
+        term = b"\x83m" + len(key).to_bytes(4, "big") + key
+        bits = format(int(hashlib.sha1(term).hexdigest(), 16), "0160b")[:64]
+        register, rest = bits[:11], bits[11:]
+        longest[register] = max(longest.get(register, 0), len(rest) - len(rest.lstrip("0")) + 1)
+    total = sum(Fraction(1, 2**run) for run in longest.values()) + 2048 - len(longest)
+    exact = Fraction(7213, 10000) / (1 + Fraction(1079, 1000) / 2048) * 2048**2 / total
+    assert round(exact) == 40088
+    assert hyperloglog.estimate(hyperloglog.registers_of(f"key {n}" for n in range(40000))) == 40088
 
 
 def test_the_sizes_behind_the_measured_estimates_are_even() -> None:

@@ -6,6 +6,7 @@ A scenario whose last step is answered differently is made as short as it can be
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from couchfake.recordings.differential.world import Step, World
 from couchfake.recordings.generalise import response_of
 from couchfake.recordings.player import Conversation
 from couchfake.recordings.target import CONNECTION_ERRORS, ReplayFailed, Target
+
+_NUMBER = re.compile(r"(?<=/)[0-9]+(?=/|$)")
 
 
 class Divergence(NamedTuple):
@@ -24,9 +27,16 @@ class Divergence(NamedTuple):
 
     @property
     def kind(self) -> tuple[str, str]:
-        """The last request's method, and the statuses or the place that differ: what makes two of them look alike."""
+        """The last request's method, and the statuses or the place that differ: what makes two of them look alike.
+
+        Numbers in a place count as one: the row that differs is another when there are fewer rows.
+        """
         first = self.verdict.differences[0] if self.verdict.differences else "order"
-        where = first.partition(" b'")[0] if first.startswith("status:") else first.partition(": want")[0]
+        if first.startswith("status:"):
+            where = first.partition(" b'")[0]
+        else:
+            place, colon, what = first.partition(": want")[0].partition(": ")
+            where = _NUMBER.sub("*", place) + colon + what
         return self.steps[-1]["request"]["method"], where
 
 

@@ -125,7 +125,7 @@ def test_json_is_read_as_a_value(field: Field[Any, Any], stored: Any, value: Any
     [
         (DateField(), "29.2.2024", "Invalid ISO date '29.2.2024'"),
         (DateField(), "2024-02-29T12:30:00Z", "Invalid ISO date"),
-        (DateField(), "2023-02-29", "day is out of range"),
+        (DateField(), "2023-02-29", "day (is out of|29 must be in) range"),
         (DateTimeField(), "2024-02-29", "Invalid ISO date/time '2024-02-29'"),
         (TimeField(), "12:30", "Invalid ISO time '12:30'"),
         (IntegerField(), "five", "invalid literal"),
