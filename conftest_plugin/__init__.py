@@ -27,7 +27,7 @@ from conftest_plugin.fixtures import (
     couchfake,
     make_couch,
 )
-from conftest_plugin.hints import scope_mismatch
+from conftest_plugin.hints import IN_PROCESS_HOST, IN_PROCESS_ONLY, scope_mismatch
 from conftest_plugin.html_report import WORKER_OUTPUT as HTML_OUTPUT
 from conftest_plugin.inspecting import serve_at_prompt, serve_until_interrupted
 from conftest_plugin.outputs import check_outputs, write_outputs
@@ -40,6 +40,7 @@ from conftest_plugin.settings import (
     MARKER,
     MARKER_SETTINGS,
     add_options,
+    ini_flag,
     marker_of,
     marker_settings,
     with_marker,
@@ -62,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Set the environment before a conftest.py imports an application that reads it, and the name that it imports."""
-    if early_config.getini(INSTALL_AS_COUCHDB):
+    if ini_flag(early_config, INSTALL_AS_COUCHDB):
         _install_as_couchdb()
     if early_config.getini("couch_env") or early_config.getini("couch_intercept"):
         start_run(early_config, early_config.known_args_namespace).begin()
@@ -137,9 +138,9 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     try:
         return (yield)
     except pytest.UsageError as error:
-        raise pytest.fail.Exception(f"UsageError: {error}", pytrace=False) from None
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     except pytest.fail.Exception as failure:
-        sentence = scope_mismatch(failure.msg or "")
+        sentence = scope_mismatch(failure.msg or "", couch_fixtures_of(item))
         if sentence is None:
             raise
         raise pytest.fail.Exception(sentence, pytrace=False) from None
@@ -169,6 +170,8 @@ def pytest_runtest_makereport(
         ambiguity = run.ambiguity(item)
         if ambiguity:
             report.sections.append(("CouchDB servers", ambiguity))
+    if report.failed and IN_PROCESS_HOST in str(call.excinfo and call.excinfo.value):
+        report.sections.append(("CouchDB address", IN_PROCESS_ONLY))
     if report.failed or report.skipped:
         redact(report, run.settings.secrets)
     if report.failed and report.when != "teardown":  # by then the servers are gone or cleaned up

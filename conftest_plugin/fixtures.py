@@ -229,8 +229,8 @@ def couch_gates(couchfake: CouchFake, request: pytest.FixtureRequest) -> Gates:
     return gates[0] if gates else run.watch_errors(couchfake)
 
 
-@pytest.fixture
-def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree]:
+@pytest.fixture(scope="session")
+def couch_conflict() -> Callable[..., RevisionTree]:
     """A function that creates a document in conflict: ``couch_conflict(couch_db, "tea", {…}, {…}, base={…})``.
 
     It returns the document's revision tree. It works on a real server too.
@@ -248,7 +248,7 @@ def couch_conflict(request: pytest.FixtureRequest) -> Callable[..., RevisionTree
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def couch_tree() -> Callable[[couchdb_client.Database, str], RevisionTree]:
     """A function that returns a document's revision tree: ``print(couch_tree(couch_db, "tea"))``."""
     return tree_of

@@ -84,6 +84,7 @@ class RealBackend:
         self.admin = login_of(settings.url.value)
         self._url = with_slash(settings.url.value)
         self._made: list[str] = []
+        self._users: list[str] = []
         self._undo = contextlib.ExitStack()
         self._configure(settings.fake.get("config") or {})
 
@@ -100,10 +101,15 @@ class RealBackend:
     def server(self) -> couchdb_client.Server:
         import couchdb_client
 
-        made = self._made
+        made, users = self._made, self._users
 
         class Server(couchdb_client.Server):
-            """Remembers which databases it made."""
+            """Remembers which databases and users it made."""
+
+            def add_user(self, name: str, password: str, roles: list[str] | None = None) -> tuple[str, str | None]:
+                added = super().add_user(name, password, roles)
+                users.append(name)
+                return added
 
             def create(self, name: str, *arguments: Any, **options: Any) -> couchdb_client.Database:
                 database = super().create(name, *arguments, **options)  # PreconditionFailed if it exists already
@@ -147,6 +153,9 @@ class RealBackend:
 
         self._undo.close()
         server = couchdb_client.Server(self._url)
+        while self._users:
+            with contextlib.suppress(couchdb_client.ResourceNotFound):
+                server.remove_user(self._users.pop())
         while self._made:
             with contextlib.suppress(couchdb_client.ResourceNotFound):  # the test deleted it
                 server.delete(self._made.pop())
@@ -155,14 +164,16 @@ class RealBackend:
 class Leftovers:
     """Databases that an application made on a real server during the run.
 
-    Those whose names begin with ``prefix`` are deleted, the others are named at the end of the run.
+    Those whose names begin with ``prefix`` are deleted, the others are named at the end of the run. So are users.
     """
 
     def __init__(self, url: str, prefix: str | None) -> None:
         self._url = with_slash(url)
         self._prefix = prefix
         self._before = self._names()
+        self._users_before = self._user_ids()
         self.others: list[str] = []
+        self.users: list[str] = []
 
     def collect(self) -> None:
         """Look for new databases and delete those that match the prefix."""
@@ -177,6 +188,19 @@ class Leftovers:
                     server.delete(name)
             elif name not in self.others:
                 self.others.append(name)
+
+    def collect_users(self) -> None:
+        """Look for new users, which are named at the end of the run."""
+        self.users = sorted(each.partition(":")[2] for each in self._user_ids() - self._users_before)
+
+    def _user_ids(self) -> set[str]:
+        import couchdb_client
+
+        if "_users" not in self._before:
+            return set()
+        prefix = "org.couchdb.user:"
+        users = couchdb_client.Server(self._url)["_users"]
+        return {row.id for row in users.view("_all_docs", startkey=prefix, endkey=prefix + "\ufff0")}
 
     def _names(self) -> set[str]:
         import couchdb_client

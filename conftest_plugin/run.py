@@ -283,6 +283,7 @@ class Run:
         """Collect leftovers of other processes on a real server."""
         if self.leftovers is not None:
             self.leftovers.collect()
+            self.leftovers.collect_users()
 
     def summary(self) -> list[str]:
         """Lines for the end of the run."""
@@ -292,6 +293,8 @@ class Run:
         if self.leftovers is not None and self.leftovers.others:
             names = ", ".join(self.leftovers.others)
             lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")
+        if self.leftovers is not None and self.leftovers.users:
+            lines.append(f"couchfake: users left on the real server: {', '.join(self.leftovers.users)}")
         return lines
 
     def end(self) -> None:

@@ -8,7 +8,9 @@ what fixtures of wider scopes wrote stays.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,6 +57,7 @@ def couch_fixture(
     ``pytest.fixture``. ``settings``: those of the marker ``couch`` (``backend``, ``js_engine``, ``admins``,
     ``config``, …).
     """
+    beside = Path(sys._getframe(1).f_code.co_filename).parent
     rows = None if params is None else [dict(row) for row in params]
 
     def made(request: pytest.FixtureRequest) -> Iterator[Any]:
@@ -68,7 +71,8 @@ def couch_fixture(
                 " lowercase letters, digits and any of _$()+-/"
             )
         run = run_of(request.config)
-        server = run.open(given, fixture_name, request.scope, _seed_path(request, seed), database)
+        path = None if seed is None else _seed_path(request.config.rootpath, seed, fixture_name, beside)
+        server = run.open(given, fixture_name, request.scope, path, database)
         try:
             yield server.value
         finally:
@@ -80,8 +84,16 @@ def couch_fixture(
     return decorate(made)
 
 
-def _seed_path(request: pytest.FixtureRequest, seed: Any) -> Any:
-    return None if seed is None else request.config.rootpath / seed
+def _seed_path(root: Path, seed: Any, fixture: str, beside: Path) -> Path:
+    """Return a seed's path. Raise pytest.UsageError if there is none, with the one that may be meant."""
+    path = Path(root, seed)
+    if path.exists():
+        return path
+    near = beside / seed
+    meant = f"; write seed={os.path.relpath(near, root)!r}" if near.exists() else ""
+    raise pytest.UsageError(
+        f"couch_fixture {fixture}: there is no seed {path} (a relative path starts at pytest's root directory){meant}"
+    )
 
 
 _FOUND = pytest.StashKey[dict[str, str]]()

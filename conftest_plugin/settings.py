@@ -68,7 +68,9 @@ class Choice:
 
     @property
     def source(self) -> str:
-        return _SOURCES[self.rank] if self.rank in (0, 4) else f"{_SOURCES[self.rank]} {self.name}"
+        if self.rank == 0:
+            return self.name
+        return _SOURCES[self.rank] if self.rank == 4 else f"{_SOURCES[self.rank]} {self.name}"
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,14 @@ def _flag(config: pytest.Config, options: argparse.Namespace, name: str) -> bool
         if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
             raise pytest.UsageError(f"environment {_variable(name)}: {text!r} is not yes or no")
         return text.lower() in ("1", "true", "yes")
+    return ini_flag(config, name)
+
+
+def ini_flag(config: pytest.Config, name: str) -> bool:
+    """Return a yes or no of the ini file. Raise pytest.UsageError, with the option's name, for anything else."""
     try:
         return bool(config.getini(name))
-    except ValueError as error:
+    except (ValueError, pytest.UsageError) as error:  # pytest 9 raises the second, without the name
         raise pytest.UsageError(f"ini {name}: {error}") from None
 
 
@@ -210,9 +217,9 @@ def with_marker(settings: Settings, given: Mapping[str, Any], where: str = f"@py
     _check_types(given, where)
     backend, engine = settings.backend, settings.js_engine
     if "backend" in given:
-        backend = Choice(given["backend"], 0, "backend")
+        backend = Choice(given["backend"], 0, where)
     if "js_engine" in given:
-        engine = Choice(given["js_engine"], 0, "js_engine")
+        engine = Choice(given["js_engine"], 0, where)
     fake = {name: given[name] for name in FAKE_SETTINGS if name in given and name != "js_engine"}
     checked = _checked(backend, settings.url, engine, fake)
     intercept = given.get("intercept", ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import ipaddress
 import json
 import logging
@@ -33,7 +34,11 @@ _SECRET_PARAMETER = re.compile(r"([?&;][^=&;]*(?:password|secret|token|auth)[^=&
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Return the exit status: 0 after a clean end, 1 after a failure, 2 for a wrong command."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "command"):
+        parser.print_help()
+        return 0
     command: Callable[[argparse.Namespace], int] = options.command
     return command(options)
 
@@ -41,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="couchfake", description="A CouchDB 3.5 in memory.")
     parser.add_argument("--version", action="version", version=f"couchfake {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     command = commands.add_parser("serve", help="serve an empty CouchDB until Ctrl-C or SIGTERM")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--port", type=_port, default=5984, help="port, 0 for any free one (default: %(default)s)")
@@ -131,7 +136,8 @@ def serve(options: argparse.Namespace) -> int:
         try:
             server.start()
         except OSError as error:
-            return _failed(error.strerror or str(error))
+            free = "; --port 0 takes any free one" if error.errno == errno.EADDRINUSE else ""
+            return _failed(f"{error.strerror or error}{free}")
         if not _is_loopback(options.host):
             print(
                 f"couchfake: warning: listening on {options.host}, where other machines can connect;"
@@ -144,8 +150,10 @@ def serve(options: argparse.Namespace) -> int:
         except OSError as error:
             server.stop()
             return _failed(f"cannot write {error.filename}: {error.strerror}")
+        page = f"{server.url}{CONTROL_PATH}/"
+        if options.control or options.open:
+            print(f"couchfake: the inspector is at {page}", file=sys.stderr, flush=True)
         if options.open:
-            page = f"{server.url}{CONTROL_PATH}/"
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()  # some browsers block it
         while not ended.wait(0.5 if sys.platform == "win32" else None):  # Windows wakes no waiting thread for Ctrl-C
             pass

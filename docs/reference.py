@@ -52,7 +52,7 @@ def plugin_page() -> str:
 
 def _fixtures() -> Iterator[str]:
     yield "| fixture | |\n| --- | --- |"
-    further = {"couch_admin", "couch_conflict", "couch_gates", "couch_network", "couch_tree"}
+    further = {"couch_admin", "couch_conflict", "couch_gates", "couch_name", "couch_network", "couch_tree"}
     for name in sorted(conftest_plugin.FIXTURES | further):
         function: Any = getattr(conftest_plugin, name)
         yield f"| `{name}` | {_one_line(inspect.getdoc(function._fixture_function) or '')} |"

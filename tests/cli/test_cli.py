@@ -111,7 +111,10 @@ def test_a_taken_port_is_one_line() -> None:
         )
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr == f"couchfake: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert (
+        result.stderr
+        == f"couchfake: cannot listen on 127.0.0.1:{port}: Address already in use; --port 0 takes any free one\n"
+    )
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

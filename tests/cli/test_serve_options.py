@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from couchfake import CouchFake
 from couchfake.cli import main
 
 from .test_cli import Served
@@ -128,3 +129,36 @@ def test_a_misspelt_setting_of_the_file_is_one_sentence(tmp_path: Path, capsys: 
     assert err == (
         f"couchfake: {path}: CouchDB has no setting [couchdb] max_doc_size; did you mean [couchdb] max_document_size?\n"
     )
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "serve an empty CouchDB" in capsys.readouterr().out
+
+
+def test_the_inspector_is_announced_on_standard_error(serve: Serve) -> None:
+    served = serve("--control")
+    assert served.process.stderr is not None
+    assert served.process.stderr.readline() == f"couchfake: the inspector is at {served.url}_couchfake/\n"
+
+
+def test_a_url_without_a_scheme_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seed = tmp_path / "shop.json"
+    seed.write_text("[]", "utf-8")
+    assert main(["load", "localhost:5984", str(seed)]) == 1
+    assert capsys.readouterr().err == (
+        "couchfake: The server at localhost:5984/ does not answer: this is not the URL of a server, such as"
+        " http://localhost:5984.\n"
+    )
+
+
+def test_loading_twice_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seed = tmp_path / "shop.json"
+    seed.write_text('[{"_id": "tea"}]', "utf-8")
+    with CouchFake() as fake:
+        assert main(["load", fake.url, str(seed)]) == 0
+        capsys.readouterr()
+        assert main(["load", fake.url, str(seed)]) == 1
+    err = capsys.readouterr().err
+    assert "The server has the document 'tea' already. Delete it or its database before, or load into another" in err
+    assert ".." not in err.replace(str(tmp_path), "")

@@ -210,3 +210,17 @@ def test_a_fixture_in_a_wider_scope_names_the_one_to_use(
     result.stdout.fnmatch_lines([f"*{fixture} lives for one test, and a fixture of scope 'module' asked for it.*"])
     assert instead in result.stdout.str()
     assert "ScopeMismatch" not in result.stdout.str()
+
+
+def test_an_entry_of_the_environment_may_have_a_login(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL=http://adm:pass@{host}:{port}/")
+    pytester.makepyfile(
+        """
+    import os, pytest, requests
+
+    @pytest.mark.couch(admins={"adm": "pass"})
+    def test_it(couch):
+        assert requests.get(os.environ["COUCHDB_URL"] + "_all_dbs", timeout=10).status_code == 200
+    """
+    )
+    run().assert_outcomes(passed=1)

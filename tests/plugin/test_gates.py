@@ -193,7 +193,7 @@ def test_faults_of_the_marker_hold_for_the_test(pytester: pytest.Pytester, run: 
     result.assert_outcomes(passed=5, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "*UsageError: @pytest.mark.couch: faults: there is no fault 'explode'*",
+            "*@pytest.mark.couch: faults: there is no fault 'explode'*",
             "couchfake: a fault was left on, and ended with its test: refuse 503 (*::test_left_on)",
             "couchfake: a fault was left on, and ended with its test: refuse 500 (*::test_left_on_its_own_server)",
             "couchfake: a fault was left on, and ended with its test: refuse 502 (*::test_last)",

@@ -291,3 +291,24 @@ def test_the_application_finds_the_databases_of_a_fixture(
     options = ["--couch-url", login_url(real)] if on == "a real server" else []
     run("-p", "no:randomly", *options).assert_outcomes(passed=3)
     assert databases(real) == ["somebodys"]
+
+
+def test_users_that_the_client_adds_are_removed_and_others_are_named(
+    pytester: pytest.Pytester, run: Run, real: CouchFake
+) -> None:
+    pytester.makepyfile(
+        """
+    import couchdb_client
+
+    def test_it(couch, couch_url):
+        couch.add_user("temporary", "pw")
+        couch.add_user("removed-by-the-test", "pw")
+        couch.remove_user("removed-by-the-test")
+        couchdb_client.Server(couch_url).add_user("of-the-application", "pw")
+    """
+    )
+    result = run("--couch-url", login_url(real))
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["couchfake: users left on the real server: of-the-application"])
+    rows = real.ask("GET", "/_users/_all_docs")["rows"]
+    assert [row["id"] for row in rows] == ["_design/_auth", "org.couchdb.user:of-the-application"]

@@ -55,21 +55,21 @@ class Couch:
 
 
 def without_login(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url.rpartition("@")[2]
 
 
 def refusal(answer: requests.Response) -> str:
     try:
         error = json.loads(answer.content)
-        return f"{answer.status_code} {error['error']}: {error['reason']}"
+        return f"{answer.status_code} {error['error']}: {error['reason'].rstrip('.')}"
     except (ValueError, KeyError, TypeError):
         return str(answer.status_code)
 
 
 def _cause(error: requests.RequestException) -> str:
     if isinstance(error, ValueError):  # of requests: a URL without a scheme, or with one that it does not know
-        return "this is not the URL of a server"
+        return "this is not the URL of a server, such as http://localhost:5984"
     return "the time is out" if isinstance(error, requests.Timeout) else "no connection can be made"
 
 
@@ -171,7 +171,13 @@ def _check(batch: list[SeedDocument], rows: Any) -> None:
         if "error" in row:
             of_id = (each for each in batch if each.id == row.get("id"))  # replicated ones: only errors have rows
             refused = batch[place] if len(rows) == len(batch) else next(of_id, batch[0])
-            raise refused.error(f"The server refuses the document {row.get('id')!r}: {row['error']}: {row['reason']}.")
+            if row["error"] == "conflict":
+                raise refused.error(
+                    f"The server has the document {row.get('id')!r} already. Delete it or its database before, or load"
+                    " into another database."
+                )
+            reason = row["reason"].rstrip(".")
+            raise refused.error(f"The server refuses the document {row.get('id')!r}: {row['error']}: {reason}.")
 
 
 def _write_local(couch: Couch, name: str, document: SeedDocument) -> None:

@@ -37,7 +37,15 @@ export async function show(room, [db, tab = "", ...rest], signal) {
     body,
   );
   await get(dbPath(db), { signal });
-  await (await (TABS[tab] ?? TABS[""])[1]()).show(body, db, rest, signal);
+  if (!TABS[tab]) {
+    const id = [tab, ...rest].join("/");
+    replace(
+      body,
+      h("p", { class: "empty" }, `A database has no part “${tab}”. `, h("a", { href: docLink(db, id) }, `The document ${id}`)),
+    );
+    return;
+  }
+  await (await TABS[tab][1]()).show(body, db, rest, signal);
 }
 
 async function conflicts(body, db) {

@@ -109,10 +109,12 @@ export async function show(room, _, signal) {
     );
     replace(
       logs,
-      lines
-        .slice(-50)
-        .reverse()
-        .map((line) => h("li", { class: line.level }, line.message)),
+      lines.length
+        ? lines
+            .slice(-50)
+            .reverse()
+            .map((line) => h("li", { class: line.level }, line.message))
+        : h("li", { class: "quiet" }, "None."),
     );
     replace(
       feeds,
