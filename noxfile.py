@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import random
+from pathlib import Path
+
 import nox
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
@@ -21,6 +25,30 @@ def tests(session: nox.Session) -> None:
     """The test suite; arguments after ``--`` go to pytest."""
     install(session, "test")
     session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The test suite with its coverage; fails below the floor in pyproject.toml."""
+    install(session, "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "2", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Whether the tests notice changed code; the argument after ``--`` is the number of changes, 300 by default."""
+    install(session, "test", "mutation")
+    session.run(
+        "mutmut", "run", "--max-children", "2", "couchfake.values.recursion.*"
+    )  # makes all, and times the tests
+    notes = [json.loads(path.read_text("utf-8")) for path in Path("mutants").rglob("*.py.meta")]
+    names = sorted(name for note in notes for name in note["exit_code_by_key"])
+    wanted = int(session.posargs[0]) if session.posargs else 300
+    session.run("mutmut", "run", "--max-children", "2", *random.Random(1).sample(names, min(wanted, len(names))))
+    session.run("mutmut", "results")
 
 
 @nox.session

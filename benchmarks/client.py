@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import random
 import time
 import warnings
 from collections.abc import Callable
@@ -118,7 +119,7 @@ def measure(clients: dict[str, dict[str, Call]], rounds: int) -> dict[str, dict[
     best: dict[str, dict[str, float]] = {}
     for _ in range(rounds):
         for call in clients["client"]:
-            for name, calls in clients.items():
+            for name, calls in random.sample(list(clients.items()), len(clients)):  # none always comes first
                 if call not in calls:
                     continue
                 count = 150 if call in SMALL else 3
@@ -132,7 +133,7 @@ def measure(clients: dict[str, dict[str, Call]], rounds: int) -> dict[str, dict[
 
 
 def print_table(title: str, figures: dict[str, dict[str, float]], unit: str) -> None:
-    names = [name for name in next(iter(figures.values())) if name != "client"]
+    names = sorted({name for by_name in figures.values() for name in by_name} - {"client"})
     print(f"\n{title}\n{'microseconds of CPU':<20}{'client':>10}" + "".join(f"{name:>14}" for name in names))
     for call, by_name in figures.items():
         cells = "".join(f"{by_name[name]:>14.0f}" if name in by_name else f"{'':>14}" for name in names)

@@ -1,7 +1,8 @@
 """``python -m benchmarks.scale``: what must not grow with the database, and what must stay small, with the limits.
 
 Each request is timed against a database of 100 documents and against one of 100,000, taking turns, so that what
-disturbs one disturbs the other. Ends with status 1 where a limit is passed.
+disturbs one disturbs the other. The last rows are those of ``benchmarks.scale_memory``. Ends with status 1 where a
+limit is passed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import requests
 
+from benchmarks.scale_memory import ROWS, measured
 from benchmarks.sizes import memory_of
 from benchmarks.snapshots import WRITES, Restored, load_seconds, write_costs
 from benchmarks.startup import first_tests_ms, plugin_import_ms
@@ -107,6 +109,35 @@ def times_at(small: int, large: int, times: int = 100) -> dict[str, tuple[float,
     return found
 
 
+def leaves_seconds(count: int = 10_000) -> float:
+    """Processor time of writing a document of ``count`` leaves, a thousand at a time, and reading all of them."""
+    fake = CouchFake()
+    session = fake.session()
+    db = fake.url + "leaves"
+    session.put(db).raise_for_status()
+    started = time.process_time()
+    for low in range(0, count, 1000):
+        ids = [[f"{n:032x}", "f" * 32] for n in range(low, low + 1000)]
+        docs: list[Any] = [{"_id": "x", "_revisions": {"start": 2, "ids": each}} for each in ids]
+        session.post(db + "/_bulk_docs", json={"docs": docs, "new_edits": False}).raise_for_status()
+    assert len(session.get(db + "/x?conflicts=true").json()["_conflicts"]) == count - 1
+    return time.process_time() - started
+
+
+def first_validation_seconds(count: int = 1001) -> float:
+    """Processor time of the first write after ``count`` design documents with validation functions."""
+    fake = CouchFake()
+    session = fake.session()
+    db = fake.url + "validated"
+    session.put(db).raise_for_status()
+    source = "function (doc, old) {{ if (doc.n === {n}) throw {{forbidden: 'no'}}; }}"
+    docs: list[Any] = [{"_id": f"_design/d{n}", "validate_doc_update": source.format(n=n)} for n in range(count)]
+    session.post(db + "/_bulk_docs", json={"docs": docs}).raise_for_status()
+    started = time.process_time()
+    session.put(db + "/x", json={}).raise_for_status()
+    return time.process_time() - started
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--large", type=int, default=100_000, help="documents in the large database")
@@ -129,9 +160,13 @@ def main() -> int:
     line("three view queries after a restore", f"{options.large} docs", queried, 3, " ms")
     line("writing beside a snapshot", "", write_costs(), 1.1, "×")
     line("loading a seed", f"{options.large} docs", load_seconds(options.large), 15, " s")
+    line("10,000 leaves of one document", "", leaves_seconds(), 5, " s")
+    line("first write with 1,001 validating ddocs", "", first_validation_seconds(), 1.5, " s")
     line("importing the plugin", "", plugin_import_ms(), 20, " ms")
     for name, milliseconds in first_tests_ms().items():
         line(name, "", milliseconds, 1 if name == "couch_db" else 5, " ms")
+    for row in ROWS:
+        line(row.name, "", measured(row), row.limit, row.unit)
     return 1 if failed else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def first_tests_ms(count: int = 100) -> dict[str, float]:
         Path(folder, "test_it.py").write_text(EXAMPLES.read_text())
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider"]
         command += ["-p", "conftest_plugin", "--couch-backend=in-process", "--rootdir", folder, folder]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # else an installed couchfake registers it twice
+        done = subprocess.run(command, env=alone, capture_output=True, text=True, check=True)
     text = next(line for line in done.stdout.splitlines() if "MEASURED" in line).partition("MEASURED")[2]
     fixtures, calls = json.loads(text)
     medians = {"couch_db": statistics.median(fixtures) * 1000}

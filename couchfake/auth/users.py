@@ -231,7 +231,8 @@ class AuthDdocs:
         """Called when a database has been created."""
         database = self._databases.get(name)
         if database is not None and name == db_name(self._config):
-            threading.Thread(target=self._add_later, args=(database,), daemon=True).start()
+            name = f"couchfake: design document of {name}"
+            threading.Thread(target=self._add_later, args=(database,), name=name, daemon=True).start()
 
     def _after_setting(self, section: str, key: str) -> None:
         if (section, key) in AUTHENTICATION_DB.places:

@@ -57,7 +57,7 @@ def _line_of(error: str, source: str) -> int | None:
 def _line_of_syntax_error(source: str) -> int | None:
     """Return the line at which a source cannot be parsed, counted from 1. The engine js2py does not say."""
     try:
-        import quickjs
+        import _quickjs as quickjs
     except ImportError:
         return None
     context = quickjs.Context()

@@ -157,6 +157,7 @@ class Node:
             self.hooks.after_database_event(name, "deleted")
             self._done.add(database.activity, name in SYSTEM_DATABASES)
         database.close()
+        self.query_server.forget(database.uuid)
 
     def activity(self) -> Activity:
         """The counters of all databases since the server's start, deleted databases included."""

@@ -1,4 +1,4 @@
-"""A function that is compiled into a script of its own, and compiled again when that script is lost."""
+"""A function that is compiled into a script, and compiled again when that script is lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from couchfake.errors import CouchError
 from couchfake.query_server import answers
 from couchfake.query_server.answers import as_crash, process_error, protocol_error
 from couchfake.query_server.engines import Engine, Script, ScriptBusy, ScriptError, ScriptLost
+from couchfake.query_server.source import as_program
 
 _T = TypeVar("_T")
 
@@ -24,48 +25,62 @@ class Runtime:
     log: Callable[[str, str], None]
 
 
+class SharedScript:
+    """A script for many functions. ``opening``: the command that prepares it, with its texts."""
+
+    def __init__(self, opening: tuple[str, ...] = ()) -> None:
+        self.opening = opening
+        self.script: Script | None = None
+        self.compiling = threading.Lock()
+
+    def close(self) -> None:
+        """Drop the script; the next call makes another one."""
+        script, self.script = self.script, None
+        if script is not None:
+            script.close()
+
+
 class CompiledFunction:
     """``opening`` is the command that compiles the function, with its texts; ``label`` names it in the log.
 
     ``indexing``: its errors are those of an indexer, which crashes with them. ``on_error``: called after any error.
     ``patience``: the seconds that a call waits for another one before it gets a script of its own; None if there is
-    one script for all calls.
+    one script for all calls. ``shared``: the script in which it runs, instead of one of its own.
     """
 
     def __init__(
         self,
         runtime: Runtime,
         label: str,
-        opening: tuple[str, ...],
+        opening: tuple[str, ...] = (),
         *,
         indexing: bool = False,
         on_error: Callable[[], None] | None = None,
         patience: float | None = None,
+        shared: SharedScript | None = None,
     ) -> None:
         self._runtime = runtime
         self._label = label
-        self._opening = opening
+        self._is_shared = shared is not None
+        self._place = shared or SharedScript(opening)
         self._indexing = indexing
         self._on_error = on_error
         self._patience = patience
-        self._script: Script | None = None
-        self._compiling = threading.Lock()
 
     @property
     def memory(self) -> int:
-        """The bytes that the script holds, as last measured."""
-        script = self._script
-        return 0 if script is None else script.memory
+        """The bytes that the function's own script holds, as last measured."""
+        script = self._place.script
+        return 0 if script is None or self._is_shared else script.memory
 
     def open(self) -> None:
         """Compile the function unless that is done. Errors: as of ``call``, 500 ``compilation_error`` above all."""
         self._opened()
 
     def close(self) -> None:
-        """Drop the script, and with it whatever the function kept in it."""
-        script, self._script = self._script, None
-        if script is not None:
-            script.close()
+        """Drop the function's own script, and with it whatever the function kept in it."""
+        if not self._is_shared:
+            self._place.close()
 
     def call(self, part: str, command: str, *arguments: str, read: Callable[[Any], _T]) -> _T:
         """Return the answer to a command, as ``read`` gives it; ``read`` raises ValueError for a malformed one.
@@ -93,7 +108,7 @@ class CompiledFunction:
         return result
 
     def _start(self, texts: tuple[str, ...]) -> tuple[Script, Callable[[], str]]:
-        script = self._script or self._opened()
+        script = self._place.script or self._opened()
         try:
             return script, script.submit(self._runtime.timeout(), *texts)
         except ScriptLost:
@@ -113,32 +128,32 @@ class CompiledFunction:
 
     def _replace(self, script: Script) -> None:
         """Let the next call compile the function again, unless another call has done so already."""
-        with self._compiling:
-            if self._script is script:
-                self._script = None
+        with self._place.compiling:
+            if self._place.script is script:
+                self._place.script = None
         script.close()
 
     def _opened(self) -> Script:
-        with self._compiling:
-            if self._script is None:
+        with self._place.compiling:
+            if self._place.script is None:
                 script = self._runtime.engine.new_script(self._patience)
-                if self._opening:
+                if self._place.opening:
                     try:
-                        self._read(script.call(self._runtime.timeout(), *self._opening), answers.anything)
+                        self._read(script.call(self._runtime.timeout(), *self._place.opening), answers.anything)
                     except ScriptError as error:
                         raise self._failed(error) from error
                     except CouchError:
                         script.close()
                         raise
-                self._script = script
-            return self._script
+                self._place.script = script
+            return self._place.script
 
     def _failed(self, error: ScriptError) -> CouchError:
-        self.close()
+        self._place.close()
         return self._logged(process_error(error))
 
     def _malformed(self) -> CouchError:
-        self.close()
+        self._place.close()
         return self._logged(CouchError(500, "os_process_error", f"{self._label}: the answer cannot be read"))
 
     def _logged(self, failure: CouchError) -> CouchError:
@@ -162,5 +177,28 @@ class CompiledFunction:
         if answer.end == "crash":
             raise self._failed(ScriptError(answer.error[0]))
         if answer.end is not None:
-            self.close()
+            self._place.close()
         raise self._raised(protocol_error(*answer.error))
+
+
+class PureFunction(CompiledFunction):
+    """A validation function that is pure (see ``source.Traits``), in a script that it shares with others.
+
+    ``shared`` is opened by the command ``freeze``.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        label: str,
+        source: str,
+        shared: SharedScript,
+        *,
+        on_error: Callable[[], None],
+        patience: float,
+    ) -> None:
+        super().__init__(runtime, label, on_error=on_error, patience=patience, shared=shared)
+        self._texts = (source, as_program(source))
+
+    def submit(self, part: str, command: str, *arguments: str, read: Callable[[Any], _T]) -> Callable[[], _T]:
+        return super().submit(part, f"{command}_pure", *self._texts, *arguments, read=read)

@@ -259,9 +259,16 @@ class Database:
         """Set ``security``, ``revs_limit`` or ``purged_infos_limit``. Each takes a sequence but wakes no feed."""
         with self.lock:
             self.require_open()
-            for name, value in settings.items():
-                setattr(self, name, value)
-            self.update_seq += 1
+            update_seq, former = self.update_seq, {name: getattr(self, name) for name in settings}
+            try:
+                for name, value in settings.items():
+                    setattr(self, name, value)
+                self.update_seq += 1
+            except BaseException:
+                self.update_seq = update_seq
+                for name, value in former.items():
+                    setattr(self, name, value)
+                raise
 
     def numbers(self) -> tuple[int, int, int]:
         """Return the counters that a transaction restores."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 import requests
 
 from couchfake import CouchFake
+from couchfake.replicator.jobs import Job
 
 ADMIN = ("adm", "Adm1n-s3cret")
 USER = ("ada", "us3r-s3cret")
@@ -134,14 +136,12 @@ def replications(script: Script) -> None:
         "fails": {"source": script.with_login(ADMIN, "/none"), "target": target},
         "refused": {"source": script.with_login((USER[0], WRONG), "/from"), "target": target},
     }
-    for name, job in jobs.items():
-        assert script("PUT", f"/_replicator/{name}", job).status_code == 201
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        states = {job["doc_id"]: job["state"] for job in script("GET", "/_scheduler/docs").json()["docs"]}
-        if states.get("follows") == "running" and not {"initializing", None} & {states.get(name) for name in jobs}:
-            break
-        time.sleep(0.05)
+    with tried_jobs() as tried:
+        for name, job in jobs.items():
+            assert script("PUT", f"/_replicator/{name}", job).status_code == 201
+        for _ in jobs:
+            tried.get(timeout=20)
+    script("GET", "/_scheduler/docs")
     for path in ("/_active_tasks", "/_scheduler/jobs", "/_scheduler/docs"):
         assert script("GET", path).status_code == 200
     for name in jobs:
@@ -149,6 +149,22 @@ def replications(script: Script) -> None:
         script("GET", f"/_scheduler/docs/_replicator/{name}")
     script("GET", "/from/_local_docs?include_docs=true")
     script("GET", "/to/_local_docs?include_docs=true")
+
+
+@contextmanager
+def tried_jobs() -> Iterator[SimpleQueue[str]]:
+    """Yield a queue to which each replication's first state after "running", or "running" if it goes on, is added."""
+    states: SimpleQueue[str] = SimpleQueue()
+    set_state = Job._set_state
+
+    def noted(job: Job, state: str, reason: str | None = None) -> None:
+        set_state(job, state, reason)
+        if state != "running" or job.request.options.continuous:
+            states.put(state)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Job, "_set_state", noted)
+        yield states
 
 
 def errors(script: Script) -> None:

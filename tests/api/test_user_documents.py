@@ -32,9 +32,10 @@ def test_all_revisions_of_ones_own_document_are_shown_and_those_of_others_are_no
 def test_a_query_finds_ones_own_document_only(ada: Any) -> None:
     found = ada.json("POST", "/_users/_find", {"selector": {"_id": OWN}}, 200)["docs"]
     assert [doc["name"] for doc in found] == ["ada"]
-    for selector in ({"_id": OTHER}, {"derived_key": {"$gt": None}}):
+    # A scan comes to the design document first, which only administrators may read.
+    for selector, status in (({"_id": OTHER}, 404), ({"derived_key": {"$gt": None}}, 403)):
         answer = ada("POST", "/_users/_find", json={"selector": selector})
-        assert answer.status_code in (403, 404)
+        assert answer.status_code == status
         assert "derived_key" not in answer.text
 
 
@@ -72,7 +73,7 @@ def test_a_users_database_of_another_name_is_guarded_too(admin: Any, ada: Any) -
     admin.json("PUT", f"/people/{OWN}", {"type": "user", "name": "ada", "roles": [], "password": "pw"}, 201)
     assert {row["id"] for row in ada.json("GET", "/people/_all_docs", status=200)["rows"]} >= {OWN, OTHER}
     for listing in ("_all_docs", "_changes"):
-        assert ada("GET", f"/people/{listing}?include_docs=true").status_code in (403, 404)
+        assert ada("GET", f"/people/{listing}?include_docs=true").status_code == 404
     selector = {"selector": {"derived_key": "x"}}
     assert ada("POST", "/people/_changes?filter=_selector", json=selector).status_code == 401
     assert ada("GET", f"/people/{OWN}").status_code == 200

@@ -127,7 +127,6 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["unknown"],
         ["serve", "--port", "x"],
         ["serve", "--port", "65536"],

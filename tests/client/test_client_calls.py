@@ -105,9 +105,7 @@ def test_a_bulk_update_says_of_each_document_what_became_of_it(wire: Any, db: Da
     )
     docs = (Document(_id="a"), {"_id": "b"}, {"_id": "c"}, Mapped(_id="d"))
     results = db.update(docs, all_or_nothing=True)
-    assert (
-        wire.json() == {"all_or_nothing": True, "docs": [{"_id": "a", "_rev": "1-a"}, *docs[1:3], {"_id": "d"}]} or True
-    )
+    assert wire.json() == {"all_or_nothing": True, "docs": [{"_id": docid} for docid in "abcd"]}
     assert results[0] == (True, "a", "1-a")
     assert docs[0] == {"_id": "a", "_rev": "1-a"}
     assert results[3] == (True, "d", "1-d")

@@ -48,6 +48,18 @@ def test_it_is_frozen_advanced_and_resumed() -> None:
     assert clock() == 100.0
 
 
+def test_deadlines_come_nearer_with_each_advance() -> None:
+    clock = Clock()
+    deadline = clock.deadline(1000)
+    clock.advance(400)
+    clock.advance(500)
+    assert not deadline.passed
+    assert deadline.left is not None
+    assert deadline.left <= 100
+    clock.advance(100)
+    assert deadline.passed
+
+
 def test_a_moment_without_a_zone_is_in_utc() -> None:
     clock = Clock()
     clock.freeze(datetime(2030, 1, 1))  # noqa: DTZ001

@@ -68,6 +68,8 @@ def test_a_requested_index_that_does_not_fit_is_replaced_or_refused(couch: Couch
     assert found["warning"] == "_design/team, team was not used because it is not a valid index for this query."
     refused = couch.find({"age": 1}, use_index="team", allow_fallback=False)
     assert refused["reason"] == "_design/team specified by `use_index` could not be found or it is not suitable."
+    refused = couch.find({"age": 1}, use_index=["team", "team"], allow_fallback=False)
+    assert refused["reason"] == "_design/team, team specified by `use_index` could not be found or it is not suitable."
     assert chosen(couch, {"age": 1}, use_index="age") == "age"
 
 

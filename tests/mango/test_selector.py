@@ -107,6 +107,7 @@ def test_ids_compare_by_bytes_and_other_fields_by_collation(collator: Collator) 
 def test_all_tells_integers_from_floats_but_a_whole_array_does_not(collator: Collator) -> None:
     assert not matches(collator, {"x": {"$all": [1]}}, {"x": [1.0, 2.0]})
     assert matches(collator, {"x": {"$all": [[1, 2]]}}, {"x": [1.0, 2.0]})
+    assert not matches(collator, {"x": {"$all": [[1, 0]]}}, {"x": [True, False]})
     assert not matches(collator, {"x": {"$all": []}}, {"x": []})
 
 

@@ -77,11 +77,20 @@ def test_closing_ends_threads_and_processes(engine_name: str) -> None:
     assert process is None or process.poll() is not None
 
 
+_STARTED = """
+import sys, threading
+from couchfake.query_server import QueryServer
+processes = []
+sys.addaudithook(lambda event, arguments: processes.append(arguments) if event == "subprocess.Popen" else None)
+before = threading.active_count()
+QueryServer(sys.argv[1])
+print(threading.active_count() - before, len(processes))
+"""
+
+
 def test_nothing_is_started_before_it_is_needed(engine_name: str) -> None:
-    before = set(threading.enumerate())
-    server = QueryServer(engine_name)
-    assert not set(threading.enumerate()) - before
-    server.close()
+    command = [sys.executable, "-c", _STARTED, engine_name]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["0", "0"]
 
 
 def test_many_threads_may_use_a_server_at_once(server: QueryServer) -> None:

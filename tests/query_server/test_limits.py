@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden
 from couchfake.query_server import QueryServer, answers
+from couchfake.query_server.engines import quickjs
+from couchfake.query_server.engines.quickjs import quickjs_prelude
 
 Map = Callable[..., list[list[Any]]]
 
@@ -101,6 +105,12 @@ NATIVES = [
     "'x'.padStart(1e9, 'ab');",
     "var s = 'a'.repeat(1e6); s.indexOf('a'.repeat(5e5) + 'b');",
     "/(a|a)*$/.test('a'.repeat(40) + 'b');",
+    "String.raw({raw: {length: 4e9}});",
+    "(2n ** (10n ** 6n)).toString();",
+    "new Set({[Symbol.iterator]: function () { return {next: function () { return {value: 1}; }}; }});",
+    "'x'.repeat(1e5).replace(/x/g, '$`');",
+    "eval('['.repeat(1e5) + ']'.repeat(1e5));",
+    "for (var f = function () {}, i = 0; i < 1e6; i++) f = f.bind(); f();",
 ]
 
 
@@ -127,7 +137,7 @@ def test_a_running_script_does_not_block_others(engine_name: str) -> None:
     waiting = slow._submit(['{"ms": 3000}'])
     quick = server.compile_map([("quick", "function (doc) { emit(1, null); }")])
     assert quick.map_docs(["{}"]) == [([[1, None]],)]
-    assert not slow._functions[0]._script._strand.idle  # type: ignore[union-attr]  # it still runs
+    assert not slow._functions[0]._place.script._strand.idle  # type: ignore[union-attr]  # it still runs
     server.close()
     with pytest.raises(CouchError):
         waiting()
@@ -141,7 +151,7 @@ def test_a_call_does_not_wait_for_another_call_of_the_same_function_that_takes_l
     functions = server.design_functions({"_id": "_design/d", "validate_doc_update": source})
     functions.validate_doc_update({}, None, {}, {})
     slow = functions._compiled(("validate_doc_update",))
-    script: Any = slow._script
+    script: Any = slow._place.script
     waiting = slow.submit("render", "validate", '[{"endless":true},null,{},{}]', read=answers.anything)
     functions.validate_doc_update({}, None, {}, {})
     with pytest.raises(Forbidden):
@@ -190,3 +200,103 @@ def test_reloading_drops_what_functions_keep(server: QueryServer) -> None:
     assert [functions.show("s", None, {"path": []})["body"] for _ in range(2)] == ["1", "2"]
     server.reload()
     assert functions.show("s", None, {"path": []})["body"] == "1"
+
+
+def test_a_database_that_is_deleted_takes_its_scripts_along(engine_name: str) -> None:
+    server = QueryServer(engine_name)
+    source = "function () { n = typeof n === 'undefined' ? 1 : n + 1; return String(n); }"
+    ddoc = {"_id": "_design/d", "shows": {"s": source}}
+
+    def shown(database: str) -> Any:
+        return server.design_functions(ddoc, database=database).show("s", None, {"path": []})["body"]
+
+    assert [shown("gone"), shown("gone"), shown("kept")] == ["1", "2", "1"]
+    server.forget("gone")
+    assert [shown("gone"), shown("kept")] == ["1", "2"]
+    server.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+def test_a_process_that_stands_still_is_ended_when_its_time_is_up(engine_name: str) -> None:
+    if engine_name == "quickjs":
+        pytest.skip("it runs on threads of this process, and no script can wait")
+    config = Config()
+    server = QueryServer(engine_name, config=config)
+    session = server.compile_map([("v", "function (doc) { emit(doc.n, null); }")])
+    os.kill(server._engine._process.pid, signal.SIGSTOP)  # type: ignore[attr-defined]
+    config.set("couchdb", "os_process_timeout", "300", persist=False)
+    with pytest.raises(CouchError, match="timed out"):
+        session.map_docs(['{"n":1}'])
+    config.reload()
+    assert session.map_docs(['{"n":1}']) == [([[1, None]],)]
+    server.close()
+
+
+WAITING = [
+    "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);",
+    "std.popen('sleep 100', 'r');",
+    "os.sleep(100000);",
+    "import('std').then(function (std) { std.popen('sleep 100', 'r'); });",
+    "setTimeout(function () {}, 100000);",
+    "(async function () { await new Promise(function () {}); })();",
+]
+
+
+@pytest.mark.parametrize("body", WAITING)
+def test_no_script_can_wait_without_using_the_processor(map_docs: Map, engine_name: str, body: str) -> None:
+    if engine_name == "js2py":
+        pytest.skip("its process is killed by the clock on the wall")
+    assert map_docs(f"function (doc) {{ {body} emit(doc._id, null); }}") in ([], [["a", None]])
+    for name in ("Atomics", "SharedArrayBuffer", "std", "os", "setTimeout", "Worker", "Promise", "queueMicrotask"):
+        assert map_docs(f"function (doc) {{ emit(typeof {name}, null); }}") == [["undefined", None]]
+
+
+FILLING = [
+    "var list = []; for (;;) list.push({});",
+    "var last = null; for (;;) last = {n: last};",
+    "kept = {}; for (var i = 0; ; i++) kept['k' + i] = i;",
+    "var list = []; for (;;) list.push('x'.repeat(1000) + list.length);",
+    "var texts = Object.keys('x'.repeat(1e7));",
+]
+
+
+class SmallContexts(quickjs.Spares):
+    """Contexts of 16 MB, which are soon full."""
+
+    def __init__(self, *, utc: bool) -> None:
+        super().__init__(quickjs_prelude(utc=utc))
+
+    def _make(self) -> tuple[Any, Any]:
+        context, dispatch = super()._make()
+        context.set_memory_limit(16 * 1024 * 1024)
+        return context, dispatch
+
+
+@pytest.mark.parametrize("body", FILLING)
+def test_a_function_that_takes_all_memory_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, engine_name: str, body: str
+) -> None:
+    if engine_name == "js2py":
+        pytest.skip("the operating system limits its process, which takes minutes to fill")
+    monkeypatch.setattr(quickjs, "spares", SmallContexts)
+    server = QueryServer(engine_name)
+    source = f"function () {{ {body} }}"
+    places = {"validate_doc_update": source, "lists": {"l": source}, "shows": {"s": source}}
+    functions = server.design_functions({"_id": "_design/d", **places})
+    calls: list[Callable[[], Any]] = [
+        lambda: server.compile_map([("v", source)]).map_docs(["{}"]),
+        lambda: functions.validate_doc_update({}, None, {}, {}),
+        lambda: functions.show("s", {}, {"path": []}),
+        lambda: functions.list("l", {}, {"path": []}, []),
+    ]
+    for call in calls:
+        with pytest.raises(CouchError) as caught:
+            call()
+        assert (caught.value.error, caught.value.reason) == ("InternalError", "out of memory")
+    server.close()
+
+
+def test_throwing_null_does_not_count_as_running_out_of_memory(map_docs: Map) -> None:
+    with pytest.raises(CouchError) as caught:
+        map_docs("function (doc) { var list = []; for (var i = 0; i < 100; i++) list.push({}); throw null; }")
+    assert (caught.value.error, caught.value.reason) == ("TypeError", "{[]}")

@@ -20,7 +20,8 @@ from couchfake.query_server.source import Traits, traits
     ],
 )
 def test_plain_functions_are_recognized(source: str) -> None:
-    assert traits(source) == Traits(is_realm_insensitive=True, keeps_no_state=True)
+    is_pure = "emit" not in source
+    assert traits(source) == Traits(is_realm_insensitive=True, keeps_no_state=True, is_pure=is_pure)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,30 @@ def test_a_function_that_may_keep_state_between_calls_is_not_reused(source: str)
 def test_members_of_own_variables_may_be_written() -> None:
     source = "function (doc) { var out = {}; out.a = {b: []}; out.a.b[0] = doc.n; let x, y = 1; x = y; emit(out); }"
     assert traits(source).keeps_no_state
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "function (doc, old, user) { if (user.roles.indexOf('editor') < 0) throw {forbidden: 'editors only'}; }",
+        "function (doc) { var names = Object.keys(doc); for (var i in names) if (names[i] === 'x') throw {}; }",
+        "(doc, old) => { if (old && !isArray(doc.tags)) throw {forbidden: toJSON(doc.tags)}; }",
+    ],
+)
+def test_functions_of_their_arguments_alone_are_pure(source: str) -> None:
+    assert traits(source).is_pure
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "function validate(doc) { }",  # a declaration, which adds a global
+        "function (doc) { registerType('x', 'text/x'); }",
+        "function (doc) { doc.seen = true; }",
+        "function (doc) { seen = true; }",
+        "function (doc) { log(this._id); }",
+        "var n = 0; (function (doc) { n++; })",
+    ],
+)
+def test_functions_that_change_or_use_anything_else_are_not_pure(source: str) -> None:
+    assert not traits(source).is_pure

@@ -12,6 +12,9 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from couchfake.app import CouchFake
+from couchfake.replicator.jobs import Job
+from couchfake.replicator.transfer import Transfer
+from couchfake.storage.database import Database
 
 
 class Party:
@@ -57,15 +60,32 @@ def there() -> Iterator[Party]:
     party.fake.stop()
 
 
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until something is so; what it was last, if it never is."""
+def note_calls(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, called: threading.Event) -> None:
+    """Set ``called`` after each call of a method."""
+    method = getattr(owner, name)
 
-    def wait(so: Callable[[], object]) -> None:
+    def noted(*arguments: Any) -> Any:
+        try:
+            return method(*arguments)
+        finally:
+            called.set()
+
+    monkeypatch.setattr(owner, name, noted)
+
+
+@pytest.fixture
+def eventually(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Return a function that waits until something is true. It is asked again after each step of a replication."""
+    stepped = threading.Event()
+    for owner, name in ((Database, "commit"), (Job, "__setattr__"), (Transfer, "__setattr__")):
+        note_calls(monkeypatch, owner, name, stepped)
+
+    def wait(is_true: Callable[[], object]) -> None:
         end = time.monotonic() + 20
-        while not (last := so()):
+        while not (last := is_true()):
             assert time.monotonic() < end, f"never came true: {last!r}"
-            time.sleep(0.02)
+            stepped.wait(0.5)
+            stepped.clear()
 
     return wait
 

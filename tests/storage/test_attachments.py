@@ -305,8 +305,9 @@ class TestStubs:
         assert caught.value.reason == "Invalid attachment stub in a for one"
 
     def test_a_stubs_digest_must_be_readable(self) -> None:
-        with pytest.raises(ServerError):
+        with pytest.raises(ServerError) as caught:
             written({"one": {"stub": True, "digest": "md5-rubbish"}})
+        assert caught.value.reason == "function_clause"
 
     def test_new_attachments_get_the_new_generation_and_replicated_ones_keep_theirs(self) -> None:
         member = {"x": {"data": "", "revpos": 2}}
@@ -366,6 +367,7 @@ class TestRendering:
         assert "data" in shown["three"]
         assert shown["one"]["stub"] is True
         assert newer_than(attachments, 2) == [attachments[0]]
+        assert newer_than(attachments, 3) == []
 
 
 @pytest.mark.parametrize("encoding", [None, 5, "", "foo", ["gzip"]])

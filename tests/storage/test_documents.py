@@ -122,3 +122,10 @@ def test_attachments_come_with_their_bytes_where_the_reader_has_none_of_them(
     sent = shown(forked, "a", wanted)["_attachments"]
     assert {"data", "stub"} & set(sent["f"]) == {form}
     assert "data" in sent["g"]
+
+
+def test_options_can_be_freed_of_what_is_not_in_the_document_itself() -> None:
+    everything = DocOptions(True, True, True, True, True, True, True, True, ((1, b"a"),))
+    assert everything.without_meta() == DocOptions(True, False, False, False, False, True, True, True, ((1, b"a"),))
+    assert everything.any_meta
+    assert not everything.without_meta().any_meta

@@ -142,6 +142,7 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
     after = state(done.db)
     assert after != before
     undone = 0
+    tracer = sys.gettrace()  # that of coverage.py
     for line in itertools.count(1):
         store = prepared()
         sys.settrace(Interrupter(line))
@@ -152,7 +153,7 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(tracer)
         assert not is_locked(store.db), line
         found = state(store.db)
         assert found in (before, after), line
@@ -165,6 +166,7 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
 
 @pytest.mark.parametrize("work", [update, replicate, purge], ids=lambda work: work.__name__)
 def test_a_snapshot_is_not_touched_by_a_change_that_is_cut_off(work: Callable[[Store], None]) -> None:
+    tracer = sys.gettrace()
     for line in itertools.count(1, 7):
         store = prepared()
         before = state(store.db)
@@ -177,7 +179,7 @@ def test_a_snapshot_is_not_touched_by_a_change_that_is_cut_off(work: Callable[[S
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(tracer)
         write_more(store)
         work_done = state(store.db)
         assert state(journal.restore(snapshot)[0]) == before != work_done, line

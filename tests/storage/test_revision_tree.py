@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from couchfake.storage import revision_tree
+from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision, RevisionTree
 
 
@@ -171,3 +174,44 @@ def test_after_any_histories_the_leaves_are_the_nodes_without_children_and_paren
     assert all(child.parent is node for node in nodes for child in node.children)
     assert all(tree.find((len(ids), ids[-1].encode())) is not None for ids in histories)
     assert tree.winner.rank() == max(leaf.rank() for leaf in tree.leaves)
+
+
+def drawn(tree: RevisionTree) -> Any:
+    """The whole forest: of each revision the revision above it, and the leaves by rank."""
+    return [(node.rev, node.parent and node.parent.rev) for node in tree.nodes()], revs(tree), tree.size, tree.deepest
+
+
+def change(tree: RevisionTree, path: list[str], start: int, then: str) -> Any:
+    """Merge a history, and do something else. Return all that a caller can see."""
+    result = merge(tree, *path, pos=start + len(path) - 1)
+    end = (start + len(path) - 1, path[-1].encode())
+    foreseen = tree.result_of(end[0], [each.encode() for each in reversed(path)])
+    found = [tree.find(end), tree.find((start, path[0].encode())), tree.find_leaf(end), tree.find((9, b"a"))]
+    counts = [tree.count((pos, each.encode())) for pos in range(1, 4) for each in "abc"]
+    purged: list[RevisionId] = []
+    if then == "stem":
+        tree.stem(2)
+    elif then == "repair":
+        tree.repair(1000)
+    elif then == "purge":
+        purged = tree.remove_leaves([end, (2, b"a")])
+    elif then == "forget":
+        tree.forget_bodies()
+    return result, foreseen, [node and node.rev for node in found], counts, purged, drawn(tree), drawn(tree.copy())
+
+
+HISTORIES = st.tuples(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=4),
+    st.integers(1, 3),
+    st.sampled_from(["", "", "", "stem", "repair", "purge", "forget"]),
+)
+
+
+@given(st.lists(HISTORIES, min_size=1, max_size=12))
+def test_a_forest_with_an_index_is_the_same_as_one_without(histories: list[tuple[list[str], int, str]]) -> None:
+    plain, indexed = RevisionTree(), RevisionTree()
+    for history in histories:
+        expected = change(plain, *history)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(revision_tree, "INDEXED", 2)
+            assert change(indexed, *history) == expected

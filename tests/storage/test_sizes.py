@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from couchfake.storage.bodies import json_size, text_size
 from couchfake.values import json as couch_json
+
+from .conftest import Store
 
 WHOLE = st.none() | st.booleans() | st.integers() | st.text("abc xyzäß日😀")
 VALUES = st.recursive(WHOLE, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner))
@@ -50,3 +53,16 @@ def test_fractions_count_by_rule_of_thumb(number: float, size: int) -> None:
 def test_the_size_is_found_in_the_text_unless_it_has_escapes(value: Any) -> None:
     text = couch_json.encode(value)
     assert text_size(text) == (None if b"\\" in text else json_size(value))
+
+
+def test_the_file_grows_with_each_write_until_it_is_compacted(store: Store) -> None:
+    sizes = [store.db.sizes()["file"]]
+    rev = None
+    for _ in range(3):
+        rev = store.put("a", rev, text="x" * 100)
+        sizes.append(store.db.sizes()["file"])
+    assert len(set(sizes[1:])) == 3
+    steps = [after - before for before, after in itertools.pairwise(sizes)]
+    assert min(steps[1:]) > 100
+    store.db.compact()
+    assert store.db.sizes()["file"] < sizes[2]

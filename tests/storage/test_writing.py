@@ -136,6 +136,15 @@ def test_an_ancestor_that_comes_later_gets_its_body_and_no_leaf(store: Store) ->
     assert node.body.value == {"x": 1}
 
 
+def test_where_edits_are_validated_an_ancestor_beside_its_descendant_keeps_no_body(store: Store) -> None:
+    store.hooks.refused["other"] = Forbidden("no")
+    histories = [(2, ["bb", "aa"]), (3, ["cc", "bb", "aa"])]
+    documents = [{"_id": "a", "_revisions": {"start": start, "ids": ids}, "n": start} for start, ids in histories]
+    store.replicate("a", 1, "aa")
+    assert store.bulk(*documents, new_edits=False) == ["2-bb", "3-cc"]
+    assert [node.body is None for node in store.entry("a").winner.lineage()] == [False, True, False]
+
+
 def test_a_replicated_tombstone_counts_as_one(store: Store) -> None:
     store.replicate("a", 2, "bb", "aa", _deleted=True)
     assert store.counts() == (0, 1)
@@ -268,6 +277,13 @@ def test_an_edit_of_a_revision_that_was_stemmed_conflicts(store: Store) -> None:
     assert store.put("a", first, n=3) == "conflict"
 
 
+def test_a_history_that_comes_twice_in_one_request_is_stemmed_too(store: Store) -> None:
+    store.db.revs_limit = 2
+    document = {"_id": "a", "_revisions": {"start": 4, "ids": ["dd", "cc", "bb", "aa"]}}
+    assert store.bulk(document, document, new_edits=False) == ["4-dd", "4-dd"]
+    assert store.history("a") == ["4-dd", "3-cc"]
+
+
 def test_each_branch_is_stemmed_by_itself(store: Store) -> None:
     store.db.revs_limit = 2
     store.replicate("a", 4, "d4", "c3", "b2", "a1")
@@ -332,11 +348,12 @@ def lines_run(work: Callable[[], object]) -> int:
         lines += event == "line"
         return count
 
+    tracer = sys.gettrace()  # that of coverage.py
     sys.settrace(count)
     try:
         work()
     finally:
-        sys.settrace(None)
+        sys.settrace(tracer)
     return lines
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couchfake.values import erlang
-from couchfake.values.erlang import external, external_integer
+from couchfake.values.erlang import external, external_integer, read_integer
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -54,3 +54,37 @@ def test_ten_thousand_levels_are_written() -> None:
     for _ in range(10_000):
         value = {"a": value}
     assert external(value).endswith(b"a\x01" + b"j" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "notation"),
+    [
+        ([97, 32, 98], '"a b"'),
+        ([9, 10, 13, 34, 92, 126], '"\\t\\n\\r\\"\\\\~"'),
+        ([31], "[31]"),
+        ([127], "[127]"),
+        ([], "[]"),
+        ([97, 1.5], "[97,1.5]"),
+        ([97, True], "[97,true]"),
+        ("3", '<<"3">>'),
+        ({"a": [1, None]}, '{[{<<"a">>,[1,null]}]}'),
+    ],
+)
+def test_lists_of_printable_characters_codes_are_written_as_strings(value: Any, notation: str) -> None:
+    assert erlang.format_term(value) == notation
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("12", 12), ("+7", 7), ("-7", -7), ("9" * 4000, 10**4000 - 1)])
+def test_an_integer_is_read(text: str, value: int) -> None:
+    assert read_integer(text) == value
+
+
+def test_an_integer_longer_than_python_reads_is_still_a_large_one() -> None:
+    assert read_integer("9" * 5000) == 10**4000 - 1
+    assert read_integer("-" + "9" * 5000) == -(10**3999) + 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "1e3"])
+def test_what_is_not_an_integer_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        read_integer(text)

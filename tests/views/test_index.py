@@ -122,6 +122,7 @@ def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed
             return interrupt
         return None
 
+    tracer = sys.gettrace()  # that of coverage.py
     for line in itertools.count(1, 3):
         left = line
         keys = [line, line + 1]
@@ -135,7 +136,7 @@ def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(tracer)
         assert followed.found() == [(line, "a", 0), (line, "b", 0), (line + 1, "a", 1)], line
     assert cut > 10
 

@@ -67,6 +67,9 @@ class Engine(Protocol):
 
     name: str
 
+    can_freeze: bool
+    """Whether scripts have the command ``freeze``, after which no function can change what another one sees."""
+
     def new_script(self, patience: float | None = None) -> Script:
         """Return a new script.
 

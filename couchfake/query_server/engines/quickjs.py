@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import quickjs
+import _quickjs as quickjs  # the package around it starts a thread when it is imported
 
 from couchfake.query_server.engines import (
     MEMORY_LIMIT,
@@ -104,6 +104,7 @@ class QuickJSEngine:
     """Makes scripts that run on its own threads."""
 
     name = "quickjs"
+    can_freeze = True
 
     def __init__(self) -> None:
         self.spares = spares(utc=bool(time.timezone or time.daylight))

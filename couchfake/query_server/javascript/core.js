@@ -13,6 +13,7 @@ var core = {
   functions: [],         // map and reduce functions are called as its members: it is their `this`
   designDocument: null,
   designFunction: null,
+  compile: compile,
   sawEmit: false,        // whether a map function that serves as a filter has emitted
   emitted: bare([]),     // keys and values of the present document, in turn
   note: note,
@@ -176,6 +177,13 @@ var commands = {
     core.functions[0] = compile(source, program);
     return 'true';
   },
+  // make this a script for functions that change nothing and look at nothing but their arguments: see validate_pure
+  freeze: function () {
+    furnish({require: makeRequire({})});
+    part('render');
+    realm.freezeAll();
+    return 'true';
+  },
   // the function at a path of a design document
   add_ddoc: function (ddocText, pathText, program) {
     var path = realm.parse(pathText);
@@ -192,9 +200,9 @@ function failed(name, reason, end) { return bare(end ? ['error', name, reason, e
 // The protocol's description of something thrown: ["error", name, reason] with a fourth member "fatal" or "crash" when
 // the script is of no further use.
 function errorResponse(error) {
-  if (error === null || error === undefined) return failed('internal_error', null, 'fatal');
   var crash = realm.crash(error);
   if (crash) return failed(crash, null, 'crash');
+  if (error === null || error === undefined) return failed('internal_error', null, 'fatal');
   if (error[0] == 'fatal') return failed(error[1], error[2], 'fatal');
   if (error[0] == 'error') return failed(error[1], error[2]);
   if (error.name == 'InternalError') return failed(error.name, error.message, 'fatal');
@@ -219,6 +227,7 @@ function dispatch(place, command) {
   var texts = bare([]), answer;
   for (var i = 2; i < arguments.length; i++) texts[i - 2] = arguments[i];
   logged = bare([]);
+  realm.mark();
   try {
     answer = apply((place ? part(place) : commands)[command], null, texts);
     return realm.join(['[', stringify(logged), ',', answer === undefined ? 'null' : answer, ']'], '');

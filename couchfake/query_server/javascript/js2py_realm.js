@@ -24,6 +24,7 @@ function makeRealm(host) {
     define: host.define,
     evaluate: host.evaluate,
     load: host.load,
+    mark: function () {},
     crash: host.crash,
     place: function (error) { return ''; }
   };

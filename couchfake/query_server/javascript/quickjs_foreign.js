@@ -111,7 +111,14 @@
 
   var foreignParse = foreignMethod(nativeParse, 'parse');
 
+  // What values of the other realm lead to, for a walk over all built-ins.
+  function roots() {
+    var names = 'Error TypeError RangeError SyntaxError ReferenceError EvalError URIError InternalError AggregateError';
+    return names.split(' ').map(foreignError).concat([objectPrototype, arrayPrototype, functionPrototype, errorPrototype]);
+  }
+
   return {
+    roots: roots,
     adopt: adopt,
     freeze: freeze,
     parse: function (text, reviver) { return adopt(foreignParse(text, reviver)); },

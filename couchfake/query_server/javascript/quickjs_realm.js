@@ -6,6 +6,8 @@
 //   apply(f, this, list)     a call                          bare(array)             the array, without its prototype
 //   isError, isFunction, classOf, hasOwn, hasStack, now
 //   crash(error)             'stack' or 'memory' when the error is a limit of the process; null
+//   freezeAll()              nothing that functions share can be changed any more (QuickJS only)
+//   mark()                   a call, or a document of it, begins: see `crash`
 //   place(error)             ' (line 3)' of the function's source, or ''          load(name)      a part of the prelude
 // `partTexts` (by name) and PRELUDE_LINE (no function's source is as long) come from prelude.py.
 
@@ -17,6 +19,7 @@ function makeRealm() {
   var arrayJoin = Array.prototype.join, apply = Reflect.apply, setPrototype = Object.setPrototypeOf;
   var slice = String.prototype.slice, indexOf = Array.prototype.indexOf, exec = RegExp.prototype.exec;
   var OwnError = Error, OwnRangeError = RangeError, OwnReferenceError = ReferenceError, OwnInternalError = InternalError;
+  var OwnWeakRef = WeakRef, deref = WeakRef.prototype.deref, canary = null;
   var asyncPrototypes = [prototypeOf(async function () {}), prototypeOf(async function* () {})];
 
   // Messages of the real server's QuickJS, where they differ. The engine calls this for each error that it creates,
@@ -87,6 +90,18 @@ function makeRealm() {
   'reverse fill lastIndexOf splice copyWithin shift unshift concat reduce reduceRight toString toLocaleString'.split(' ')
     .forEach(function (name) { guard(name, guards.any); });
 
+  // Without memory for the error itself QuickJS throws null, as a script may, or a value that is nothing a script can
+  // have. It collects cycles each time that its memory has grown by half, so a small cycle from before the call survives
+  // only if the call took little memory.
+  function grewSinceMark() { return apply(deref, canary, []) === undefined; }
+
+  function mark() {
+    if (canary !== null && !grewSinceMark()) return;
+    var cycle = {};
+    cycle.self = cycle;
+    canary = new OwnWeakRef(cycle);
+  }
+
   var theOtherRealm = null;
   function other() { return theOtherRealm || (theOtherRealm = realm.load('quickjs_foreign')(parse)); }
 
@@ -98,7 +113,37 @@ function makeRealm() {
   defineProperty(scriptJSON, 'stringify', {value: stringify, writable: true, configurable: true});
   defineProperty(scriptJSON, Symbol.toStringTag, {value: 'JSON', configurable: true});
 
+  // Freeze all that a function can reach without its arguments. What has no name of its own (the prototypes of
+  // generators, of iterators, of functions in strict mode) is reached by example.
+  function freezeAll() {
+    var strict = (function () { 'use strict'; return arguments; })();
+    var examples = [
+      strict, function () {}, function* () {}, async function () {}, async function* () {}, (function* () {})(),
+      (async function* () {})(), [].values(), ''[Symbol.iterator](), new Map().entries(), new Set().entries(),
+      ''.matchAll(/x/g)
+    ];
+    var queue = examples.concat(other().roots(), [global]), done = new Set(queue), freezeOne = Object.freeze;
+    function add(value) {
+      if ((typeof value === 'object' || typeof value === 'function') && value !== null && !done.has(value)) {
+        done.add(value);
+        queue.push(value);
+      }
+    }
+    for (var i = 0; i < queue.length; i++) {
+      var object = queue[i];
+      add(prototypeOf(object));
+      Reflect.ownKeys(object).forEach(function (name) {
+        var property = Object.getOwnPropertyDescriptor(object, name);
+        add(property.value);
+        add(property.get);
+        add(property.set);
+      });
+    }
+    queue.forEach(function (object) { freezeOne(object); });
+  }
+
   var realm = {
+    freezeAll: freezeAll,
     JSON: scriptJSON,
     parse: parse,
     stringify: stringify,
@@ -124,7 +169,9 @@ function makeRealm() {
     },
     evaluate: function (text) { return evaluateGlobally(text); },
     load: function (name) { return evaluateGlobally(PRELUDE_START + partTexts[name]); },
+    mark: mark,
     crash: function (error) {
+      if (typeof error === 'unknown' || (error === null && grewSinceMark())) return 'memory';
       if (error instanceof OwnRangeError && error.message === 'Maximum call stack size exceeded') return 'stack';
       if (error instanceof OwnInternalError && error.message === 'out of memory') return 'memory';
       return null;

@@ -66,8 +66,8 @@
   }
 
   function raise(error, name) {
-    if ((error.error && error.reason) || error[0] == 'error' || error[0] == 'fatal') throw error;
     if (realm.crash(error)) throw error;
+    if ((error.error && error.reason) || error[0] == 'error' || error[0] == 'fatal') throw error;
     core.note('error', 'function raised error: ' + toText(error) + realm.place(error));
     throw ['error', name, 'function raised error: ' + toText(error) + ' \nstacktrace: ' + error.stack];
   }
@@ -139,6 +139,7 @@
         raise(error, 'render_error');
       }
     } catch (error) {
+      if (realm.crash(error)) throw error;
       failure = core.errorResponse(error);
     }
     listRows = [];
@@ -186,9 +187,26 @@
     return function (args) { return stringify(run(core.designFunction, core.designDocument, adopted(args))); };
   }
 
+  // Validation functions that are pure, by their programs. They keep nothing, so many can share a script.
+  var MOST_PURE = 4096, pure = {}, pureCount = 0;
+
+  function pureFunction(source, program) {
+    if (!realm.hasOwn(pure, program)) {
+      if (pureCount++ === MOST_PURE) {
+        pure = {};
+        pureCount = 1;
+      }
+      pure[program] = core.compile(source, program);
+    }
+    return pure[program];
+  }
+
   return {
     start: start,
     send: send,
+    validate_pure: function (source, program, args) {
+      return stringify(validate(pureFunction(source, program), null, adopted(args)));
+    },
     getRow: getRow,
     validate: command(validate),
     show: command(show),

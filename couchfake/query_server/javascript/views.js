@@ -4,9 +4,9 @@
 
   // Only 'fatal_error', ['fatal', name, reason] and the engine's own failures end the indexing.
   function forgive(error, doc) {
+    if (realm.crash(error)) throw error;
     if (error == 'fatal_error') throw ['error', 'map_runtime_error', "function raised 'fatal_error'"];
     if (error[0] == 'fatal') throw error;
-    if (realm.crash(error)) throw error;
     if (error.name == 'InternalError') throw ['fatal', error.name, error.message];
     var message = 'function raised exception ' + toText(error) + realm.place(error);
     if (doc) message += ' with doc._id ' + doc._id;
@@ -22,6 +22,7 @@
       var doc = docs[i];
       if (foreign === 'foreign') realm.freeze(doc);
       emitted.length = 0;
+      realm.mark();
       try {
         functions[0](doc);
       } catch (error) {

@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 32  # 4 GiB, CouchDB's default max_http_request_size; the application has a limit of its own
 MAX_CONNECTIONS = 2048  # mochiweb's default
+CUT_SECONDS = 0.5  # that the end of a connection which is cut may take
 
 
 class Server:
@@ -161,9 +162,9 @@ class Server:
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                if not self._close_idle():
-                    logger.error("no connection can be accepted: %s", error)
+            exhausted = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+            if exhausted and not self._close_idle():
+                logger.error("no connection can be accepted: %s", error)
                 time.sleep(0.05)  # the condition lasts for a moment, and the listener stays readable
             return
         if len(self._connections) >= self.max_connections:
@@ -182,12 +183,17 @@ class Server:
             self._connections.add(connection)
 
     def _close_idle(self) -> bool:
-        """Close the connection that has waited longest for a request. Return False if each has one to answer."""
+        """Close the connection that has waited longest for a request. Return False if each has one to answer.
+
+        Wait for its end: many new clients at once would use up the file descriptors otherwise.
+        """
         with self._lock:
             waiting = [(each.idle_since, each) for each in self._connections if each.idle_since is not None]
         if not waiting:
             return False
-        min(waiting, key=lambda pair: pair[0])[1].cut()
+        oldest = min(waiting, key=lambda pair: pair[0])[1]
+        oldest.cut()
+        oldest.thread.join(CUT_SECONDS)
         return True
 
     def _woken(self) -> None:

@@ -600,23 +600,41 @@ def test_a_client_that_resets_before_its_body_was_read_is_not_an_error(
     assert [record for record in caplog.records if record.name.startswith("couchfake")] == []
 
 
+def wait_until_idle(server: Server, count: int) -> None:
+    """Wait until ``count`` connections wait for a request: an answer arrives before its thread does."""
+    while sum(connection.idle_since is not None for connection in list(server._connections)) < count:
+        time.sleep(0)
+
+
 def test_the_oldest_idle_connection_makes_room_for_a_new_client(application: Application) -> None:
     with Server(application, max_connections=2) as server, contextlib.ExitStack() as stack:
 
-        def connected() -> socket.socket:
+        def connected(count: int) -> socket.socket:
             wire = socket.create_connection(("127.0.0.1", server.port), timeout=5)
             stack.callback(wire.close)
             wire.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert answers(wire, 1)[0][0] == 200
+            wait_until_idle(server, count)
             return wire
 
-        first, second = connected(), connected()
+        first, second = connected(1), connected(2)
         first.sendall(b"GET / HTTP/1.1\r\n\r\n")  # now the second one is idle for longer
         assert answers(first, 1)[0][0] == 200
-        connected()
+        wait_until_idle(server, 2)
+        connected(2)
         assert second.recv(1) == b""
         first.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert answers(first, 1)[0][0] == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
+def test_never_are_more_connections_open_than_the_server_may_have(application: Application, sent: bytes) -> None:
+    with Server(application, max_connections=5) as server, contextlib.ExitStack() as stack:
+        for _ in range(60):
+            wire = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+            wire.sendall(sent)
+        assert requests.get(server.url, timeout=5).status_code == 200
+        assert server.open_connections <= 5
 
 
 def test_a_connection_that_carries_a_feed_is_not_idle(application: Application) -> None:
@@ -653,8 +671,7 @@ def test_when_no_file_can_be_opened_the_oldest_idle_connection_is_closed(
     with Server(application) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as idle:
         idle.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert answers(idle, 1)[0][0] == 200
-        while not all(connection.idle_since for connection in server._connections):
-            time.sleep(0)  # the answer arrives before its thread waits for the next request
+        wait_until_idle(server, 1)
         monkeypatch.setattr(server, "_listener", Exhausted(server._listener))  # type: ignore[arg-type]
         assert requests.get(server.url, timeout=5).status_code == 200
         assert idle.recv(1) == b""
@@ -662,9 +679,13 @@ def test_when_no_file_can_be_opened_the_oldest_idle_connection_is_closed(
 
 
 def test_connections_are_forgotten_when_they_end(server: Server) -> None:
+    threads = []
     for _ in range(20):
-        requests.get(server.url, timeout=5)
-    deadline = time.monotonic() + 5
-    while server.open_connections and time.monotonic() < deadline:
-        time.sleep(0.01)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as wire:
+            wire.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert answers(wire, 1)[0][0] == 200
+            threads += [connection.thread for connection in server._connections]
+    assert threads
+    for thread in threads:
+        thread.join(5)
     assert server.open_connections == 0

@@ -237,6 +237,7 @@ class Feed:
         self.changed = threading.Condition()
         self.lines: list[bytes] = []
         self.closed = threading.Event()
+        self.waiting = threading.Event()
         self.heartbeat: float | None = None
 
     def add(self, line: bytes) -> None:
@@ -251,6 +252,7 @@ class Feed:
             sent = 0
             while not client.gone:
                 with self.changed:
+                    self.waiting.set()
                     if sent == len(self.lines) and not client.wait(self.changed, self.heartbeat):
                         line = b"\n"
                     elif sent < len(self.lines):
@@ -281,7 +283,7 @@ def test_closing_in_another_thread_ends_a_waiting_feed(application: Recorder, cl
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.extend(answer.iter_content(None)))
     reader.start()
-    time.sleep(0.02)
+    assert feed.waiting.wait(5)
     answer.close()
     reader.join(5)
     assert not reader.is_alive()
@@ -307,7 +309,7 @@ def test_heartbeats_keep_a_feed_within_its_timeout(application: Recorder, client
 
 def test_an_answer_that_takes_too_long_is_a_timeout(application: Recorder, client: requests.Session) -> None:
     def slow(environ: dict[str, Any]) -> list[bytes]:
-        time.sleep(0.05)
+        time.sleep(0.05)  # it runs in the client's thread: its slowness is what is tested
         return [b"late"]
 
     application.answer = slow

@@ -60,6 +60,7 @@ class Js2PyEngine:
     """Starts its process with the first call; scripts are numbers in it."""
 
     name = "js2py"
+    can_freeze = False
 
     def __init__(self) -> None:
         self._renew()
