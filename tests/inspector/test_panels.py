@@ -162,3 +162,24 @@ def test_settings_are_listed_with_their_meaning_and_changed_ones_come_first(brow
     tab.get_by_text("Changed (1)").wait_for()
     assert couch("GET", "/_node/_local/_config/couchdb/max_document_size") == "1000"
     assert "Default: 8000000" in tab.locator("tbody tr").first.inner_text()
+
+
+def test_an_unknown_part_of_a_database_is_said_and_leads_to_the_document(browsing: Browsing, couch: Send) -> None:
+    couch("PUT", "/shop")
+    couch("PUT", "/shop/dune", json={})
+    tab = browsing.go("#/db/shop/dune")
+    tab.get_by_text("A database has no part “dune”.").wait_for()
+    assert tab.get_by_text("0 documents").count() == 0
+    tab.get_by_role("link", name="The document dune").click()
+    tab.get_by_role("heading", name="dune").wait_for()
+
+
+def test_an_empty_log_of_design_functions_says_so_and_names_of_users_are_not_broken(
+    browsing: Browsing, couch: Send
+) -> None:
+    couch("GET", "/_up")
+    tab = browsing.go("#/requests")
+    tab.get_by_role("cell", name="/_up").wait_for()
+    tab.get_by_role("heading", name="Log of design functions").wait_for()
+    assert tab.get_by_text("None.", exact=True).count() == 2
+    assert tab.evaluate("getComputedStyle(document.querySelector('.requests td:last-child')).whiteSpace") == "nowrap"
