@@ -52,7 +52,7 @@ def test_a_refused_seed_leaves_no_database_behind(
     (tmp_path / "second.jsonl").write_text('{"_id":"a"}\n{"_id":"a"}\n')
     assert main(["load", with_login(served), str(tmp_path)]) == 1
     assert requests.get(with_login(served) + "_all_dbs").json() == ["_replicator", "_users"]
-    assert "second.jsonl:2: The server refuses the document 'a': conflict" in capsys.readouterr().err
+    assert "second.jsonl:2: The server has the document 'a' already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["load", "dump"])
