@@ -10,7 +10,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_promise_names_tests_that_exist() -> None:
     page = (ROOT / "docs" / "security.md").read_text("utf-8")
-    promises = [line for line in page.partition("## What it does not guarantee")[0].splitlines() if line.startswith("| ")]
+    promises = [
+        line for line in page.partition("## What it does not guarantee")[0].splitlines() if line.startswith("| ")
+    ]
     rows = [line for line in promises if not line.startswith(("| guarantee", "| ---"))]
     assert len(rows) > 20
     for row in rows:
