@@ -43,7 +43,7 @@ from couchfake.control.fault_effects import (
     check_number,
     refusal_of,
 )
-from couchfake.control.request_log import compiled, matches
+from couchfake.control.request_log import HAPPENED, compiled, matches
 from couchfake.values.clock import Clock
 
 WRITES = frozenset(("PUT", "POST", "DELETE", "COPY", "PATCH"))
@@ -162,6 +162,11 @@ class Fault:
         return self.condition.hits
 
     @property
+    def description(self) -> str:
+        """What it does, without its conditions: ``drop middle``."""
+        return f"{self.name} {self.effect}".rstrip()
+
+    @property
     def is_on(self) -> bool:
         return self in self._faults
 
@@ -179,7 +184,7 @@ class Fault:
         return f"<fault {self}>"
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.name, str(self.effect), str(self.condition)) if part)
+        return " ".join(part for part in (self.description, str(self.condition)) if part)
 
 
 class Faults:
@@ -347,7 +352,9 @@ FAULTS = (
 
 def answer_of(request: Request, faults: list[Fault], answer: Callable[[Request], Response]) -> Response:
     """Answer a request with its faults. ``answer`` is how the server answers without them."""
+    happened: list[str] = request.environ.setdefault(HAPPENED, [])
     for fault in faults:
+        happened.append(fault.description)
         early = fault.effect.before(request)
         if early is not None:
             return early

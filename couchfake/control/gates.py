@@ -17,6 +17,10 @@ from couchfake.api.routing import is_endpoint
 from couchfake.control.kit import Controlled
 from couchfake.control.request_log import LoggedRequest, compiled, matches
 from couchfake.errors import CouchError
+from couchfake.mango.index import IndexDefinition
+from couchfake.mango.planner import why_unusable
+from couchfake.mango.ranges import INDEXABLE
+from couchfake.mango.selector import conditions, field_names
 
 GATES = {
     "unindexed_query": "a Mango query that no index serves",
@@ -81,13 +85,15 @@ class Gates:
             explained = self.fake.ask("POST", logged.path.rstrip("/").removesuffix("_find") + "_explain", logged.json)
         except CouchError:
             return None
-        if explained["index"]["type"] != "special":
+        if explained["index"]["type"] != "special" or _is_narrowed(explained["mrargs"]):
             return None
         fields = index_fields(explained["selector"], logged.json.get("sort"))
         if not fields:
-            return "No index can serve it: its selector names no field that a document must have."
-        body = json.dumps({"index": {"fields": fields}})
-        return f"An index for it: POST /{quote(logged.database or '', safe='')}/_index {body}"
+            return "No index helps: its selector names no field, apart from _id, that a document must have."
+        request = f"POST /{quote(logged.database or '', safe='')}/_index {json.dumps({'index': {'fields': fields}})}"
+        if set(fields) & set(_compared(explained["selector"])):
+            return f"An index for it: {request}"
+        return f"An index for it, of which it reads every row: {request}"
 
     def _large_builds(self) -> Iterator[str]:
         limit = self._limits["max_indexed"]
@@ -95,7 +101,8 @@ class Gates:
             built = count - self._indexed.get(name, 0)
             if built > limit:
                 users = ", ".join(self._index_users(name)) or "requests of the server itself"
-                yield f"max_indexed: indexes of {name} were built over {built} documents, more than {limit}, by {users}"
+                problem = f"max_indexed: indexes of {name} were built over {built} documents, more than {limit}, by"
+                yield f"{problem} {users}. Query a smaller database, or allow it with max_indexed={built}"
 
     def _index_users(self, database: str) -> list[str]:
         """Return the requests that used indexes of a database, each once, without their query strings."""
@@ -154,19 +161,33 @@ def conflicts(fake: Controlled) -> Iterator[tuple[str, str]]:
 
 
 def index_fields(selector: dict[str, Any], sort: Any = None) -> list[str]:
-    """Return the fields of an index that serves a normalised selector: those of the sort, or the ones it requires."""
+    """Return the fields of an index that serves a normalised selector; an empty list if no index helps.
+
+    They are the fields of the sort, or those that the selector compares with values. If it compares none, it is the
+    first field that documents must have: the query reads every row of that index.
+    """
     if sort:
         return [next(iter(each)) if isinstance(each, dict) else each for each in sort]
+    names = list(dict.fromkeys(name for name in field_names(selector) if not name.startswith("$") and name != "_id"))
+    serving = [name for name in names if why_unusable(_index_of(name), selector, []) is None]
+    compared = _compared(selector)
+    found = [name for name in serving if name in compared]
+    return sorted(found, key=lambda name: not compared[name]) or serving[:1]  # equality first, as compound indexes want
+
+
+def _compared(selector: dict[str, Any]) -> dict[str, bool]:
+    """Return the fields that the selector compares with values, each with whether it is compared for equality."""
     fields: dict[str, bool] = {}
-    waiting = [selector]
-    while waiting:
-        for name, condition in waiting.pop(0).items():
-            if name == "$and":
-                waiting += condition
-            elif not name.startswith("$") and isinstance(condition, dict) and _is_range(condition):
-                fields.setdefault(name, "$eq" in condition)
-    return sorted(fields, key=lambda name: not fields[name])  # equality first, as a compound index wants it
+    for name, condition in conditions(selector, "$and"):
+        if isinstance(condition, dict) and condition.keys() & INDEXABLE - {"$exists"}:
+            fields.setdefault(name, "$eq" in condition)
+    return fields
 
 
-def _is_range(condition: dict[str, Any]) -> bool:
-    return bool(condition.keys() & {"$eq", "$gt", "$gte", "$lt", "$lte", "$beginsWith"})
+def _index_of(field: str) -> IndexDefinition:
+    return IndexDefinition("_design/gate", "gate", {"fields": {field: "asc"}})
+
+
+def _is_narrowed(arguments: dict[str, Any]) -> bool:
+    """Return whether a query of the index over all documents reads only a range of ids."""
+    return not {json.dumps(arguments[key]) for key in ("start_key", "end_key")} <= {"null", '""', '"<MAX>"'}

@@ -30,6 +30,9 @@ class RequestsDropped(LookupError):
     """What was asked of the log depends on requests that it keeps no longer."""
 
 
+HAPPENED = "couchfake.faults"
+"""In a request's environment: the descriptions of the faults that happened to it."""
+
 KEPT_BYTES = 65536
 """How much of a body is kept."""
 
@@ -65,6 +68,11 @@ class LoggedRequest:
         user = found.get("user")
         self.user: str | None = None if user is None else user.name
         """The name of the user who sent it; None without a login, and if the login was refused."""
+
+    @property
+    def faults(self) -> list[str]:
+        """The faults that happened to it, such as ``drop middle``; without any an empty list."""
+        return list(self._environ.get(HAPPENED, ()))
 
     @property
     def path(self) -> str:
@@ -140,6 +148,8 @@ class LoggedRequest:
     def __str__(self) -> str:
         error = self.error
         line = f"{self.method} {self.url} {self.status} ({self.seconds * 1000:.1f} ms)"
+        if self.faults:
+            line += f" (fault: {', '.join(self.faults)})"
         return f"{line} {error}" if error else line
 
     def __repr__(self) -> str:

@@ -116,7 +116,7 @@ def _usable_indexes(options: FindOptions, indexes: Sequence[IndexDefinition]) ->
     considered = [index for index in indexes if index.partial_filter is None or index.place in named]
     in_scope = [index for index in considered if index.special or index.partitioned == bool(options.partition)]
     sort_fields = [name for name, _ in options.sort]
-    reasons = {index.place: _why_unusable(index, options.selector, sort_fields) for index in in_scope}
+    reasons = {index.place: why_unusable(index, options.selector, sort_fields) for index in in_scope}
     usable = [index for index in in_scope if reasons[index.place] is None]
     unusable = {place: reason for place, reason in reasons.items() if reason is not None}
     whole = [index for index in indexes if index.partial_filter is None]
@@ -165,7 +165,8 @@ def _bare(ddoc: str) -> str:
 # ---- usability
 
 
-def _why_unusable(index: IndexDefinition, selector: Selector, sort_fields: list[str]) -> str | None:
+def why_unusable(index: IndexDefinition, selector: Selector, sort_fields: list[str]) -> str | None:
+    """Return why an index cannot serve a normalised selector, as ``_explain`` names it, or None if it can."""
     if index.special:
         if not sort_fields:
             return None

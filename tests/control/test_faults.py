@@ -308,3 +308,19 @@ def test_a_wrong_argument_is_one_sentence(client: Client, fault: str, arguments:
             getattr(faults, fault)(**arguments)
         assert str(raised.value) == message or "statsu" in arguments
     assert len(faults) == 0
+
+
+def test_the_log_names_the_faults_that_happened_to_a_request_after_they_have_ended() -> None:
+    with CouchFake() as fake, fake.session() as session:
+        url = "http://couchfake.invalid/"
+        with fake.faults.drop("middle", path="/"), pytest.raises(requests.exceptions.ChunkedEncodingError):
+            session.get(url).json()
+        with fake.faults.lose_answer(), pytest.raises(requests.ConnectionError):
+            session.put(url + "shop")
+        with fake.faults.refuse(503, times=1):
+            session.get(url + "shop")
+            session.get(url + "shop")
+        assert [each.faults for each in fake.requests] == [["drop middle"], ["lose_answer"], ["refuse 503"], []]
+        assert str(fake.requests[0]).endswith("ms) (fault: drop middle)")
+        assert "(fault: refuse 503) service_unavailable: " in str(fake.requests[2])
+        assert "fault" not in str(fake.requests[3])
