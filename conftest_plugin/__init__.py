@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     start_run(config, config.option)
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> str | list[str]:
     return run_of(config).settings.header()
 
 

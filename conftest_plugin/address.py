@@ -10,11 +10,11 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
 import pytest
 
 if TYPE_CHECKING:
+    from couchfake import CouchFake
     from couchfake.control.shared_server import SharedServer
 
 
@@ -23,6 +23,19 @@ class Address:
 
     def __init__(self) -> None:
         self._shared: SharedServer | None = None
+        self.environment: Environment | None = None
+        """The variables of ``couch_env``, if there are any."""
+
+    def attach(self, fake: CouchFake, login: tuple[str, str] | None) -> None:
+        """Put a fake behind the address, before all others."""
+        self.open().attach(fake.wsgi)
+        if self.environment is not None:
+            self.environment.attached(fake, login)
+
+    def left_by(self, fake: CouchFake) -> None:
+        """The fake is not behind the address any more."""
+        if self.environment is not None:
+            self.environment.detached(fake)
 
     @property
     def is_open(self) -> bool:
@@ -47,57 +60,64 @@ class Address:
             shared.stop()
 
 
-def set_environment(entries: Iterable[str], url: str) -> contextlib.ExitStack:
-    """Set the environment variables of ``couch_env``; closing the result puts the old values back.
+class Environment:
+    """The variables of ``couch_env``, and what their values depend on."""
 
-    An entry is ``NAME`` (the server's URL), ``NAME=path`` (the URL of a database), or ``NAME=text`` in which ``{url}``,
-    ``{host}`` and ``{port}`` are replaced. Raise pytest.UsageError for anything else.
-    """
-    undo = contextlib.ExitStack()
-    for entry in entries:
-        name, separator, value = entry.partition("=")
-        if not name.strip() or (separator and not value.strip()):
-            raise pytest.UsageError(f"ini couch_env: {entry!r} is not NAME, NAME=path or NAME=text with {{url}}")
-        _set(undo, name.strip(), _expanded(entry, value.strip(), url))
-    return undo
+    def __init__(self, entries: Iterable[str], url: str, login: tuple[str, str] | None) -> None:
+        """Set the variables. ``login``: that of the real server's URL. Raise pytest.UsageError for a wrong entry."""
+        from couchfake.testing.environment import set_variable, variable_of
 
+        self._url = url
+        self._logins: list[tuple[object, tuple[str, str] | None]] = [(None, login)]
+        self._names: list[Mapping[str, str]] = []
+        self._undo = contextlib.ExitStack()
+        try:
+            self._variables = [variable_of(entry) for entry in entries]
+            self._values = self._current()
+        except ValueError as error:
+            raise pytest.UsageError(f"ini couch_env: {error}") from None
+        for name, value in self._values.items():
+            set_variable(self._undo, name, value)
 
-def _expanded(entry: str, value: str, url: str) -> str:
-    if "{" not in value:
-        return url + value.lstrip("/")
-    parts = urlsplit(url)
-    try:
-        return value.format(url=url, host=parts.hostname, port=parts.port or {"http": 80, "https": 443}[parts.scheme])
-    except (KeyError, IndexError, ValueError):
-        raise pytest.UsageError(f"ini couch_env: {entry!r}: only {{url}}, {{host}} and {{port}} are replaced") from None
+    def _current(self) -> dict[str, str]:
+        from couchfake.testing.block import url_with_login
 
+        login = self._logins[-1][1]
+        with_login = url_with_login(self._url, None if login is None else {login[0]: login[1]})
+        names = {name: there for each in self._names for name, there in each.items()}
+        return {each.name: each.value(self._url, with_login, names) for each in self._variables}
 
-def name_databases(entries: Iterable[str], url: str, names: Mapping[str, str]) -> contextlib.ExitStack:
-    """Put the names that databases have on a real server into the variables of ``couch_env``.
+    def _update(self) -> None:
+        """Set the variables whose values are others than before; a test may have changed the rest."""
+        current = self._current()
+        os.environ.update({name: value for name, value in current.items() if value != self._values[name]})
+        self._values = current
 
-    Only entries ``NAME=path`` whose path begins with one of ``names`` change. Closing the result puts the old values
-    back.
-    """
-    undo = contextlib.ExitStack()
-    for entry in entries:
-        variable, _, path = entry.partition("=")
-        name, slash, rest = path.strip().lstrip("/").partition("/")
-        if name in names:
-            _set(undo, variable.strip(), url + quote(names[name], safe="") + slash + rest)
-    return undo
+    def attached(self, server: object, login: tuple[str, str] | None) -> None:
+        """The server at the address is this one, with the login of its first admin."""
+        self._logins = [each for each in self._logins if each[0] is not server] + [(server, login)]
+        self._update()
 
+    def detached(self, server: object) -> None:
+        """The server has left the address."""
+        self._logins = [each for each in self._logins if each[0] is not server]
+        self._update()
 
-def _set(undo: contextlib.ExitStack, name: str, value: str) -> None:
-    old = os.environ.get(name)
-    os.environ[name] = value
-    undo.callback(_put_back, name, old)
+    def name_databases(self, names: Mapping[str, str]) -> contextlib.ExitStack:
+        """Use the names that databases have on a real server until the result is closed."""
+        self._names.append(names)
+        self._update()
+        undo = contextlib.ExitStack()
+        undo.callback(self._forget, names)
+        return undo
 
+    def _forget(self, names: Mapping[str, str]) -> None:
+        self._names = [each for each in self._names if each is not names]
+        self._update()
 
-def _put_back(name: str, old: str | None) -> None:
-    if old is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = old
+    def close(self) -> None:
+        """Put the old values back."""
+        self._undo.close()
 
 
 def intercept_all(urls: Iterable[str], address: Address) -> contextlib.ExitStack:

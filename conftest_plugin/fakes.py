@@ -102,11 +102,16 @@ class FakeBackend:
         """
         if self._address is not None and self._address.is_open:
             self.start()
-            self._address.open().attach(self.fake.wsgi)
+            self._address.attach(self.fake, self.admin)
 
     def detach(self) -> None:
         """Take the fake away from the run's address."""
         self.fake.stop()
+        self._leave_address()
+
+    def _leave_address(self) -> None:
+        if self._address is not None:
+            self._address.left_by(self.fake)
 
     @property
     def url(self) -> str:
@@ -141,3 +146,4 @@ class FakeBackend:
     def close(self) -> None:
         self._undo.close()
         self.fake.close()
+        self._leave_address()

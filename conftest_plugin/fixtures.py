@@ -108,7 +108,7 @@ def couch_url(_couch_backend: FakeBackend | RealBackend) -> str:
 
 @pytest.fixture(scope="session")
 def couch_address(request: pytest.FixtureRequest) -> str:
-    """The URL for fixtures that live longer than a test. The server at it is that of the running test."""
+    """The URL for fixtures that live longer than a test, without a login. The running test's server is at it."""
     return run_of(request.config).url
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import pytest
 
@@ -28,6 +28,12 @@ def login_of(url: str) -> Admin | None:
     """Return the login in a URL, or None if it has none."""
     parts = urlsplit(url)
     return Admin(unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+
+
+def without_login(url: str) -> str:
+    """Return the URL without a name and a password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def with_slash(url: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin.address import Address, intercept_all, name_databases, set_environment
+from conftest_plugin.address import Address, Environment, intercept_all
 from conftest_plugin.html_report import HtmlReport
 from conftest_plugin.inspecting import Inspected, copy_of
 from conftest_plugin.scopes import ScopedServer, couch_fixtures_of, new_backend, settings_for
@@ -54,18 +54,28 @@ class Run:
     def begin(self) -> None:
         """Open the address for ``couch_env`` and ``couch_intercept``, before any conftest.py is imported."""
         if self.settings.env:
-            self._undo.enter_context(set_environment(self.settings.env, self.url))
+            self.address.environment = Environment(self.settings.env, self.url, self._login)
+            self._undo.callback(self.address.environment.close)
         if self.settings.intercept_always:
             self._undo.enter_context(intercept_all(self.settings.intercept_always, self.address))
 
     @property
     def url(self) -> str:
-        """The run's URL, ending in a slash: the real server's, or the address of the fakes."""
+        """The run's URL, ending in a slash, without a login: the real server's, or the address of the fakes."""
         if self.settings.on_real_server:
-            from conftest_plugin.real_server import with_slash
+            from conftest_plugin.real_server import with_slash, without_login
 
-            return with_slash(self.settings.url.value)
+            return without_login(with_slash(self.settings.url.value))
         return self.address.url
+
+    @property
+    def _login(self) -> tuple[str, str] | None:
+        """The login in the real server's URL."""
+        if not self.settings.on_real_server:
+            return None
+        from conftest_plugin.real_server import login_of
+
+        return login_of(self.settings.url.value)
 
     def open(self, given: Mapping[str, Any], name: str, scope: str, seed: Any, database: str | None) -> ScopedServer:
         """Make the server of the fixture ``name``."""
@@ -80,8 +90,8 @@ class Run:
             self.close_backend(backend)
             raise
         self._servers[name] = server
-        if server.names:
-            server.environment = name_databases(self.settings.env, self.url, server.names)
+        if server.names and self.address.environment is not None:
+            server.environment = self.address.environment.name_databases(server.names)
         if self._test is not None:
             self._place(server, name, list(couch_fixtures_of(self._test)))
         return server

@@ -49,7 +49,8 @@ FLAGS = {
 """Options without a value: on the command line, in the environment and in the ini file."""
 LISTS = {
     "couch_gates": f"what fails a test: {', '.join(GATES).replace('max_indexed', 'max_indexed=N')}",
-    "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL)",
+    "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL), NAME=text with"
+    " {url}, {admin_url} (with an admin's login), {host} and {port}",
     "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
 }
 """Settings of the ini file only, one entry a line."""
@@ -106,16 +107,29 @@ class Settings:
     def on_real_server(self) -> bool:
         return bool(self.backend.value == "url")
 
-    def header(self) -> str:
-        """Return a line for pytest's header: what was chosen, and from where."""
+    def header(self) -> str | list[str]:
+        """Return lines for pytest's header: what was chosen, from where, and what a real server cannot do."""
         if self.on_real_server:
-            return f"couchfake: {without_password(self.url.value)} ({self.url.source})"
+            return [f"couchfake: {without_password(self.url.value)} ({self.url.source})", *self._missing_there()]
         engine = self.js_engine
         name = engine.value or ("quickjs" if importlib.util.find_spec("_quickjs") else "js2py")
         return (
             f"couchfake: {self.backend.value} ({self.backend.source}), JavaScript {name} ({engine.source}),"
             f" collation {_collation()}"
         )
+
+    def _missing_there(self) -> list[str]:
+        lines = [
+            "couchfake: a real server has no request log for couchfake: gates, the requests of failing tests,"
+            " --couch-html and --couch-trace have nothing to show"
+        ]
+        without = [entry.partition("=")[0].strip() for entry in self.env if "{admin_url}" not in entry]
+        if without and urlsplit(self.url.value).username:
+            lines.append(
+                f"couchfake: couch_env sets {', '.join(without)} without a login: where the server requires one, the"
+                " application gets 401 (write {admin_url} to have the login in it)"
+            )
+        return lines
 
 
 def _collation() -> str:

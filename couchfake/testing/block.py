@@ -10,14 +10,17 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from couchfake.app import CouchFake
+from couchfake.testing.environment import set_variable, variable_of
 
 
 class running(contextlib.ContextDecorator):
     """A fake on a socket for as long as a block, or a decorated function, runs.
 
-    ``env``: names of environment variables that hold its URL within the block. ``intercept``: URLs such as
+    ``env``: environment variables that hold its URL within the block: ``NAME``, ``NAME=path`` for a database's URL, or
+    ``NAME=text`` with ``{url}``, ``{host}`` or ``{port}`` in it. ``intercept``: URLs such as
     ``http://couchdb:5984`` whose connections reach it. ``seed``: a path for ``CouchFake.load``. ``port`` 0 takes any
     free port. Other arguments are those of ``CouchFake``. The URL in the environment has the first admin's login.
+    Raise ValueError for a wrong entry.
     """
 
     def __init__(
@@ -29,7 +32,7 @@ class running(contextlib.ContextDecorator):
         port: int = 0,
         **settings: Any,
     ) -> None:
-        self._env = [env] if isinstance(env, str) else list(env)
+        self._env = [variable_of(entry) for entry in ([env] if isinstance(env, str) else env)]
         self._intercept = [intercept] if isinstance(intercept, str) else list(intercept)
         self._seed = seed
         self._port = port
@@ -43,9 +46,8 @@ class running(contextlib.ContextDecorator):
             if self._seed is not None:
                 fake.load(self._seed)
             url = url_with_login(fake.start(self._port), self._settings.get("admins"))
-            for name in self._env:
-                stack.callback(_put_back, name, os.environ.get(name))
-                os.environ[name] = url
+            for variable in self._env:
+                set_variable(stack, variable.name, variable.value(url, url))
             for each in self._intercept:
                 stack.enter_context(fake.intercept(each))
             self._undo.append(stack.pop_all())
@@ -55,13 +57,6 @@ class running(contextlib.ContextDecorator):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._undo.pop().close()
-
-
-def _put_back(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
 
 
 def url_with_login(url: str, admins: Mapping[str, str] | None) -> str:

@@ -88,21 +88,101 @@ def test_an_application_that_reads_the_url_at_import_reaches_the_server_of_each_
     assert "COUCHDB_URL" not in os.environ
 
 
-def test_the_environment_has_the_real_servers_url(pytester: pytest.Pytester, run: Run, real: CouchFake) -> None:
-    pytester.makeini("[pytest]\ncouch_env = COUCHDB_URL")
+def test_the_environment_has_the_real_servers_url_without_its_login(
+    pytester: pytest.Pytester, run: Run, real: CouchFake
+) -> None:
+    pytester.makeini("[pytest]\ncouch_env =\n  COUCHDB_URL\n  BOTH={admin_url}")
     pytester.makeconftest("import os\nURL = os.environ['COUCHDB_URL']")
     pytester.makepyfile(
         f"""
     import os, conftest
 
     def test_it(couch_url, couch_address):
-        assert os.environ["COUCHDB_URL"] == conftest.URL == couch_url == couch_address == {login_url(real)!r}
+        assert os.environ["COUCHDB_URL"] == conftest.URL == couch_address == {real.url!r}
+        assert os.environ["BOTH"] == couch_url == {login_url(real)!r}
     """
     )
-    run("--couch-url", login_url(real).rstrip("/")).assert_outcomes(passed=1)
+    result = run("--couch-url", login_url(real).rstrip("/"))
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["couchfake: couch_env sets COUCHDB_URL without a login: *"])
 
 
-@pytest.mark.parametrize("entry", ["=x", "NAME=", "NAME={nothing}"])
+BACKENDS = ["in-process", "socket", "url"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_has_no_login_is_refused_and_who_asks_for_one_is_not_on_every_backend(
+    pytester: pytest.Pytester, run: Run, real: CouchFake, backend: str
+) -> None:
+    pytester.makeini(
+        "[pytest]\ncouch_env =\n  PLAIN=desk\n  TEXT=http://{host}:{port}/_all_dbs\n  ADMIN={admin_url}desk\n"
+    )
+    pytester.makepyfile(
+        """
+    import os, pytest, requests
+    from couchfake.testing import couch_fixture
+
+    desk = couch_fixture("desk", admins={"boss": "geh:eim"})
+
+    def get(name):
+        return requests.get(os.environ[name], timeout=10)
+
+    def test_fixture(desk):
+        assert get("PLAIN").status_code == get("TEXT").status_code == 401
+        assert get("ADMIN").json()["db_name"] == desk.name
+
+    @pytest.mark.couch(admins={"boss": "geh:eim"})
+    def test_marker(couch, couch_address):
+        assert requests.get(couch_address + "_all_dbs", timeout=10).status_code == 401
+        assert get("TEXT").status_code == 401
+        assert get("ADMIN").status_code == 404
+
+    def test_nobody():
+        assert "boss" not in os.environ["ADMIN"]
+    """
+    )
+    arguments = ["--couch-url", login_url(real)] if backend == "url" else ["--couch-backend", backend]
+    run("-p", "no:randomly", *arguments).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_entry_with_a_login_works_on_a_server_without_admins(
+    pytester: pytest.Pytester, run: Run, backend: str
+) -> None:
+    pytester.makeini("[pytest]\ncouch_env = ADMIN={admin_url}")
+    pytester.makepyfile(
+        """
+    import os, requests
+
+    def test_it(couch):
+        assert requests.get(os.environ["ADMIN"] + "_all_dbs", timeout=10).status_code == 200
+    """
+    )
+    with CouchFake() as party:
+        arguments = ["--couch-url", party.url] if backend == "url" else ["--couch-backend", backend]
+        run(*arguments).assert_outcomes(passed=1)
+
+
+def test_a_variable_that_a_test_changes_stays_changed_while_servers_come_and_go(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeini("[pytest]\ncouch_env =\n  PLAIN\n  ADMIN={admin_url}")
+    pytester.makepyfile(
+        """
+    import os, pytest
+
+    @pytest.mark.couch(admins={"boss": "geheim"})
+    def test_it(monkeypatch, request):
+        monkeypatch.setenv("PLAIN", "mine")
+        request.getfixturevalue("couch")
+        assert os.environ["PLAIN"] == "mine"
+        assert "boss:geheim@" in os.environ["ADMIN"]
+    """
+    )
+    run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("entry", ["=x", "NAME=", "NAME={nothing}", "1X=desk", "A B"])
 def test_a_wrong_entry_of_the_environment_is_a_usage_error(pytester: pytest.Pytester, run: Run, entry: str) -> None:
     pytester.makeini(f"[pytest]\ncouch_env = {entry}")
     pytester.makepyfile("def test_it(): ...")

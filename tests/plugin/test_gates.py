@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from conftest_plugin import settings
+from couchfake import CouchFake
 from couchfake.control.gates import GATES
 
-from .conftest import Run
+from .conftest import Run, login_url
 
 CASES = {
     "unindexed_query": (
@@ -157,7 +158,8 @@ def test_the_summary_of_a_failed_gate_says_what_it_found(
     result.stdout.fnmatch_lines(
         ["FAILED *::test_it - Failed: couch_gates: max_indexed: indexes of shop were built over 3 documents, more*"]
     )
-    assert "more than 2, by GET /shop/_design/d/_view/v. Query a smaller database, or allow it with max_indexed=3\n" in result.stdout.str()
+    remedy = "Query a smaller database, or allow it with max_indexed=3"
+    assert f"more than 2, by GET /shop/_design/d/_view/v. {remedy}\n" in result.stdout.str()
 
 
 def test_faults_of_the_marker_hold_for_the_test(pytester: pytest.Pytester, run: Run) -> None:
@@ -216,3 +218,14 @@ def test_faults_of_a_fixture_hold_for_all_of_its_tests(pytester: pytest.Pytester
     """
     )
     run().assert_outcomes(passed=2)
+
+
+def test_a_real_server_has_no_gates_and_the_header_says_so(
+    pytester: pytest.Pytester, run: Run, real: CouchFake
+) -> None:
+    pytester.makeini("[pytest]\ncouch_gates = errors\n")
+    pytester.makepyfile("def test_it(couch_db):\n    'missing' in couch_db")
+    result = run("--couch-url", login_url(real))
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["couchfake: a real server has no request log for couchfake: gates, the requests of *"])
+    assert "no request log" not in run().stdout.str()

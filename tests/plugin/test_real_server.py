@@ -265,7 +265,9 @@ def test_the_application_finds_the_databases_of_a_fixture(
         path = pytester.path / "seeds" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text('[{"_id": "tea"}]', "utf-8")
-    pytester.makeini("[pytest]\ncouch_env =\n  SHOP_VIEW=shop/_all_docs\n  SERVER\n  OTHER=other\n")
+    pytester.makeini(
+        "[pytest]\ncouch_env =\n  SHOP_VIEW={admin_url}shop/_all_docs\n  SERVER={admin_url}\n  OTHER=other\n  PLAIN\n"
+    )
     pytester.makeconftest(
         "from couchfake.testing import couch_fixture\n"
         "server = couch_fixture(seed='seeds', scope='module')\nshop = couch_fixture('shop')"
@@ -276,7 +278,7 @@ def test_the_application_finds_the_databases_of_a_fixture(
 
     def test_neither():
         assert os.environ["SHOP_VIEW"] == os.environ["SERVER"] + "shop/_all_docs"
-        assert os.environ["OTHER"] == os.environ["SERVER"] + "other"
+        assert os.environ["OTHER"] == os.environ["PLAIN"] + "other"
 
     def test_all(server, couch_name):
         assert requests.get(os.environ["SHOP_VIEW"], timeout=10).json()["total_rows"] == 1
