@@ -46,7 +46,7 @@ from conftest_plugin.settings import (
     with_marker,
 )
 from conftest_plugin.trace import WORKER_OUTPUT
-from conftest_plugin.unittest_cases import prepare_case
+from conftest_plugin.unittest_cases import follow_case, prepare_case
 
 __all__ = [
     "_couch_backend", "_couch_test", "couch", "couch_address", "couch_admin", "couch_conflict", "couch_db",
@@ -134,9 +134,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     run_of(item.config).before_test(item)
-    prepare_case(item, run_of(item.config).settings)
+    prepare_case(item, run_of(item.config))
     try:
-        return (yield)
+        result = yield
+        follow_case(item, run_of(item.config))
+        return result
     except pytest.UsageError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     except pytest.fail.Exception as failure:

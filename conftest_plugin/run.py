@@ -44,8 +44,10 @@ class Run:
         """Sentences for the end of the run."""
         self._not_kept: list[str] = []
         self._gates: list[Gates] = []
+        self._problems: list[str] = []  # of gates that have been closed
         self._left_on: list[str] = []
         self._servers: dict[str, ScopedServer] = {}
+        self._case_fakes: list[CouchFake] = []
         self._test: pytest.Item | None = None  # the one that runs
         self._unlisted: list[ScopedServer] = []
         self._undo = contextlib.ExitStack()
@@ -193,15 +195,15 @@ class Run:
     @property
     def fakes(self) -> list[CouchFake]:
         """The fakes that are there now."""
-        return [backend.fake for backend in self.backends if hasattr(backend, "fake")]
+        return [*(backend.fake for backend in self.backends if hasattr(backend, "fake")), *self._case_fakes]
 
     def named_fakes(self) -> list[tuple[str, CouchFake]]:
         """The fakes that are there now, each with the fixture that made it or a number."""
-        fixtures = {id(server.backend): name for name, server in self._servers.items()}
+        fixtures = {id(getattr(each.backend, "fake", None)): name for name, each in self._servers.items()}
         named = []
-        for number, backend in enumerate((each for each in self.backends if hasattr(each, "fake")), 1):
-            fixture = fixtures.get(id(backend))
-            named.append((f"fixture {fixture}" if fixture else f"server {number}", backend.fake))
+        for number, fake in enumerate(self.fakes, 1):
+            fixture = fixtures.get(id(fake))
+            named.append((f"fixture {fixture}" if fixture else f"server {number}", fake))
         return named
 
     def ambiguity(self, item: pytest.Item) -> str | None:
@@ -250,9 +252,24 @@ class Run:
 
     def check_gates(self) -> None:
         """Fail the running test if it did what its gates forbid."""
-        problems = [problem for gates in self._gates for problem in gates.problems()]
+        self.close_gates()
+        problems, self._problems = self._problems, []
         if problems:
             pytest.fail("\n".join(f"couch_gates: {problem}" for problem in problems), pytrace=False)
+
+    def close_gates(self) -> None:
+        """Keep what the gates of the running test found, for ``check_gates``."""
+        for gates in self._gates:
+            self._problems += gates.problems()
+            gates.close()
+        self._gates.clear()
+
+    def follow_case(self, fake: CouchFake, settings: Settings) -> None:
+        """Treat the fake of a ``CouchTestCase`` as one of the run until the test ends."""
+        if self.trace is not None and self.trace.add in fake.requests.listeners:
+            fake.requests.listeners.remove(self.trace.add)
+        self._follow(fake, settings)
+        self._case_fakes.append(fake)
 
     def before_test(self, item: pytest.Item) -> None:
         """Remember the state of the servers that a test does not list, but may reach all the same.
@@ -283,8 +300,10 @@ class Run:
         for gates in self._gates:
             gates.close()
         self._gates.clear()
+        self._problems.clear()
         for fake in self.fakes:
             self._end_faults(fake)
+        self._case_fakes.clear()
         self._test = None
         if self.leftovers is not None:
             self.leftovers.collect()

@@ -49,8 +49,10 @@ FLAGS = {
 """Options without a value: on the command line, in the environment and in the ini file."""
 LISTS = {
     "couch_gates": f"what fails a test: {', '.join(GATES).replace('max_indexed', 'max_indexed=N')}",
-    "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL), NAME=text with"
-    " {url}, {admin_url} (with an admin's login), {host} and {port}",
+    "couch_env": (
+        "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL), NAME=text"
+        " with {url}, {admin_url} (with an admin's login), {host} and {port}"
+    ),
     "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
 }
 """Settings of the ini file only, one entry a line."""

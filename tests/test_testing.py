@@ -119,3 +119,27 @@ assert not {"pytest", "_pytest", "conftest_plugin"} & set(sys.modules)
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     with pytest.raises(ImportError, match="couch_fixtures"):
         from couchfake.testing import couch_fixtures  # noqa: F401
+
+
+def test_an_entry_of_the_environment_may_name_a_database() -> None:
+    with running(env=["SHOP_URL=shop", "PLACE=couch://{host}:{port}"], admins={"adm": "pass"}) as fake:
+        assert os.environ["SHOP_URL"] == fake.url.replace("//", "//adm:pass@") + "shop"
+        assert os.environ["PLACE"] == fake.url.replace("http", "couch").rstrip("/")
+    assert "SHOP_URL" not in os.environ
+
+
+@pytest.mark.parametrize("entry", ["1X=shop", "A=", "A={nothing}"])
+def test_a_wrong_entry_of_the_environment_is_one_sentence(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"is not NAME, NAME=path|only \{url\}"), running(env=entry):
+        pass
+
+
+def test_an_entry_of_a_case_may_name_a_database() -> None:
+    class TestShop(CouchTestCase):
+        couch_env = "SHOP_URL=shop"
+
+        def test_url(self) -> None:
+            assert os.environ["SHOP_URL"] == self.couch_url + "shop"
+
+    result = outcome(TestShop)
+    assert (result.testsRun, result.failures, result.errors) == (1, [], [])

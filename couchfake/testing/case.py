@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import unittest
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from couchfake.app import CouchFake
 from couchfake.testing.block import running, url_with_login
@@ -21,7 +22,8 @@ class CouchTestCase(unittest.TestCase):
 
     The server is made and seeded once for the class; what a test writes is undone when it ends. Attributes of the
     class configure the server: ``couch_admins``, ``couch_config``, ``couch_seed``, ``couch_js_engine``,
-    ``couch_env`` (environment variables that hold its URL) and ``couch_intercept``.
+    ``couch_env`` (environment variables that hold its URL, as for ``running``) and ``couch_intercept``. A relative path in
+    ``couch_seed`` starts at the current folder.
 
     Combine it with ``unittest.IsolatedAsyncioTestCase`` for asynchronous tests.
     """
@@ -35,6 +37,9 @@ class CouchTestCase(unittest.TestCase):
 
     couchfake: CouchFake
     """The fake itself."""
+
+    _before_undoing: ClassVar[list[Callable[[], object]]] = []
+    """What a test runner does right before a test's writes are undone."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Raise TypeError for an attribute ``couch_…`` that configures nothing, with the nearest that does."""
@@ -57,6 +62,9 @@ class CouchTestCase(unittest.TestCase):
 
     @classmethod
     def _make_server(cls) -> None:
+        if cls.couch_seed is not None and not Path(cls.couch_seed).exists():
+            place = f"{Path(cls.couch_seed).absolute()} (a relative path starts at the current folder)"
+            raise ValueError(f"{cls.__name__}: couch_seed: there is no seed {place}")
         cls.couchfake = cls.enterClassContext(_serving(cls)) if hasattr(cls, "enterClassContext") else _entered(cls)
 
     def setUp(self) -> None:
@@ -64,6 +72,8 @@ class CouchTestCase(unittest.TestCase):
         snapshot = self.couchfake.snapshot()
         self.addCleanup(snapshot.discard)
         self.addCleanup(snapshot.restore)
+        for function in self._before_undoing:
+            self.addCleanup(function)
         self.couchfake.requests.begin()
 
     @property
