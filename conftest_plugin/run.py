@@ -319,6 +319,9 @@ class Run:
         lines = [f"couchfake: a fault was left on, and ended with its test: {each}" for each in self._left_on]
         lines += [f"couchfake: the server of a failed test cannot be inspected: {each}" for each in self._not_kept]
         lines += [f"couchfake: {note}" for note in self.notes]
+        if self.settings.on_real_server and self.settings.without_effect_there:
+            options = ", ".join(self.settings.without_effect_there)
+            lines.append(f"couchfake: without effect, since a real server has no request log for couchfake: {options}")
         if self.leftovers is not None and self.leftovers.others:
             names = ", ".join(self.leftovers.others)
             lines.append(f"couchfake: left on the real server, not made by a fixture (see couch_prefix): {names}")

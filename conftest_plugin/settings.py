@@ -120,6 +120,12 @@ class Settings:
             f" collation {_collation()}"
         )
 
+    @property
+    def without_effect_there(self) -> list[str]:
+        """The options of this run that do nothing on a real server."""
+        given = {"couch_gates": self.gates, "--couch-html": self.html, "--couch-trace": self.trace}
+        return [name for name, value in given.items() if value]
+
     def _missing_there(self) -> list[str]:
         lines = [
             "couchfake: a real server has no request log for couchfake: gates, the requests of failing tests,"

@@ -22,8 +22,8 @@ class CouchTestCase(unittest.TestCase):
 
     The server is made and seeded once for the class; what a test writes is undone when it ends. Attributes of the
     class configure the server: ``couch_admins``, ``couch_config``, ``couch_seed``, ``couch_js_engine``,
-    ``couch_env`` (environment variables that hold its URL, as for ``running``) and ``couch_intercept``. A relative path in
-    ``couch_seed`` starts at the current folder.
+    ``couch_env`` (environment variables that hold its URL, as for ``running``) and ``couch_intercept``. A relative path
+    in ``couch_seed`` starts at the current folder.
 
     Combine it with ``unittest.IsolatedAsyncioTestCase`` for asynchronous tests.
     """

@@ -23,11 +23,6 @@ class Variable(NamedTuple):
     name: str
     text: str
 
-    @property
-    def has_login(self) -> bool:
-        """Whether the value has the login of an admin, if the server has admins."""
-        return _WITH_ADMIN in self.text
-
     def value(self, url: str, admin_url: str, names: Mapping[str, str] | None = None) -> str:
         """Return the value for a server with these URLs, which end in a slash, without and with an admin's login.
 

@@ -225,6 +225,8 @@ def test_a_real_server_has_no_gates_and_the_header_says_so(
 ) -> None:
     pytester.makeini("[pytest]\ncouch_gates = errors\n")
     pytester.makepyfile("def test_it(couch_db):\n    'missing' in couch_db")
+    quiet = run("--couch-url", login_url(real), "--couch-trace", "run.har", "-q").stdout
+    quiet.fnmatch_lines(["couchfake: without effect, since *: couch_gates, --couch-trace"])
     result = run("--couch-url", login_url(real))
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["couchfake: a real server has no request log for couchfake: gates, the requests of *"])
