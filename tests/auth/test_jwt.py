@@ -184,7 +184,8 @@ def public(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 def signed_by_key(algorithm: str) -> str:
     message = encoded(json.dumps({"alg": algorithm}).encode()) + "." + encoded(json.dumps(CLAIMS).encode())
-    digest = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}[algorithm[2:]]()
+    digests: dict[str, Any] = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
+    digest = digests[algorithm[2:]]()
     if algorithm.startswith("RS"):
         return f"{message}.{encoded(RSA.sign(message.encode(), padding.PKCS1v15(), digest))}"
     pair = decode_dss_signature(EC.sign(message.encode(), ec.ECDSA(digest)))

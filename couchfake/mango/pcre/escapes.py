@@ -66,8 +66,8 @@ class Escapes(Reader):
         if char == "X":
             self.result.beyond_re = True
             return Piece(r"\X", None)
-        if char in "KE":
-            return Piece("", 0)
+        if char == "K":
+            return Piece("", 0, repeatable=False)
         if char in "gk" or char in "123456789":
             reference = self.reference(char)
             if reference is not None:
