@@ -90,7 +90,7 @@ class Reader:
         return text
 
     def skip_blanks(self, options: Options) -> None:
-        """Skip comments, empty quotations, ends of quotations without a beginning, and in extended patterns whitespace."""
+        """Skip comments, empty quotations, ends of no quotation, and in extended patterns whitespace."""
         while True:
             if self.take(r"\E") or self.take(r"\Q\E"):
                 continue
