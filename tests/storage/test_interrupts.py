@@ -208,7 +208,7 @@ def test_all_that_was_noted_is_put_back_before_the_next_use() -> None:
     transaction.note_local("_local/one", store.db.local_documents["_local/one"])
     transaction.note_local("_local/new", None)
     snapshot.keep("new", None)
-    parent.body = b"{}"
+    parent.body = store.entry("a").leaves()[0].body
     store.db.entries["new"] = store.db.entries["a"]
     store.db.local_documents["_local/new"] = store.db.local_documents.pop("_local/one")
     store.db.purges.add("a", [parse_rev("1-aa")])
