@@ -77,7 +77,7 @@ def _couch_backend(request: pytest.FixtureRequest) -> Iterator[FakeBackend | Rea
 
 @pytest.fixture
 def couchfake(request: pytest.FixtureRequest) -> CouchFake:
-    """The fake itself. Skip the test on a real server."""
+    """The fake itself (a `couchfake.CouchFake`): faults, the clock, the request log. Skips on a real server."""
     given = marker_settings(request.node)
     if with_marker(run_of(request.config).settings, given, marker_of(request.node)).on_real_server:
         pytest.skip("there is no fake behind a real server's URL")
@@ -87,28 +87,28 @@ def couchfake(request: pytest.FixtureRequest) -> CouchFake:
 
 @pytest.fixture
 def couch(_couch_backend: FakeBackend | RealBackend) -> couchdb_client.Server:
-    """A server: a fresh, empty fake, or the real one. With admins, logged in as the first of them."""
+    """A server (a `couchdb_client.Server`): an empty fake, or the real one; logged in as the first admin if any."""
     return _couch_backend.server()
 
 
 @pytest.fixture
 def couch_db(couch: couchdb_client.Server, _couch_backend: FakeBackend | RealBackend) -> couchdb_client.Database:
-    """A fresh database, deleted after the test."""
+    """An empty database (a `couchdb_client.Database`), deleted after the test."""
     return _couch_backend.database(couch)
 
 
 @pytest.fixture
 def couch_url(_couch_backend: FakeBackend | RealBackend) -> str:
-    """The same server's URL, with a login if it needs one, for any program in any language.
+    """The server's URL, with a login if it needs one, for any client.
 
-    The host and port are the same for every test of the run; each test's server is put behind them.
+    The host and port are the same for every test of the run; each test's server answers there.
     """
     return _couch_backend.url
 
 
 @pytest.fixture(scope="session")
 def couch_address(request: pytest.FixtureRequest) -> str:
-    """The run's URL, for fixtures that live longer than a test. The server behind it is that of the running test."""
+    """The URL for fixtures that live longer than a test. The server at it is that of the running test."""
     return run_of(request.config).url
 
 
@@ -117,7 +117,7 @@ def couch_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """A function that returns the name of a database on the server: ``couch_name("shop")``.
 
     On a real server the databases of a ``couch_fixture`` are named like ``couchfake-test-shop-1f3c…``. On a fake, and
-    for any other database, it returns the name that it is given.
+    for any other database, it returns its argument.
     """
     run = run_of(request.config)
     return lambda name: run.database_name(couch_fixtures_of(request.node), name)
@@ -136,9 +136,9 @@ def couch_admin(_couch_backend: FakeBackend | RealBackend) -> Admin:
 
 @pytest.fixture
 def make_couch(request: pytest.FixtureRequest) -> Iterator[Callable[..., couchdb_client.Server]]:
-    """A function that makes further servers, each a fake on a socket of its own, so that they can replicate.
+    """A function that creates further servers, each a fake with its own socket, so that they can replicate.
 
-    It takes what the marker takes, except ``backend``. Skip the test on a real server, which cannot be multiplied.
+    It takes the settings of the marker, except ``backend``. Skips on a real server.
     """
     given = marker_settings(request.node)
     settings = with_marker(run_of(request.config).settings, given, marker_of(request.node))
@@ -212,7 +212,7 @@ class CouchNetwork:
 def couch_network(
     make_couch: Callable[..., couchdb_client.Server], request: pytest.FixtureRequest
 ) -> Iterator[CouchNetwork]:
-    """A network of servers whose links a test cuts, heals and slows down. Skip the test on a real server."""
+    """A network of servers whose links a test cuts, restores and slows down. Skips on a real server."""
     network = CouchNetwork(make_couch, run_of(request.config))
     yield network
     network.heal()
@@ -220,7 +220,7 @@ def couch_network(
 
 @pytest.fixture
 def couch_gates(couchfake: CouchFake, request: pytest.FixtureRequest) -> Gates:
-    """The gates of the test: ``couch_gates.allow(404, "/shop/*")`` expects such answers.
+    """The gates of the test: ``couch_gates.allow(404, "/shop/*")`` expects such responses.
 
     The test has the gates of its marker or of the ini file; without any it has ``errors``.
     """
@@ -231,7 +231,7 @@ def couch_gates(couchfake: CouchFake, request: pytest.FixtureRequest) -> Gates:
 
 @pytest.fixture(scope="session")
 def couch_conflict() -> Callable[..., RevisionTree]:
-    """A function that makes a document in conflict: ``couch_conflict(couch_db, "tea", {…}, {…}, base={…})``.
+    """A function that creates a document in conflict: ``couch_conflict(couch_db, "tea", {…}, {…}, base={…})``.
 
     It returns the document's revision tree. It works on a real server too.
     """

@@ -43,7 +43,7 @@ def couch_fixture(
     name: str | None = None,
     **settings: Any,
 ) -> Any:
-    """Make a fixture with a CouchDB of its own, for a ``conftest.py`` or a test module.
+    """Return a fixture with its own CouchDB server, for a ``conftest.py`` or a test module.
 
         shop = couch_fixture("shop", seed="tests/seeds/shop", scope="session")
 
@@ -52,9 +52,10 @@ def couch_fixture(
     server in a test that uses the fixture.
 
     ``seed``: a file or folder that ``CouchFake.load`` reads; a relative path starts at pytest's root directory.
-    ``scope``: one of pytest's scopes. Every test begins with the state in which the fixtures of wider scopes left it.
-    ``params``: dicts of settings; the tests run once with each. ``ids``, ``autouse``, ``name``: as ``pytest.fixture``
-    takes them. ``settings``: what the marker ``couch`` takes (``backend``, ``js_engine``, ``admins``, ``config``, …).
+    ``scope``: one of pytest's scopes. Every test starts with what the fixtures of wider scopes wrote.
+    ``params``: dicts of settings; the tests run once with each. ``ids``, ``autouse``, ``name``: as for
+    ``pytest.fixture``. ``settings``: those of the marker ``couch`` (``backend``, ``js_engine``, ``admins``,
+    ``config``, …).
     """
     beside = Path(sys._getframe(1).f_code.co_filename).parent
     rows = None if params is None else [dict(row) for row in params]

@@ -34,21 +34,21 @@ TEST_DATABASE_PREFIX = "couchfake-test-"
 GATES = ("unindexed_query", "max_indexed", "conflicts", "errors", "unknown_endpoint", "open_feeds")
 OPTIONS = {
     "couch_backend": f"where the fixtures find CouchDB: {', '.join(BACKENDS)} (default: in-process)",
-    "couch_url": "run on this real server instead of a fake; only databases that the fixtures made are touched",
-    "couch_js_engine": f"JavaScript engine of the fake: {', '.join(ENGINES)} (default: the best there is)",
+    "couch_url": "run on this real server instead of a fake; only databases that the fixtures created are touched",
+    "couch_js_engine": f"JavaScript engine of the fake: {', '.join(ENGINES)} (default: the best that is installed)",
     "couch_trace": "write the requests of the run to this file as an HTTP archive (HAR)",
     "couch_html": "write the requests, documents and revision trees of failed tests to this file as a web page",
-    "couch_prefix": "on a real server, delete databases that the application made whose names begin with this",
+    "couch_prefix": "on a real server, delete databases that the application created whose names begin with this",
 }
 """Options with a value: on the command line, in the environment and in the ini file."""
 FLAGS = {
     "couch_no_report": "do not show the requests of a failing test",
     "couch_inspect": "serve the inspector for the servers of failed tests when the run ends, or at the prompt of --pdb",
-    "couch_allow_config": "on a real server, let tests change the configuration; it is put back after each test",
+    "couch_allow_config": "on a real server, let tests change the configuration; it is restored after each test",
 }
 """Options without a value: on the command line, in the environment and in the ini file."""
 LISTS = {
-    "couch_gates": f"what tests may not do: {', '.join(GATES).replace('max_indexed', 'max_indexed=N')}",
+    "couch_gates": f"what fails a test: {', '.join(GATES).replace('max_indexed', 'max_indexed=N')}",
     "couch_env": "environment variables to set at the start: NAME (the server's URL), NAME=path (a database's URL)",
     "couch_intercept": "URLs such as http://couchdb:5984 whose connections go to the fake of the running test",
 }

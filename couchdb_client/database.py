@@ -107,14 +107,14 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The name of the database; if it is not known, the server is asked once."""
+        """The name of the database; if it is not known, it takes one request."""
         if self._name is None:
             self._name = str(self.info()["db_name"])
         return self._name
 
     @property
     def security(self) -> dict[str, Any]:
-        """Who may read and who may administrate: the security object. Assign to it to replace it."""
+        """The security object: who may read and administer the database. Assign to it to replace it."""
         data: dict[str, Any] = self.resource.fetch("GET", "_security")
         return data
 
@@ -143,9 +143,9 @@ class Database:
         """Create or update a document and return ``(id, rev)``; ``doc`` gets its ``_id`` and ``_rev``.
 
         ``doc`` is a dictionary, any other mutable mapping, or a TypedDict. Without an ``_id`` the server chooses one;
-        such a request is not repeated when the connection fails, so better choose one yourself (``uuid.uuid4().hex``).
-        With ``batch='ok'`` the server answers before it has saved: rev is None then. Raise `ResourceConflict` if the
-        document's current revision is not its ``_rev``.
+        such a request is not retried when the connection fails, so better choose one yourself (``uuid.uuid4().hex``).
+        With ``batch='ok'`` the server responds before it has saved the document, and rev is None. Raise
+        `ResourceConflict` if the document's current revision is not its ``_rev``.
         """
         return save(self.resource, doc, options)
 
@@ -164,7 +164,7 @@ class Database:
         """Return the document, or ``default`` if it (or the revision in question) does not exist.
 
         ``options`` are parameters: ``rev``, ``revs=True``, ``conflicts=True``, ``attachments=True``… With ``open_revs``
-        (``'all'`` or a list of revisions) the answer is the server's list.
+        (``'all'`` or a list of revisions) the result is the server's list.
         """
         return get(self.resource, id, default, options)
 
@@ -175,7 +175,7 @@ class Database:
         attachments: bool = False,
         revs: bool = False,
     ) -> list[Document | None]:
-        """Return many documents, read by one request, in the order of ``docs``; None for each that does not exist.
+        """Return many documents, read in one request, in the order of ``docs``; None for each that does not exist.
 
         ``docs`` are IDs, pairs of an ID and a revision, or documents whose stored revision is wanted. Servers since
         2.0.
@@ -184,11 +184,11 @@ class Database:
         return bulk.bulk_get(self.resource, docs, options)
 
     def revisions(self, id: str, **options: Unpack[DocumentOptions]) -> Generator[Document, None, None]:
-        """Yield the document's revisions, the newest first, as far back as the server still has them."""
+        """Yield the document's revisions, the newest first, as far back as the server has them."""
         return revisions(self.resource, id, options)
 
     def delete(self, doc: Mapping[str, Any]) -> None:
-        """Delete the document in the revision that ``doc`` is. Raise `ResourceConflict` if it was updated since."""
+        """Delete this revision of the document. Raise `ResourceConflict` if it was updated since."""
         doc_resource(self.resource, doc["_id"]).delete_json(rev=doc["_rev"])
 
     def copy(self, src: str | DocumentLike, dest: str | DocumentLike) -> str:
@@ -203,7 +203,7 @@ class Database:
     def update(
         self, documents: list[Any] | tuple[Any, ...] | Iterable[DocumentLike], **options: Unpack[BulkOptions]
     ) -> list[bulk.UpdateResult]:
-        """Save many documents by one request and return ``(success, docid, rev_or_exc)`` for each, in their order.
+        """Save many documents in one request and return ``(success, docid, rev_or_exc)`` for each, in their order.
 
         Dictionaries that were saved get their ``_id`` and ``_rev``; other objects are saved as ``dict(obj.items())``.
         For a document that was refused the third is an exception: `ResourceConflict`, or `ServerError` for any other
@@ -219,7 +219,7 @@ class Database:
         progress: Callable[[int], object] | None = None,
         **options: Unpack[BulkOptions],
     ) -> list[bulk.UpdateResult]:
-        """Save any number of documents, ``chunk`` of them by each request, and return what `update` returns.
+        """Save any number of documents, ``chunk`` in each request, and return what `update` returns.
 
         ``documents`` may be a generator: it is read as documents are sent. ``progress`` is called after each request
         with the number of documents so far. Raise `ValueError` for a chunk below 1.
@@ -229,7 +229,7 @@ class Database:
         return [*bulk.save_many(self.resource, documents, chunk, progress, options)]
 
     def purge(self, docs: Iterable[DocumentLike]) -> dict[str, Any]:
-        """Remove revisions without a trace (``_id`` and ``_rev`` of each document) and return the server's answer."""
+        """Purge revisions (``_id`` and ``_rev`` of each document) and return the server's response."""
         return bulk.purge(self.resource, docs)
 
     # Documents that others update too
@@ -242,10 +242,10 @@ class Database:
         default: Mapping[str, Any] | None = None,
         attempts: int = merging.ATTEMPTS,
     ) -> Document:
-        """Read a document, have ``function`` change it, write it, all again if it was updated meanwhile; return it.
+        """Read, change and write a document, again if it was updated meanwhile, and return the document.
 
         ``function`` changes the document that it is called with, or returns another; it may be called several times. If
-        it changes nothing, nothing is written. A document that does not exist begins as ``default``. Raise
+        it changes nothing, nothing is written. A document that does not exist starts as ``default``. Raise
         `ResourceNotFound` if there is no default, `ResourceConflict` if all ``attempts`` have met an update.
         """
         return merging.update_with(self.resource, docid, function, default, attempts)
@@ -258,12 +258,13 @@ class Database:
         return merging.conflicts(self.resource, docid)
 
     def resolve(self, docid: str, merge: merging.Merge, *, attempts: int = merging.ATTEMPTS) -> Document:
-        """End a document's conflict by one bulk request, and return the document.
+        """Resolve a document's conflict with one bulk request, and return the document.
 
         ``merge`` is called with the list of the revisions in conflict, the current one first, and with their newest
         common ancestor, None if that is not stored any more. It returns the new content; all other revisions are
-        deleted. All is done again if one of them was updated meanwhile. A document without conflicts is returned as it
-        is. Raise `ResourceNotFound` if it does not exist, `ResourceConflict` if all ``attempts`` have met an update.
+        deleted. If one of them was updated meanwhile, the merge is done again. A document without conflicts is returned
+        unchanged. Raise `ResourceNotFound` if it does not exist, `ResourceConflict` if all ``attempts`` have met an
+        update.
         """
         return merging.resolve(self.resource, docid, merge, attempts)
 
@@ -272,7 +273,7 @@ class Database:
         return TypedDatabase(self.resource, kind)
 
     def partition(self, name: str) -> Partition:
-        """Return a partition of the database, which has to be a partitioned one."""
+        """Return a partition of a partitioned database."""
         return Partition(self.resource, name)
 
     # Attachments
@@ -308,7 +309,7 @@ class Database:
         """Return the attachment as a readable binary file, or ``default`` if it does not exist.
 
         A large one is read from the connection while you read it; close it, or use ``with``, if you do not read it to
-        its end. ``range`` is a pair of the first byte and of the one after the last (None: to the end). Raise
+        its end. ``range`` is a pair ``(start, stop)`` of byte positions; None for ``stop`` means the end. Raise
         `ServerError` with status 416 if the attachment ends before the range begins.
         """
         return attachments.get_attachment(self.resource, id_or_doc, filename, default, range)
@@ -318,8 +319,8 @@ class Database:
     ) -> None:
         """Create or replace an attachment; ``doc`` (which needs ``_id`` and ``_rev``) gets its new ``_rev``.
 
-        ``content`` is bytes, text, or a file-like object, which is sent while it is read. The name defaults to the
-        file's, the content type to a guess by the name. Raise `ValueError` if there is no name.
+        ``content`` is bytes, a string, or a file-like object, which is streamed. The name defaults to the file's, the
+        content type to a guess from the name. Raise `ValueError` if there is no name.
         """
         attachments.put_attachment(self.resource, doc, content, filename, content_type)
 
@@ -330,10 +331,10 @@ class Database:
     def save_with_attachments(
         self, doc: Saveable, files: Mapping[str, attachments.Content | tuple[attachments.Content, str]]
     ) -> tuple[str, str]:
-        """Save a document and attachments of it by one request, and return ``(id, rev)``, which ``doc`` gets too.
+        """Save a document and its attachments in one request, and return ``(id, rev)``, which ``doc`` gets too.
 
-        ``files`` maps a name to bytes, text or a file-like object, or to a pair of one and its content type. Files are
-        sent while they are read, as multipart/related. Attachments that ``doc`` has already stay if ``doc`` still lists
+        ``files`` maps names to bytes, a string or a file-like object, or to a pair of one and its content type. Files
+        are streamed, as multipart/related. Attachments that ``doc`` has already stay if ``doc`` still lists
         them in ``_attachments``.
         """
         return attachments.save_with_attachments(self.resource, doc, files)
@@ -406,10 +407,10 @@ class Database:
         bookmark: str | None = None,
         **options: Unpack[PagedOptions],
     ) -> Iterator[paging.Page[Any]]:
-        """Yield the pages of a view, ``size`` rows each: sequences of rows, one request each, made when it is reached.
+        """Yield the pages of a view, sequences of ``size`` rows, each fetched by a request when it is reached.
 
-        A page's ``bookmark`` is a text without special characters, for a link; with it as ``bookmark`` the next page is
-        the first, found by its key. Raise `ValueError` for a size below 1 or another text than a bookmark.
+        A page's ``bookmark`` is a string that can be put in a URL; pass it as ``bookmark`` to start with the next page.
+        Raise `ValueError` for a size below 1, or a string that is not a bookmark.
         """
         return paging.pages(self._view(name, wrapper), size, bookmark, options)
 
@@ -448,7 +449,7 @@ class Database:
         wrapper: Callable[[Any], Any] | None = None,
         **options: Unpack[ViewOptions],
     ) -> ViewResults[Any]:
-        """Return the results of map and reduce functions that are in no design document; see `TemporaryView`."""
+        """Return the results of map and reduce functions that are not in a design document; see `TemporaryView`."""
         return TemporaryView(self.resource, map_fun, reduce_fun, language=language, wrapper=wrapper)(**options)
 
     @overload
@@ -462,9 +463,9 @@ class Database:
     ) -> mango.FindResults[Any]:
         """Return the documents that a Mango query selects, each a `Document` (or what ``wrapper`` makes of it).
 
-        The result is an iterator that fetches all documents page by page while it is read. It is also a sequence: its
-        length, an index or a slice fetches the pages that are missing. With a ``limit``, ``skip`` or ``bookmark`` in
-        the query it is one page of the server's; the attribute ``bookmark`` marks the next.
+        The result is an iterator that fetches documents page by page. It is also a sequence: its length, an index or a
+        slice fetches the missing pages. With a ``limit``, ``skip`` or ``bookmark`` in the query it is a single page,
+        whose attribute ``bookmark`` marks the next one.
         """
         return mango.find(self.resource, mango_query, wrapper)
 
@@ -484,12 +485,12 @@ class Database:
         batch: int = mango.PAGE_SIZE,
         wrapper: Callable[[Any], Any] | None = None,
     ) -> Iterator[Any]:
-        """Yield what `find` finds, fetched ``batch`` documents at a time, as far as the query's ``limit``."""
+        """Yield the documents that `find` finds, fetched ``batch`` at a time, up to the query's ``limit``."""
         for page in mango.pages(self.resource, mango_query, batch):
             yield from map(wrapper or Document, page.get("docs", ()))
 
     def explain(self, mango_query: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how the server would answer a Mango query: which index it would use, and with what options."""
+        """Return how the server would run a Mango query: which index it would use, and with what options."""
         data: dict[str, Any] = self.resource.fetch("POST", "_explain", mango_query)
         return data
 
@@ -522,7 +523,7 @@ class Database:
         """Return ``(headers, body)`` of the update function ``'designdoc/updatename'``; ``body`` is a readable file.
 
         Among ``options`` ``headers`` and ``body`` are the request's, all others are parameters. An update function may
-        do something else a second time, so the request is not repeated once it has been sent.
+        do something else the second time, so the request is not retried once it has been sent.
         """
         resource = self.resource(*path_from_name(name, "_update"))
         return resource.post(**options)[1:] if docid is None else resource(docid).put(**options)[1:]
@@ -550,7 +551,7 @@ class Database:
     def changes(self, **opts: Any) -> Any:
         """Return the changes feed, ``opts`` being its parameters.
 
-        The answer is a dictionary (``results``, ``last_seq``); with ``feed='continuous'`` a generator of dictionaries
+        The result is a dictionary (``results``, ``last_seq``); with ``feed='continuous'`` a generator of dictionaries
         that is open until the server ends it, or you close it. ``doc_ids`` is a list; ``filter='_selector'`` takes the
         option ``_selector={'selector': {…}}``. ``timeout`` and ``heartbeat`` are milliseconds. With a ``filter``
         its own parameters are options too.
@@ -567,10 +568,10 @@ class Database:
         delays: tuple[float, ...] = DELAYS,
         **options: Unpack[FeedOptions],
     ) -> Follower:
-        """Return an iterator over the changes after ``since``, without end, that survives failures of the server.
+        """Return an endless iterator over the changes after ``since``, which survives failures of the server.
 
-        ``checkpoint`` is the name of a local document in which it is noted how far the changes have been handled, or a
-        `Checkpoint` of your own: the next program with the same one goes on from there. See `Follower`.
+        ``checkpoint`` is the name of a local document that stores how far the changes have been handled, or your own
+        `Checkpoint` object: the next program with the same one continues from there. See `Follower`.
         """
         if isinstance(checkpoint, str):
             checkpoint = LocalCheckpoint(self.resource, checkpoint)
@@ -593,7 +594,7 @@ class Database:
         return self._start("_view_cleanup")
 
     def commit(self) -> dict[str, Any]:
-        """Have the server write everything to disk (servers since 3.0 always have), and return its answer."""
+        """Make the server write everything to disk (since 3.0 it always has), and return its response."""
         data: dict[str, Any] = self._post_nothing("_ensure_full_commit")
         return data
 

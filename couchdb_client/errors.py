@@ -85,7 +85,7 @@ class _InRequest:
 
 
 class HTTPError(_InRequest, Exception):
-    """Base class of the errors that an answer with a status of 400 or above raises."""
+    """Base class of the errors for responses with status 400 or above."""
 
     _status: int | None = None
 
@@ -203,7 +203,7 @@ class ConnectionRefused(ConnectionFailed, ConnectionRefusedError):
 
 
 class ConnectionReset(ConnectionFailed, ConnectionResetError):
-    """The server broke the connection before its answer was complete."""
+    """The server closed the connection before its response was complete."""
 
 
 class HostNotFound(ConnectionFailed, socket.gaierror):
@@ -219,7 +219,7 @@ class CertificateError(TLSError, ssl.SSLCertVerificationError):  # type: ignore[
 
 
 class TimedOut(_Failure, requests.exceptions.Timeout, TimeoutError):
-    """No connection, or not a byte of the answer, within the session's timeout."""
+    """No connection, or no byte of the response, within the session's timeout."""
 
 
 _BY_STATUS: dict[int, type[HTTPError]] = {

@@ -26,13 +26,13 @@ __all__ = ["Server"]
 class Server:
     """A CouchDB server, as a dictionary of its databases by name.
 
-    ``url`` is its URL, with a path if it is mounted below one and with credentials if it wants them
-    (``https://name:password@example.com/couch/``), or its `Resource`; the default is the environment's COUCHDB_URL,
-    else the local server. ``full_commit=False`` sends ``X-Couch-Full-Commit: false`` with each request. ``session`` is
-    a `couchdb_client.http.Session` or any `requests.Session`.
+    ``url`` is its URL, with a path and credentials if necessary (``https://name:password@example.com/couch/``), or its
+    `Resource`; the default is COUCHDB_URL from the environment, or the local server. ``full_commit=False`` sends
+    ``X-Couch-Full-Commit: false`` with each request. ``session`` is a `couchdb_client.http.Session` or any
+    `requests.Session`.
 
-    Iterating gives the names of all databases, ``len`` counts them, and the server is true if it can be reached. As a
-    context manager it closes its connections at the end, unless ``session`` is yours.
+    Iterating returns the names of all databases, ``len`` counts them, and the server is true if it can be reached. As
+    a context manager it closes its connections at the end, unless you passed a ``session``.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class Server:
     def create(
         self, name: str, *, partitioned: bool | None = None, q: int | None = None, n: int | None = None
     ) -> Database:
-        """Create a database and return it. Raise `PreconditionFailed` if there is one of that name.
+        """Create a database and return it. Raise `PreconditionFailed` if a database of that name exists.
 
-        ``partitioned=True`` makes a partitioned one, ``q`` is its number of shards, ``n`` that of their copies.
+        ``partitioned=True`` creates a partitioned database; ``q`` is the number of shards, ``n`` that of replicas.
         """
         self.resource.put_json(name, partitioned=partitioned, q=q, n=n)
         return Database(self.resource(name), name)
@@ -128,8 +128,8 @@ class Server:
         """Return the server's statistics as a nested dictionary, or the one called ``name``.
 
         Servers since 2.0 have the former metrics below ``couchdb``. A name like ``httpd/requests`` still finds its
-        metric, in its former shape: ``{'httpd': {'requests': {…}}}``; a name like ``couchdb/httpd/requests`` gives the
-        server's own answer.
+        metric, in its former shape: ``{'httpd': {'requests': {…}}}``; a name like ``couchdb/httpd/requests`` returns
+        the server's own response.
         """
         path = name.split("/") if name else []
         data = self._stats(path)
@@ -162,11 +162,11 @@ class Server:
     def replicate(
         self, source: str | Mapping[str, Any], target: str | Mapping[str, Any], **options: Any
     ) -> dict[str, Any]:
-        """Replicate from the database ``source`` to ``target`` and return the server's answer.
+        """Replicate from the database ``source`` to ``target`` and return the server's response.
 
         Each is a URL, a name on this server, or a dictionary with a ``url``. ``options`` are further members of the
-        request, like ``continuous=True``. The answer comes when the replication is complete, however long that takes;
-        that of a continuous one at once. `replications` has those that go on when the server is restarted.
+        request, like ``continuous=True``. The response comes when the replication is complete, however long that takes;
+        for a continuous one, immediately. `replications` has those that continue when the server is restarted.
         """
         resource = self.resource.under(Conditions(wait=None))
         data: dict[str, Any] = resource.fetch("POST", "_replicate", {"source": source, "target": target, **options})
@@ -197,9 +197,9 @@ class Server:
     def session_login(self, name: str, password: str) -> Self:
         """Authenticate all further requests of this server by a login's cookie, and return the server.
 
-        The login is made at once; the cookie is kept, replaced when the server sends another, and made again by a
-        further login when it has expired. Databases that were taken from this server before keep their credentials.
-        Raise `Unauthorized` if name or password is wrong.
+        Log in immediately. The cookie is replaced when the server sends another, and renewed by another login when it
+        has expired. Databases that were taken from this server before keep their credentials. Raise `Unauthorized` if
+        name or password is wrong.
         """
         session = self.resource.session
         if not isinstance(session, Session):

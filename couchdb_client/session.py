@@ -97,15 +97,14 @@ class Session:
 
     - ``transport``: yours, with its adapters, proxies, certificates, headers, cookies and hooks; None makes one that
       remembers no cookies and has room for the connections of any number of threads.
-    - ``timeout``: seconds of silence after which `TimedOut` is raised, or a pair for connecting and reading; None waits
-      without limit.
-    - ``retry_delays``: seconds before each further try of a request that failed with one of the codes
-      ``retryable_errors``. Requests that may not be repeated (POST, COPY, update functions) are tried again only if no
-      connection was made, and POSTs that only read (``_find``, ``keys`` of a view…) like GETs.
-    - ``cache``: a mapping (or a `Cache`) in which answers with an ETag are kept, to be confirmed by the server the next
-      time.
-    - ``max_redirects``: how many redirections of one request are followed.
-    - ``truststore``: verify certificates against the operating system's store, by the package ``truststore``.
+    - ``timeout``: seconds without a response after which `TimedOut` is raised, or a pair for connecting and reading;
+      None disables it.
+    - ``retry_delays``: seconds before each retry of a request that failed with one of the codes
+      ``retryable_errors``. Requests that may not be repeated (POST, COPY, update functions) are retried only if no
+      connection was made; POSTs that only read (``_find``, ``keys`` of a view…) like GETs.
+    - ``cache``: a mapping (or a `Cache`) for responses with an ETag, which are revalidated by the next request.
+    - ``max_redirects``: how many redirects of one request are followed.
+    - ``truststore``: verify certificates against the operating system's store, with the package ``truststore``.
     - ``before_request``: functions that are called with ``(method, url, headers)`` before each request and may change
       the headers, a dictionary. ``after_answer``: functions that are called with an `Exchange` after each request.
 
@@ -166,7 +165,7 @@ class Session:
         *,
         conditions: Conditions = ORDINARY,
     ) -> tuple[int, Message, Any]:
-        """Return ``(status, headers, body)`` of the answer; the body is a readable binary file, None after a HEAD
+        """Return ``(status, headers, body)`` of the response; the body is a readable binary file, None after a HEAD
         request.
 
         ``body`` is sent as it is if it is bytes, text or a file-like object, else as JSON. Raise a subclass of
@@ -188,7 +187,7 @@ class Session:
         credentials: Credentials,
         conditions: Conditions = ORDINARY,
     ) -> tuple[Answer | answer_cache.Answer, Any]:
-        """Make a request as `request` does; return the answer, and the decoded value of its body if that is JSON."""
+        """Make a request as `request` does; return the response, and the decoded value of its body if that is JSON."""
         answer, content = self.perform(method, url, body, headers, credentials, conditions, whole=True)
         fields = answer[1] if isinstance(answer, tuple) else answer.headers
         if "application/json" in (fields.get("Content-Type") or ""):

@@ -36,11 +36,11 @@ _MOST_HOSTS = 32  # names by which admins address a server
 class CouchFake(Kit):
     """A CouchDB 3.5 in memory.
 
-    ``admins``: server admins and their passwords; without any, everybody is admin. ``config``: other settings, by
-    section and key. ``clock``: a datetime at which the clock is frozen, or a function that returns seconds since 1970.
-    ``uuids``: a seed for the ids that the server generates, or a function that returns one. Pass both for a test that
-    needs the same answers each time. ``seed``: a path to load at the start and after each ``reset`` (see ``load``).
-    Raise TypeError for an argument of another type, and ValueError for a misspelt setting.
+    ``admins``: names and passwords of server admins; without any, everybody is an admin. ``config``: other settings,
+    by section and key. ``clock``: a datetime at which the clock is frozen, or a function that returns seconds since
+    1970. ``uuids``: a seed (a number) for the ids that the server generates, or a function that returns an id. With
+    both, the responses are the same in each run. ``seed``: a path to load at the start and after each ``reset``; see
+    ``load``. Raise TypeError for an argument of another type, and ValueError for a misspelt setting.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class CouchFake(Kit):
 
     @property
     def url(self) -> str:
-        """The URL of this server: the socket's while it is started, else that of ``session()``."""
+        """The server's URL: that of the socket while it is started, otherwise that of ``session()``."""
         return self._server.url + "/" if self._server is not None else f"http://{HOST}/"
 
     @property
     def session_url(self) -> str:
-        """The server's URL for ``session()``, whether or not it also serves on a socket."""
+        """The server's URL for ``session()``, whether or not the server is also started on a socket."""
         return f"http://{HOST}/"
 
     def session(self) -> requests.Session:
@@ -132,9 +132,9 @@ class CouchFake(Kit):
     ) -> str:
         """Serve on a socket and return the URL. ``port`` 0 takes any free port. Raise OSError if it is taken.
 
-        With ``shared``, serve at that server's address, in place of the fake that was there. ``control`` serves the
-        test kit below ``/_couchfake/``; ``control_hosts``: names under which it is reached, besides localhost and IP
-        addresses.
+        ``control`` serves the test kit and the inspector below ``/_couchfake/``; ``control_hosts``: host names under
+        which they are served, besides localhost and IP addresses. ``shared``: serve at that server's address, replacing
+        the fake that was there.
         """
         if control:
             self.serve_control(control_hosts)
@@ -143,7 +143,7 @@ class CouchFake(Kit):
         return self.url
 
     def serve_control(self, hosts: Iterable[str] = (), name: str = "", others: Sequence[tuple[str, str]] = ()) -> None:
-        """Serve the test kit and the inspector below ``/_couchfake/``, to admins only where there are any.
+        """Serve the test kit and the inspector below ``/_couchfake/``; if the server has admins, only to them.
 
         ``name``: what the inspector calls this server; ``others``: names and URLs of further servers' inspectors.
         """
@@ -163,7 +163,7 @@ class CouchFake(Kit):
     def intercept(self, url: str) -> Iterator[None]:
         """Within the block, connections of this process to ``url``'s host and port reach this fake.
 
-        Works for every client that resolves names by ``socket.getaddrinfo``. Starts the fake if it is not running.
+        Works for every client that resolves names with ``socket.getaddrinfo``. Starts the fake if it is not running.
         Raise ``InterceptionError``, a ValueError, for a URL that is not ``http://host:port``.
         """
         parts = urlsplit(self.start())
@@ -171,7 +171,7 @@ class CouchFake(Kit):
             yield
 
     def stop(self) -> None:
-        """Close the socket and end all feeds that it serves."""
+        """Close the socket, and end all feeds on it."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -190,7 +190,7 @@ class CouchFake(Kit):
         self.node.query_server.close()
 
     def reset(self) -> None:
-        """Return to the state of the start: only the system databases, settings as passed."""
+        """Return to the initial state: the system databases, the seed, and the settings as passed."""
         self._end()
         self._begin()
 

@@ -56,12 +56,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME:PASSWORD",
-        help="a server admin; may be given several times. Without any, everybody is admin",
+        help="a server admin; may be repeated. Without any, everybody is an admin",
     )
-    command.add_argument("--js-engine", choices=ENGINE_NAMES, help="what runs JavaScript (default: the best there is)")
-    command.add_argument("--seed", type=Path, metavar="PATH", help="documents to begin with")
     command.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings: an ini file as CouchDB has them, or JSON"
+        "--js-engine", choices=ENGINE_NAMES, help="the JavaScript engine (default: the best that is installed)"
+    )
+    command.add_argument("--seed", type=Path, metavar="PATH", help="file or folder of documents to start with")
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings: an ini file like CouchDB's local.ini, or JSON"
     )
     command.add_argument(
         "--control", action="store_true", help="serve the test kit and the inspector below /_couchfake/"
@@ -73,10 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="a host name under which /_couchfake/ answers, besides localhost and IP addresses",
+        help="a host name under which /_couchfake/ is served, besides localhost and IP addresses",
     )
-    command.add_argument("--url-file", type=Path, metavar="FILE", help="write the URL to this file when it answers")
-    command.add_argument("--ready-file", type=Path, metavar="FILE", help="make this empty file when it answers")
+    command.add_argument(
+        "--url-file", type=Path, metavar="FILE", help="write the URL to this file when the server is ready"
+    )
+    command.add_argument(
+        "--ready-file", type=Path, metavar="FILE", help="create this empty file when the server is ready"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="log each request to standard error")
     command.add_argument("--json", action="store_true", help="log each request as a line of JSON")
     command.set_defaults(command=serve)
@@ -88,8 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_seed_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("load", help="load documents from files into a CouchDB")
     command.add_argument("url", metavar="URL", help="the server, with its admin's login")
-    command.add_argument("path", type=Path, metavar="PATH", help="a folder of databases, or what one database holds")
-    command.add_argument("--db", metavar="NAME", help="the database to load into (default: as the files are called)")
+    command.add_argument(
+        "path", type=Path, metavar="PATH", help="a folder of databases, or the documents of one database"
+    )
+    command.add_argument("--db", metavar="NAME", help="the database to load into (default: named after the files)")
     command.set_defaults(command=load_seed)
     command = commands.add_parser("dump", help="write all databases of a CouchDB into a folder")
     command.add_argument("url", metavar="URL", help="the server, with its admin's login")

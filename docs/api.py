@@ -28,6 +28,17 @@ PUBLIC = (
     "conftest_plugin.couch_fixture",
 )
 """What is public besides ``couchdb_client.__all__``."""
+INTERNAL = {
+    "couchfake.CouchFake": {"node", "outgoing", "function_log", "open_feeds"},
+    "couchfake.values.clock.Clock": {"deadline", "waking", "save", "load", "monotonic"},
+    "couchfake.control.faults.Faults": {"test", "met_by", "replication_limit"},
+    "couchfake.control.faults.Fault": {"condition", "effect"},
+    "couchfake.control.network.Network": {"at", "delay", "is_cut"},
+    "couchfake.control.request_log.RequestLog": {"test", "listeners", "add", "begin", "copy_from"},
+    "couchfake.control.revision_trees.RevisionTree": {"of_leaves"},
+    "couchfake.testing.CouchTestCase": {"setUp", "setUpClass"},
+}
+"""Members that other parts of couchfake call, and that are not public; ``docs/reference/couchfake.md`` omits them."""
 
 
 def listing() -> str:
@@ -57,7 +68,7 @@ def _lines(name: str, found: Any) -> Iterator[str]:
         yield f"{name}({bases})" if bases else name
         members = found.all_members
         for member in sorted(members):
-            if not member.startswith("_") or member == "__init__":
+            if member not in INTERNAL.get(name, ()) and (not member.startswith("_") or member == "__init__"):
                 yield from _lines(f"{name}.{member}", members[member])
 
 

@@ -16,7 +16,7 @@ from couchfake.control.gates import GATES
 from couchfake.control.http_api import ControlApi
 
 FOLDER = Path(__file__).parent / "reference"
-GENERATED = "\nThis page is generated from the code by `python docs/reference.py`.\n"
+GENERATED = "\n<!-- Generated from the code by docs/reference.py. -->\n"
 
 
 def plugin_page() -> str:
@@ -24,14 +24,15 @@ def plugin_page() -> str:
     lines = [
         "# The pytest plugin",
         GENERATED,
-        "Installing couchfake brings the plugin along. `-p no:couchfake` turns it off.",
-        "\n## Fixtures\n\nAll of them live for one test, except `couch_address`, which lives for the whole run.\n",
+        "Installing couchfake installs the plugin. `-p no:couchfake` turns it off.",
+        "\n## Fixtures\n\nAll of them live for one test, except `couch_address`, which lives for the whole run.",
+        "[Which fixture do I need?](../howto/fixtures.md) is a guide.\n",
         *_fixtures(),
         "\n`couch_fixture` makes further fixtures:\n",
         "::: conftest_plugin.couch_fixture",
         "\n## Options\n",
-        "The marker counts before the command line, that before the environment, and that before the ini file.",
-        "pytest's header shows what was chosen, and from where.\n",
+        "The marker takes precedence over the command line, the command line over the environment, and the environment",
+        "over the ini file. pytest's header shows what was chosen, and from which of them.\n",
         "| command line | environment | ini | |\n| --- | --- | --- | --- |",
         *(
             f"| `{settings.option(name)}` | `{settings._variable(name)}` | `{name}` | {text} |"
@@ -41,9 +42,9 @@ def plugin_page() -> str:
         f"| | | `{settings.INSTALL_AS_COUCHDB}` | make `import couchdb` import `couchdb_client` |",
         "\n## The marker\n",
         "`@pytest.mark.couch(…)` takes " + ", ".join(f"`{name}`" for name in settings.MARKER_SETTINGS) + ".",
-        "Markers of a function, its class and its module add up; the closest counts. On a real server a test is",
-        "skipped whose marker has " + ", ".join(f"`{name}`" for name in settings.FAKES_ONLY) + ".",
-        "\n## Gates\n\n| gate | finds |\n| --- | --- |",
+        "The markers of a function, its class and its module are combined; the closest takes precedence. On a real",
+        "server, a test is skipped if its marker has " + ", ".join(f"`{name}`" for name in settings.FAKES_ONLY) + ".",
+        "\n## Gates\n\n| gate | fails a test for |\n| --- | --- |",
         *(f"| `{name}` | {text} |" for name, text in GATES.items()),
     ]
     return "\n".join(lines) + "\n"
@@ -66,13 +67,26 @@ def command_line_page() -> str:
     parser = cli._parser()
     lines = ["# Command line", GENERATED]
     for name, command in _commands(parser):
-        lines += [f"## couchfake {name}\n", f"{command.description or _help_of(parser, name)}.\n".capitalize()]
+        text = command.description or _help_of(parser, name)
+        lines += [f"## couchfake {name}\n", f"{text[:1].upper()}{text[1:]}.\n", _usage(command)]
         lines += ["| | |\n| --- | --- |", *(_argument(action) for action in command._actions), ""]
     lines += [
         "Exit status: 0 after a clean end, 1 after a failure, 2 for a wrong command. `python -m couchfake` is the same",
         "program. The commands of the client are described in [Tools](../client/tools.md).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _usage(command: argparse.ArgumentParser) -> str:
+    """The line that says how the command is called, in a block of text."""
+    arguments = [action for action in command._actions if not action.option_strings]
+    names = [str(action.metavar or action.dest) + ("..." if action.nargs == "+" else "") for action in arguments]
+    required = [
+        f"{action.option_strings[0]} {action.metavar}"
+        for action in command._actions
+        if action.option_strings and action.required
+    ]
+    return f"```text\n{' '.join([command.prog, '[options]', *required, *names])}\n```\n"
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
@@ -107,11 +121,12 @@ def control_page() -> str:
     lines = [
         "# The test kit over HTTP",
         GENERATED,
-        "`couchfake serve --control` and `CouchFake.start(control=True)` answer these requests below `/_couchfake/`.",
-        "How to use them: [Other languages](../howto/other-languages.md).\n",
+        "`couchfake serve --control` and `CouchFake.start(control=True)` serve these requests below `/_couchfake/`.",
+        "[Other languages](../howto/other-languages.md) shows how to use them.\n",
         "| method | path | |\n| --- | --- | --- |",
         *(f"| {each.method} | `/_couchfake/{each.path}` | {_one_line(each.description)} |" for each in operations),
-        "\n`POST /_couchfake/faults` knows these faults; their arguments are those of the methods of the same name:",
+        "\n`POST /_couchfake/faults` accepts these faults. Their arguments are those of the",
+        "[methods](couchfake.md#faults) of the same name:",
         ", ".join(f"`{name}`" for name in FAULTS) + ".",
     ]
     return "\n".join(lines) + "\n"

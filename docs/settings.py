@@ -13,11 +13,11 @@ PAGE = Path(__file__).with_suffix(".md")
 _INTRODUCTION = """\
 # Settings
 
-The live configuration of a fake, as `CouchFake(config={section: {key: value}})`, the fixtures and
-`/_node/_local/_config` set it. Every value is a string. A value of another type than the setting's counts as not set.
-A change applies to the next request.
+The configuration of a fake. Set it with `CouchFake(config={section: {key: value}})`, the marker
+`@pytest.mark.couch(config=…)`, `couchfake serve --config FILE` or `/_node/_local/_config`. Every value is a string. A
+value that does not have the type of the setting is ignored. A change applies to the next request.
 
-This page is generated from the table in `couchfake/settings.py` by `python docs/settings.py`.
+<!-- Generated from couchfake/settings.py by docs/settings.py. -->
 
 ## Settings that change answers
 """
@@ -25,7 +25,7 @@ This page is generated from the table in `couchfake/settings.py` by `python docs
 _STORED = """
 ## Settings that are only stored
 
-The real server has these too. A fake stores them and answers with them; they change nothing else, for the reason given.
+The real server has these too. A fake stores and returns them; they have no other effect, for the reason given.
 """
 
 _OWN_KEYS = """
@@ -37,7 +37,7 @@ def page() -> str:
     """The whole page, in Markdown."""
     lines = [_INTRODUCTION, *_table(SETTINGS)]
     lines += [
-        f"\n`[{new}]` was once called `[{old}]`, whose values apply where `[{new}]` sets none.\n"
+        f"\n`[{new}]` was formerly called `[{old}]`, whose values apply where `[{new}]` does not set any.\n"
         for new, old in LEGACY_SECTIONS.items()
     ]
     lines += [_OWN_KEYS, "| section | keys and values |\n| --- | --- |"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from couchfake.api import all_docs, attachments, bulk, databases, documents, partitions, server, session
@@ -37,32 +38,55 @@ if TYPE_CHECKING:
 Endpoint = Callable[..., Response]
 
 
-class _Chapter:
-    """A module of endpoints. It is imported when one of them first answers: few servers in tests need all of them."""
+class _Later:
+    """Modules of endpoints that are imported when one of them first answers: most tests need none of them.
 
-    def __init__(self, module: str) -> None:
-        self._module = module
+    They are imported together, and kept: pytester removes from ``sys.modules`` what was imported while it ran pytest in
+    its own process, and classes of a second copy would not be those of the first.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._modules: dict[str, ModuleType] = {}
+
+    def chapter(self, name: str) -> _Chapter:
+        self._names.append(name)
+        return _Chapter(self, name)
+
+    def module(self, name: str) -> ModuleType:
+        if not self._modules:
+            self._modules = {each: import_module(f"couchfake.api.{each}") for each in self._names}
+        return self._modules[name]
+
+
+class _Chapter:
+    """Stands for one of these modules. Its attributes are endpoints."""
+
+    def __init__(self, later: _Later, name: str) -> None:
+        self._later = later
+        self._name = name
 
     def __getattr__(self, name: str) -> Endpoint:
         def endpoint(*args: Any, **captured: Any) -> Response:
-            answer: Endpoint = getattr(import_module(self._module), name)
+            answer: Endpoint = getattr(self._later.module(self._name), name)
             return answer(*args, **captured)
 
         return endpoint
 
 
 if not TYPE_CHECKING:
-    changes = _Chapter("couchfake.api.changes")
-    db_updates = _Chapter("couchfake.api.db_updates")
-    design_functions = _Chapter("couchfake.api.design_functions")
-    find = _Chapter("couchfake.api.find")
-    multipart_documents = _Chapter("couchfake.api.multipart_documents")
-    node = _Chapter("couchfake.api.node")
-    replication = _Chapter("couchfake.api.replication")
-    reshard = _Chapter("couchfake.api.reshard")
-    revisions = _Chapter("couchfake.api.revisions")
-    rewrites = _Chapter("couchfake.api.rewrites")
-    views = _Chapter("couchfake.api.views")
+    _later = _Later()
+    changes = _later.chapter("changes")
+    db_updates = _later.chapter("db_updates")
+    design_functions = _later.chapter("design_functions")
+    find = _later.chapter("find")
+    multipart_documents = _later.chapter("multipart_documents")
+    node = _later.chapter("node")
+    replication = _later.chapter("replication")
+    reshard = _later.chapter("reshard")
+    revisions = _later.chapter("revisions")
+    rewrites = _later.chapter("rewrites")
+    views = _later.chapter("views")
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _names(path: str) -> tuple[str, str | None]:
 
 
 class Fault:
-    """A fault that holds until ``end``, or until the end of a ``with`` block."""
+    """A fault that is on until ``end`` is called, or until the end of a ``with`` block."""
 
     def __init__(self, faults: Faults, name: str, effect: Effect, condition: Condition, test: str | None) -> None:
         self._faults = faults
@@ -158,7 +158,7 @@ class Fault:
 
     @property
     def hits(self) -> int:
-        """How many requests it has met."""
+        """How many requests it has affected."""
         return self.condition.hits
 
     @property
@@ -183,7 +183,7 @@ class Fault:
 
 
 class Faults:
-    """The faults of one server that are switched on. Iterating gives them, the oldest first."""
+    """The faults of one server. Iterating returns those that are on, the oldest first."""
 
     def __init__(self, clock: Clock) -> None:
         self._on: tuple[Fault, ...] = ()  # replaced, not changed: requests read it without a lock
@@ -202,12 +202,12 @@ class Faults:
         return fault in self._on
 
     def clear(self) -> None:
-        """Switch all of them off."""
+        """Switch all faults off."""
         with self._lock:
             self._on = ()
 
     def remove(self, fault: Fault) -> None:
-        """Switch one off."""
+        """Switch a fault off."""
         with self._lock:
             self._on = tuple(each for each in self._on if each is not fault)
 
@@ -217,37 +217,36 @@ class Faults:
         self, status: int, *, error: str | None = None, reason: str | None = None, retry_after: float | None = None,
         **conditions: Any,
     ) -> Fault:  # fmt: skip
-        """Answer with an error instead. ``error`` and ``reason`` default to what CouchDB says with that status.
+        """Return an error instead of a response. ``error`` and ``reason`` default to CouchDB's own for that status.
 
         ``retry_after``: seconds for the header ``Retry-After``.
         """
         return self._add("refuse", lambda: refusal_of(status, error, reason, retry_after), conditions)
 
     def delay(self, seconds: float, **conditions: Any) -> Fault:
-        """Answer later. If the client leaves before, the request is processed at once."""
+        """Delay the response. If the client disconnects, the request is processed immediately."""
         return self._add("delay", lambda: Delay(seconds, self._clock), conditions)
 
     def drop(self, when: str = "before", **conditions: Any) -> Fault:
-        """Close the connection ``before`` the request is processed, in the ``middle`` of its answer or ``after`` it."""
+        """Close the connection ``before`` the request is processed, in the ``middle`` of the response or ``after``."""
         return self._add("drop", lambda: Drop(when), conditions)
 
     def lose_answer(self, **conditions: Any) -> Fault:
-        """Process the request, and close the connection instead of answering: a write has happened, nobody knows."""
+        """Process the request, and close the connection without a response: the client cannot know of the write."""
         return self._add("lose_answer", LoseAnswer, conditions)
 
     def conflict(self, document: dict[str, Any] | None = None, **conditions: Any) -> Fault:
         """Have somebody else write the document right before the request, so that the request conflicts.
 
-        Meets writes of single documents. ``document``: the body that somebody else writes, by default the present one
-        with a member ``changed_by``. That revision is really there afterwards. Conditions: ``document_id`` says which
-        document.
+        Affects writes of single documents. ``document``: the body that somebody else writes, by default the current one
+        with a member ``changed_by``. That revision really exists afterwards. ``document_id`` chooses the document.
         """
         if "document_id" in conditions:
             conditions["document"] = conditions.pop("document_id")
         return self._add("conflict", lambda: Conflict(document), {"writes_only": True, **conditions})
 
     def cut_feed(self, rows: int, **conditions: Any) -> Fault:
-        """Close the connection of a changes feed after so many rows."""
+        """Close the connection of a changes feed after this number of rows."""
         return self._add("cut_feed", lambda: CutFeed(rows), {"path": "**/_changes", **conditions})
 
     def repeat_row(self, row: int = 1, **conditions: Any) -> Fault:
@@ -255,26 +254,26 @@ class Faults:
         return self._add("repeat_row", lambda: RepeatRow(row), {"path": "**/_changes", **conditions})
 
     def stale_view(self, **conditions: Any) -> Fault:
-        """Answer queries of views from the index as it is, without the latest writes."""
+        """Return the results of views from the index as it is, without the latest writes."""
         return self._add("stale_view", StaleView, {"path": "**/_view/*", **conditions})
 
     def stop_replication(self, documents: int, **conditions: Any) -> Fault:
-        """Make replications fail after so many documents, for as long as the fault holds.
+        """Make replications fail after this number of documents, while the fault is on.
 
-        Meets the replications that this server runs; ``database`` is the target's name.
+        Affects the replications that this server runs; ``database`` is the target's name.
         """
         return self._add("stop_replication", lambda: StopReplication(documents), conditions)
 
     def disk_full(self, **conditions: Any) -> Fault:
-        """Refuse writes as a server does whose disk is full: 507 ``insufficient_storage``."""
+        """Refuse writes like a server whose disk is full: 507 ``insufficient_storage``."""
         return self._add("disk_full", lambda: refusal_of(507), {"writes_only": True, **conditions})
 
     def starting(self, **conditions: Any) -> Fault:
-        """Answer everything with 503, as a server does that has not started yet."""
+        """Respond to everything with 503, like a server that has not started yet."""
         return self._add("starting", lambda: refusal_of(503), conditions)
 
     def maintenance(self, **conditions: Any) -> Fault:
-        """Answer ``/_up`` with 404, as a node in maintenance mode does; a load balancer then leaves it out."""
+        """Respond to ``/_up`` with 404, like a node in maintenance mode, which a load balancer then skips."""
         answer = Answer(json_body={"status": "maintenance_mode"}, status=404)
         return self._add("maintenance", lambda: answer, {"path": "/_up", **conditions})
 

@@ -1,4 +1,4 @@
-"""What a test may forbid itself: things that work on a small database, and hurt on a large one or in production.
+"""Checks of what a test does: patterns that work on small databases but fail on large ones or in production.
 
 gates = Gates(fake, ["unindexed_query", "conflicts", "max_indexed=1000"])
 ...                                     # the test
@@ -21,10 +21,10 @@ from couchfake.errors import CouchError
 GATES = {
     "unindexed_query": "a Mango query that no index serves",
     "max_indexed": "max_indexed=N: an index that is built over more than N documents",
-    "conflicts": "documents that are left in conflict",
-    "errors": "an answer of 400 and above that the test did not allow",
+    "conflicts": "documents that are in conflict at the end",
+    "errors": "a response with status 400 or above that the test did not allow",
     "unknown_endpoint": "a request to an endpoint that does not exist, or that the fake does not support",
-    "open_feeds": "a changes feed or a continuous replication that is left open",
+    "open_feeds": "a changes feed or a continuous replication that is still open at the end",
 }
 """The gates by name, with what each finds."""
 
@@ -44,7 +44,7 @@ class Gates:
         fake.requests.listeners.append(self._requests.append)
 
     def allow(self, status: int | None = None, path: str = "**") -> None:
-        """Expect answers with this status (None: any) to requests whose path matches the pattern."""
+        """Expect responses with this status (None: any) to requests whose path matches the pattern."""
         self._allowed.append((status, path))
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Gates:
             self.fake.requests.listeners.remove(self._requests.append)
 
     def problems(self) -> list[str]:
-        """Return a sentence for each thing that a gate found."""
+        """Return a message for each problem that a gate found."""
         checks: dict[str, Callable[[], Iterator[str]]] = {
             "unindexed_query": self._unindexed_queries,
             "max_indexed": self._large_builds,

@@ -131,7 +131,7 @@ class ControlApi:
         return rows
 
     def _reset(self, request: Request) -> Any:
-        """Return to the state of the start: the seed, the settings, no faults, the real time and an empty log."""
+        """Return to the initial state: the seed, the settings, no faults, the real time and an empty log."""
         self._fake.reset()
         self._fake.faults.clear()
         self._fake.requests.clear()
@@ -153,7 +153,7 @@ class ControlApi:
         return {"ok": True, "id": key}
 
     def _restore(self, request: Request, id: str) -> Any:
-        """Make the server what it was when the snapshot was taken. Later snapshots end."""
+        """Return to the state of the snapshot. Later snapshots end."""
         try:
             self._found(self._snapshots, id).restore()
         except SnapshotEnded as ended:
@@ -163,7 +163,7 @@ class ControlApi:
         return {"ok": True}
 
     def _discard(self, request: Request, id: str) -> Any:
-        """Forget a snapshot; what was written since stays."""
+        """Drop a snapshot, and keep what was written since."""
         self._found(self._snapshots, id).discard()
         del self._snapshots[id]
         return {"ok": True}
@@ -180,7 +180,7 @@ class ControlApi:
             raise BadRequest(str(error)) from None
 
     def _requests(self, request: Request) -> Any:
-        """List what was asked, the oldest first. Parameters: method, path (a pattern), since (a number), limit; brief
+        """List the requests, the oldest first. Parameters: method, path (a pattern), since (a number), limit; brief
         (true) leaves out headers and bodies. "dropped" says how many requests since the last DELETE are not kept."""
         parameters = request.parameters
         log = self._fake.requests
@@ -201,16 +201,16 @@ class ControlApi:
         }
 
     def _clear_requests(self, request: Request) -> Any:
-        """Forget the requests."""
+        """Remove all requests from the log."""
         self._fake.requests.clear()
         return {"ok": True}
 
     def _logs(self, request: Request) -> Any:
-        """List what design functions logged, the oldest first."""
+        """List the log messages of design functions, the oldest first."""
         return [line._asdict() for line in self._fake.function_log]
 
     def _feeds(self, request: Request) -> Any:
-        """List the changes feeds that are open."""
+        """List the open changes feeds."""
         return list(self._fake.open_feeds)
 
     def _list_faults(self, request: Request) -> Any:
@@ -286,7 +286,7 @@ class ControlApi:
             self._skipping = None
 
     def _make_conflict(self, request: Request) -> Any:
-        """Make a document in conflict: "db", "docid", "bodies" (a list of two or more), "base" (optional)."""
+        """Create a document in conflict: "db", "docid", "bodies" (a list of two or more), "base" (optional)."""
         body = request.json_object()
         try:
             tree = self._fake.conflict(body["db"], body["docid"], *body["bodies"], base=body.get("base"))

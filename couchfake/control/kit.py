@@ -64,35 +64,35 @@ class Kit:
         return Saved(lambda: self.clock.load(state))
 
     def snapshot(self) -> Snapshot:
-        """Return a snapshot of the server, whose ``restore()`` undoes all that happens from now on.
+        """Return a snapshot of the server, whose ``restore()`` undoes everything that happens from now on.
 
-        Going back costs what was written since, not what the databases hold. See ``Snapshot.restore``.
+        The cost depends on what was written since, not on the size of the databases. See ``Snapshot.restore``.
         """
         return self._snapshots.take()
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Make the server what it was when the snapshot was taken. Raise SnapshotEnded if it is no longer valid."""
+        """Return to the state of a snapshot. Raise SnapshotEnded if the snapshot is no longer valid."""
         self._snapshots.restore(snapshot)
 
     @contextlib.contextmanager
     def rollback(self) -> Iterator[Snapshot]:
-        """Undo at the end of the block what happened in it."""
+        """Undo, at the end of the block, everything that happened in it."""
         with self._snapshots.rollback() as snapshot:
             yield snapshot
 
     def ask(self, method: str, target: str, body: Any = None) -> Any:
-        """Ask the server for something with all rights, and return the JSON of its answer.
+        """Make a request as an admin, and return the JSON of the response.
 
-        Such requests are not in the log, and meet no faults. Raise ``couchfake.errors.CouchError`` for an error.
+        Such requests are not in the log, and faults do not apply. Raise ``couchfake.errors.CouchError`` for an error.
         """
         return InnerRequests(self.node, Dispatcher(self.node).answer)(method, target, body)
 
     def conflict(
         self, db: str, docid: str, *bodies: Mapping[str, Any] | None, base: Mapping[str, Any] | None = None
     ) -> RevisionTree:
-        """Make a document in conflict, with a leaf for each body, and return its revision tree.
+        """Create a document in conflict, with a leaf for each body, and return its revision tree.
 
-        ``base``: the body of the leaves' common parent. The winner is the leaf that CouchDB's rules choose.
+        ``base``: the body of the leaves' common parent. CouchDB's rules choose the winner.
         """
         return self.grow(db, docid, *conflict_branch(bodies, base))
 
@@ -118,18 +118,19 @@ class Kit:
         return RevisionTree.of_leaves(docid, leaves, stored)
 
     def load(self, path: str | os.PathLike[str], db: str | None = None) -> int:
-        """Load a seed, with all rights, and return how many documents it has.
+        """Load a seed as an admin, and return the number of its documents.
 
-        ``path`` is a folder with a folder or a file for each database, or the content of one database, which goes into
-        ``db`` (by default a database with the path's name). What files may hold is in ``docs/howto/seeds.md``.
-        Raise SeedError if the seed is wrong; nothing of it is there then.
+        ``path`` is a folder with a folder or a file for each database, or the content of one database, which is loaded
+        into ``db`` (by default a database named after the path). Raise SeedError if the seed has an error; then nothing
+        is loaded.
         """
         return self._load(read_seed(Path(path), db))
 
     def load_documents(self, databases: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
-        """Load documents into databases by their names, and return how many. Databases are created if missing.
+        """Load lists of documents, by the names of their databases, and return the number of documents.
 
-        Revisions in the documents are kept. Raise SeedError if the server refuses one; nothing is loaded then.
+        Missing databases are created. Revisions in the documents are kept. Raise SeedError if the server refuses a
+        document; then nothing is loaded.
         """
         return self._load(
             [
@@ -151,7 +152,7 @@ class Kit:
             snapshot.discard()
 
     def dump(self, path: str | os.PathLike[str]) -> int:
-        """Write all databases into a folder that ``load`` reads, and return how many documents they have.
+        """Write all databases into a folder that ``load`` reads, and return the number of documents.
 
         An earlier dump at ``path`` is replaced. Raise SeedError if something else is there.
         """

@@ -77,7 +77,7 @@ class Network:
         self._lock = threading.Lock()
 
     def add(self, server: Server) -> None:
-        """Start a server and take it into the network."""
+        """Start a server, and add it to the network."""
         server.outgoing = Link(self, server)
         server.start()
         self._servers.append(server)
@@ -85,7 +85,7 @@ class Network:
     def cut(self, one: Server, other: Server | None = None) -> None:
         """Cut the link between two servers; without ``other``, cut all clients off from one.
 
-        Requests that are being answered end; a continuous replication tries again until the link heals.
+        Running requests end; a continuous replication retries until the link is restored.
         """
         if other is not None:
             self._cut.add(_pair(one, other))
@@ -93,7 +93,7 @@ class Network:
             self._isolated[id(one)] = one.faults.drop("before", where=_is_of_a_client)
 
     def heal(self, one: Server | None = None, other: Server | None = None) -> None:
-        """Heal a link that was cut or slow; with one server its clients' link, with none all links."""
+        """Restore a link that was cut or slow: between two servers, or one server's client link, or all links."""
         if one is None:
             self._cut.clear()
             self._delays.clear()
@@ -114,7 +114,7 @@ class Network:
         self._delays[_pair(one, other)] = seconds
 
     def settle(self, timeout: float = 30.0) -> None:
-        """Wait until no replication has anything to do; one that a cut link stops has nothing to do.
+        """Wait until no replication has anything left to do. One that a cut link stops counts as idle.
 
         Raise TimeoutError, naming the replications that are still busy, after ``timeout`` seconds.
         """
@@ -159,7 +159,7 @@ class Network:
         return self._delays.get(_pair(one, other), 0.0)
 
     def close(self) -> None:
-        """Heal everything and end the servers."""
+        """Restore all links, and close the servers."""
         self.heal()
         while self._servers:
             self._servers.pop().close()

@@ -37,7 +37,7 @@ SHOWN_REQUESTS = 20
 
 
 class LoggedRequest:
-    """One request and its answer."""
+    """One request and its response."""
 
     __slots__ = ("_answer", "_body", "_environ", "_response_headers", "_target", "at", "method", "seconds", "status",
                  "test", "user")  # fmt: skip
@@ -55,16 +55,16 @@ class LoggedRequest:
         self._answer = response.body[:KEPT_BYTES] if type(response.body) is bytes else b""
         self.method: str = environ["REQUEST_METHOD"]
         self.at = at
-        """The server's time, in seconds since 1970, when the answer was ready."""
+        """The server's time, in seconds since 1970, when the response was ready."""
         self.seconds = seconds
-        """How long the server took until it had the answer, or the head of one that streams."""
+        """How many seconds the server took until the response, or the head of a streamed one, was ready."""
         self.status = response.status_code
-        """The answer's status; 0 if the connection was closed without an answer."""
+        """The response's status; 0 if the connection was closed without a response."""
         self.test = test
         """The id of the test that ran, or None."""
         user = found.get("user")
         self.user: str | None = None if user is None else user.name
-        """The name of the user who asked; None for nobody, and if the login was refused."""
+        """The name of the user who sent it; None without a login, and if the login was refused."""
 
     @property
     def path(self) -> str:
@@ -73,7 +73,7 @@ class LoggedRequest:
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the query string; of a repeated one the last."""
+        """The parameters of the query string; of a repeated parameter, the last value."""
         return dict(parse_qsl(redacted_text(self._target[1]), keep_blank_values=True))
 
     @property
@@ -105,7 +105,7 @@ class LoggedRequest:
 
     @property
     def answer_headers(self) -> dict[str, str]:
-        """The answer's headers."""
+        """The response's headers."""
         return {name: STARS if name.lower() in HEADERS else value for name, value in self._response_headers}
 
     @property
@@ -115,7 +115,7 @@ class LoggedRequest:
 
     @property
     def answer(self) -> bytes:
-        """The first 64 KiB of the answer's body; nothing for an answer that streams."""
+        """The first 64 KiB of the response's body; empty for a streamed response."""
         return self._shown(self._answer)
 
     @property
@@ -125,12 +125,12 @@ class LoggedRequest:
 
     @property
     def answer_json(self) -> Any:
-        """The answer's body parsed as JSON, or None if it is not JSON."""
+        """The response's body parsed as JSON, or None if it is not JSON."""
         return _parsed(self.answer)
 
     @property
     def error(self) -> str | None:
-        """``error: reason`` of an error answer, else None."""
+        """``error: reason`` of an error response, else None."""
         answer = self.answer_json if self.status >= 400 else None
         return f"{answer.get('error')}: {answer.get('reason')}" if isinstance(answer, dict) else None
 
@@ -347,7 +347,7 @@ class RequestLog:
             self.total += len(taken)
 
     def clear(self) -> None:
-        """Forget all requests, and count from here."""
+        """Remove all requests, and count from here."""
         with self._lock:
             self._kept.clear()
             self._begun = self.total

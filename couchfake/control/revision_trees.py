@@ -52,7 +52,7 @@ class TreeRevision:
 
     @property
     def label(self) -> str:
-        """How a text names it."""
+        """The revision and its state, for a drawing."""
         return {"winner": "*", "stored": "", "deleted": "deleted", "missing": "missing"}.get(self.state, self.state)
 
     def walk(self) -> Iterator[TreeRevision]:
@@ -73,9 +73,9 @@ class RevisionTree:
 
     @classmethod
     def of_leaves(cls, docid: str, leaves: Iterable[Mapping[str, Any]], stored: Iterable[str] = ()) -> RevisionTree:
-        """Build it from documents, as ``GET /db/docid?open_revs=all&revs=true`` gives them.
+        """Build it from documents, as ``GET /db/docid?open_revs=all&revs=true`` returns them.
 
-        ``stored``: further revisions whose bodies are there.
+        ``stored``: further revisions whose bodies are available.
         """
         found: dict[str, TreeRevision] = {}
         roots: dict[str, TreeRevision] = {}
@@ -117,7 +117,7 @@ class RevisionTree:
 
     @property
     def conflicts(self) -> list[TreeRevision]:
-        """The live leaves that lost."""
+        """The leaves that are neither deleted nor the winner."""
         return [each for each in self if each.state == "conflict"]
 
     def __str__(self) -> str:

@@ -26,24 +26,23 @@ class SnapshotEnded(RuntimeError):
 class Snapshot:
     """The state of a server at one moment. Made by ``CouchFake.snapshot``.
 
-    A snapshot that nobody refers to any more is discarded by itself.
+    A snapshot is discarded automatically when nothing refers to it any more.
     """
 
     def __init__(self, stack: SnapshotStack) -> None:
         self._stack = stack
 
     def restore(self) -> None:
-        """Make the server what it was at the moment of the snapshot. May be called any number of times.
+        """Return the server to the state of the snapshot. May be called any number of times.
 
-        Documents, databases, settings, users and identifiers go back, replications end, open feeds end, sessions that
-        were opened since are logged out, and snapshots that were taken since cannot be restored any more. A request
-        that is being answered in another thread either has happened before, and is undone, or meets a database that
-        does not exist (404). Raise SnapshotEnded if the snapshot cannot be restored.
+        Documents, databases, settings, users and ids are restored. Replications and open feeds end, sessions that were
+        opened since become invalid, and snapshots that were taken since cannot be restored any more. A request that
+        is running in another thread is undone, or gets a 404. Raise SnapshotEnded if the snapshot cannot be restored.
         """
         self._stack.restore(self)
 
     def discard(self) -> None:
-        """Forget the snapshot: what was written since stays. Later and earlier snapshots stay valid."""
+        """Drop the snapshot, and keep what was written since. Other snapshots stay valid."""
         self._stack.discard(self)
 
 

@@ -28,30 +28,32 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("check", help="measure how far a server answers as CouchDB 3.5.0 does")
+    command = commands.add_parser("check", help="measure how closely a server matches CouchDB 3.5.0")
     command.add_argument("url", metavar="URL", help=_URL)
+    command.add_argument("--area", action="append", default=[], metavar="NAME", help="only this area; may be repeated")
     command.add_argument(
-        "--area", action="append", default=[], metavar="NAME", help="only this area; may be given several times"
+        "-k", dest="chosen", default="", metavar="TEXT", help="only scenarios whose name contains this"
     )
-    command.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only scenarios with this in their name")
-    command.add_argument("--html", type=Path, metavar="FILE", help="write a report to look at, one HTML file")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write a self-contained HTML report")
     command.add_argument("-v", "--verbose", action="store_true", help="write every difference to standard error")
     command.set_defaults(command=_reporting_failure(check))
 
 
 def _add_replay(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("replay", help="play recorded exchanges and compare the answers")
+    command = commands.add_parser("replay", help="play recorded exchanges and compare the responses")
     command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, plain or gzipped")
     command.add_argument("--url", help="the server to play them against, with its admin's login (default: a fake)")
-    command.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only scenarios with this in their name")
-    command.add_argument("--force", action="store_true", help="delete databases that a scenario makes if they exist")
+    command.add_argument(
+        "-k", dest="chosen", default="", metavar="TEXT", help="only scenarios whose name contains this"
+    )
+    command.add_argument("--force", action="store_true", help="delete databases that a scenario creates if they exist")
     command.add_argument("--as-test", type=Path, metavar="FILE", help="play nothing; write a pytest test instead")
     command.add_argument("-v", "--verbose", action="store_true", help="write every difference to standard error")
     command.set_defaults(command=_reporting_failure(replay))
 
 
 def _add_record(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("record", help="record what passes between an application and a server")
+    command = commands.add_parser("record", help="record the traffic between an application and a server")
     command.add_argument("--upstream", required=True, metavar="URL", help=_URL)
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the recording; .gz is compressed")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -63,12 +65,14 @@ def _add_record(commands: Commands[argparse.ArgumentParser]) -> None:
 def _add_compare(commands: Commands[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("compare", help="play random requests against a server and a fake, side by side")
     command.add_argument("url", metavar="URL", help=_URL)
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="what the requests follow from (default: 0)")
-    command.add_argument("--requests", type=int, default=1000, metavar="M", help="how many (default: %(default)s)")
     command.add_argument(
-        "--area", action="append", default=[], metavar="NAME", help="only this area; may be given several times"
+        "--seed", type=int, default=0, metavar="N", help="the seed of the random requests (default: 0)"
     )
-    command.add_argument("--out", type=Path, metavar="FILE", help="write what differs as a recording")
+    command.add_argument(
+        "--requests", type=int, default=1000, metavar="M", help="the number of requests (default: %(default)s)"
+    )
+    command.add_argument("--area", action="append", default=[], metavar="NAME", help="only this area; may be repeated")
+    command.add_argument("--out", type=Path, metavar="FILE", help="write the differences as a recording")
     command.set_defaults(command=_reporting_failure(compare))
 
 

@@ -15,7 +15,7 @@ from couchfake.app import CouchFake
 class running(contextlib.ContextDecorator):
     """A fake on a socket for as long as a block, or a decorated function, runs.
 
-    ``env``: names of environment variables that hold its URL meanwhile. ``intercept``: URLs such as
+    ``env``: names of environment variables that hold its URL within the block. ``intercept``: URLs such as
     ``http://couchdb:5984`` whose connections reach it. ``seed``: a path for ``CouchFake.load``. ``port`` 0 takes any
     free port. Other arguments are those of ``CouchFake``. The URL in the environment has the first admin's login.
     """

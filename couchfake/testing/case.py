@@ -20,7 +20,7 @@ class CouchTestCase(unittest.TestCase):
     """A test case with a CouchDB.
 
     The server is made and seeded once for the class; what a test writes is undone when it ends. Attributes of the
-    class say what server it is: ``couch_admins``, ``couch_config``, ``couch_seed``, ``couch_js_engine``,
+    class configure the server: ``couch_admins``, ``couch_config``, ``couch_seed``, ``couch_js_engine``,
     ``couch_env`` (environment variables that hold its URL) and ``couch_intercept``.
 
     Combine it with ``unittest.IsolatedAsyncioTestCase`` for asynchronous tests.

@@ -50,7 +50,7 @@ class Clock:
 
     @contextlib.contextmanager
     def frozen(self, at: Moment | None = None) -> Iterator[Clock]:
-        """Freeze within the block; afterwards the clock goes on as it was before."""
+        """Freeze the clock within the block; afterwards it continues as before."""
         saved = self.save()
         self.freeze(at)
         try:
@@ -66,7 +66,7 @@ class Clock:
         self._wake()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forwards; sessions expire, feeds time out and retries begin as if the time had passed.
+        """Move the clock forwards. Sessions expire, feeds time out and retries start as if the time had passed.
 
         Raise ValueError for a negative number.
         """
@@ -81,14 +81,14 @@ class Clock:
         self._wake()
 
     def resume(self) -> None:
-        """Let a frozen clock go on, from the moment at which it is."""
+        """Let a frozen clock continue from its time."""
         with self._lock:
             if self._frozen is not None:
                 self._ahead += self._frozen - self._now()
                 self._frozen = None
 
     def reset(self) -> None:
-        """Go back to the real time."""
+        """Return to the real time."""
         self.load((None, 0.0))
 
     @property
@@ -106,9 +106,9 @@ class Clock:
 
     @contextlib.contextmanager
     def skip_waits(self) -> Iterator[None]:
-        """Within the block every wait of the server that has an end is over at once.
+        """Within the block, every wait of the server that has a time limit ends immediately.
 
-        A longpoll without changes answers immediately, and a failed replication is retried without a pause.
+        A longpoll without changes returns immediately, and a failed replication is retried without a delay.
         Heartbeats keep their interval.
         """
         with self._lock:

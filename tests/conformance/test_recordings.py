@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ SOMETIMES = "sometimes: "
 """Begins the reason of a difference that depends on which of two threads is faster."""
 
 _ROW = re.compile(r"\| `(?P<scenario>[a-z_]+/\w+)` \| (?P<steps>[0-9, -]+) \| (?P<places>[^|]+) \| (?P<why>[^|]+) \|")
+_EVERYWHERE = re.compile(r"\| all \| all \| members `(?P<member>\w+)` that are `(?P<value>\d+)` \| (?P<why>[^|]+) \|")
+"""A row for a value of the real server's own choice, which differs wherever it occurs."""
 
 
 @cache
@@ -44,7 +48,34 @@ def documented(*, sometimes: bool = False) -> dict[str, dict[int, set[str]]]:
         for part in match["steps"].split(","):
             first, _, last = part.strip().partition("-")
             steps.update(dict.fromkeys(range(int(first), int(last or first) + 1), places))
+    if not sometimes:
+        for match in _EVERYWHERE.finditer(DIVERGENCES.read_text(encoding="utf-8")):
+            for scenario, number, pointer in chosen_by_server(match["member"], int(match["value"])):
+                steps = listed.setdefault(scenario, {})
+                steps[number] = steps.get(number, set()) | {pointer}
     return listed
+
+
+def chosen_by_server(member: str, value: int) -> Iterator[tuple[str, int, str]]:
+    """Yield the scenario, step and JSON pointer of each recorded ``member`` with this value that no request gave."""
+    for name in names():
+        area, scenario = name.split("/")
+        steps = scenarios(area)[scenario]["steps"]
+        if any(str(value) in json.dumps(step["request"]) for step in steps):
+            continue
+        for number, step in enumerate(steps):
+            for pointer, found in leaves(step["response"].get("body")):
+                if found == value and pointer.endswith("/" + member):
+                    yield name, number, pointer
+
+
+def leaves(body: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the JSON pointer and the value of everything in a body that is neither an object nor an array."""
+    if isinstance(body, dict | list):
+        for key, value in body.items() if isinstance(body, dict) else enumerate(body):
+            yield from leaves(value, f"{at}/{key}")
+    else:
+        yield at, body
 
 
 def names() -> list[str]:

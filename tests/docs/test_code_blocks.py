@@ -75,7 +75,9 @@ def test_the_tests_of_a_section_pass(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     monkeypatch.syspath_prepend(str(pytester.path))
-    result = pytester.runpytest("-p", "conftest_plugin", "-p", "no:cacheprovider", "-W", "error", "--tb=short")
+    plugins = ["-p", "anyio.pytest_plugin"] if "anyio" in section.needs else []
+    options = ("-p", "conftest_plugin", *plugins, "-p", "no:cacheprovider", "-W", "error", "--tb=short")
+    result = pytester.runpytest(*options)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
 
 

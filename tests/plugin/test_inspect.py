@@ -101,7 +101,7 @@ def test_the_servers_of_failed_tests_are_served_when_the_run_ends(pytester: pyte
     assert get(shared, "shop/tea")["price"] == 3
     assert len(get(admins, "_all_dbs")) == 3
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
 
 
 def test_a_copy_has_what_the_server_had() -> None:
@@ -136,7 +136,7 @@ def test_the_running_server_is_served_at_the_prompt(pytester: pytest.Pytester, s
     assert get(url, f"{name}/tea")["_id"] == "tea"
     process.stdin.write("q\n")
     process.stdin.flush()
-    assert process.wait(20) == 2  # quitting the debugger interrupts the run
+    assert process.wait(60) == 2  # quitting the debugger interrupts the run
 
 
 class Reporter:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -82,3 +83,28 @@ def test_dates_are_in_utc_wherever_the_machine_is(elsewhere: QueryServer) -> Non
         ["2020-07-31T01:02:03.000Z", True, True, "Date", "string"],
         [0, None, 1577836800000, 1596189600000],
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("Wed Jul 23 16:29:21 +0100 2013", "2013-07-23T15:29:21.000Z"),  # the year follows the zone
+        ("Wed Jul 23 2013 16:29:21 GMT+0100 (a zone)", "2013-07-23T15:29:21.000Z"),
+        ("2013/06/09 13:52:11 +0000", "2013-06-09T13:52:11.000Z"),
+        ("29 Feb 2024 10:00 EST", "2024-02-29T15:00:00.000Z"),
+        ("GMT 29 Feb 2024 10:00", "2024-02-29T10:00:00.000Z"),
+        ("Feb 29, 2024", "2024-02-29T00:00:00.000Z"),
+        ("29 Feb 2024 10:00 (EST)", "2024-02-29T10:00:00.000Z"),
+        ("2024-02-29", "2024-02-29T00:00:00.000Z"),
+        ("2024-02-29T12:30:00", "2024-02-29T12:30:00.000Z"),
+        ("2024-02-29T12:30:00.123+02:00", "2024-02-29T10:30:00.123Z"),
+        ("2024-03-10T02:30:00", "2024-03-10T02:30:00.000Z"),  # an hour that New York's clocks skip
+        ("Mar 10, 2024 02:30", "2024-03-10T02:30:00.000Z"),
+    ],
+)
+def test_dates_are_read_in_utc_unless_they_name_a_zone(elsewhere: QueryServer, text: str, instant: str) -> None:
+    source = "function (doc) { emit([new Date(doc.t).toISOString(), Date.parse(doc.t) === +new Date(doc.t)], null); }"
+    session = elsewhere.compile_map([("v", source)])
+    rows = session.map_docs([json.dumps({"t": text})])[0][0]
+    session.close()
+    assert [key for key, _ in rows] == [[instant, True]]

@@ -40,7 +40,8 @@ class Requests:
 
 @pytest.fixture
 def send(engine_name: str) -> Iterator[Requests]:
-    with CouchFake(js_engine=engine_name) as fake:
+    patient = {"couchdb": {"os_process_timeout": "60000"}}  # js2py needs seconds, and more where machines are busy
+    with CouchFake(js_engine=engine_name, config=patient) as fake:
         send = Requests(fake.start())
         send("PUT", "/db", status=201)
         send("PUT", "/db/_design/d", json.dumps(DESIGN), 201)

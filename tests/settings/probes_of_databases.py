@@ -37,6 +37,7 @@ from couchfake.settings import (
     REPLICATOR_MAX_DOCUMENT_ID_LENGTH,
     REPLICATOR_MAX_HISTORY,
     REPLICATOR_RETRIES_PER_REQUEST,
+    REPLICATOR_UPDATE_DOCS,
     REPLICATOR_USE_CHECKPOINTS,
     REPLICATOR_WORKER_BATCH_SIZE,
     STEM_INTERACTIVE_UPDATES,
@@ -135,6 +136,20 @@ def events_of_job(server: Server) -> int:
     return len(running.history)
 
 
+def states_of_document(server: Server) -> list[str | None]:
+    server.made("/a", "/b").made("/_replicator/job", json={"source": url(server, "a"), "target": url(server, "b")})
+    seq = "0"
+    while server.json("GET", "/_replicator/job").get("_replication_state") != "completed":
+        seq = server.json("GET", f"/_replicator/_changes?feed=longpoll&since={seq}")["last_seq"]
+    revisions = server.json("GET", "/_replicator/job?revs_info=true")["_revs_info"]
+    seen = [server.json("GET", f"/_replicator/job?rev={each['rev']}").get("_replication_state") for each in revisions]
+    return seen[::-1]
+
+
+def url(server: Server, name: str) -> str:
+    return f"http://adm:pass@{server.fake.url.removeprefix('http://')}{name}"
+
+
 def option(name: str) -> Callable[[Server], Any]:
     """Observe an option of a replication that its request leaves out."""
     return lambda server: getattr(read_options({}, server.fake.node.config), name)
@@ -223,6 +238,7 @@ PROBES = [
     ),
     Probe(REPLICATOR_MAX_HISTORY, "1", events_of_job, 3, 1),
     Probe(REPLICATOR_RETRIES_PER_REQUEST, "1", option("retries"), 5, 1),
+    Probe(REPLICATOR_UPDATE_DOCS, "true", states_of_document, [None, "completed"], [None, "triggered", "completed"]),
     Probe(REPLICATOR_USE_CHECKPOINTS, "false", lambda server: "history" in replicated(server), True, False),
     Probe(REPLICATOR_WORKER_BATCH_SIZE, "7", option("batch_size"), 500, 7),
     Probe(UUIDS_ALGORITHM, "utc_id", lambda server: len(uuid(server)), 32, 14),

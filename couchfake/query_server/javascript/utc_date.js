@@ -2,7 +2,8 @@
 
 (function () {
   var Local = Date, prototype = Date.prototype, parseLocal = Date.parse, utc = Date.UTC;
-  var hasZone = /(Z|\b(?:UTC?|GMT|[ECMP][SD]T)|[+-]\d\d:?\d\d)\s*(\([^)]*\))?\s*$/i;
+  // A zone may stand anywhere after the time of day (`16:29:21 +0100 2013`), its name anywhere at all.
+  var zone = /\d:\d[^]*[+-]\d|(?:^|[^a-z])(?:Z|UTC?|GMT|[ECMP][SD]T)(?![a-z])/i, comments = /\([^)]*\)/g;
   var dateOnly = /^\s*[+-]?\d{4,6}(-\d\d(-\d\d)?)?\s*$/;
 
   var parts = ['FullYear', 'Month', 'Date', 'Hours', 'Minutes', 'Seconds', 'Milliseconds'];
@@ -23,7 +24,9 @@
   function parse(text) {
     text = String(text);
     var time = parseLocal(text);
-    return time !== time || hasZone.test(text) || dateOnly.test(text) ? time : sameClock(time);
+    if (time !== time || zone.test(text.replace(comments, ' ')) || dateOnly.test(text)) return time;
+    var inUTC = parseLocal(text + (/\dT\d/i.test(text) ? 'Z' : ' GMT'));  // also where local clocks skip an hour
+    return inUTC === inUTC ? inUTC : sameClock(time);
   }
 
   function UTCDate(year, month) {
