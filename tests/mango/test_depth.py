@@ -126,6 +126,9 @@ def test_an_interpreted_selector_agrees_with_a_compiled_one(selector: dict, docu
         ({"x": {"$keyMapMatch": {"$eq": "a"}}}, {"a": 2}, True),
         ({"x": {"$keyMapMatch": {"$eq": "b"}}}, {"a": 2}, False),
         ({"x": {"$keyMapMatch": {"$eq": "a"}}}, ["a"], False),
+        ({"$nor": [{"$eq": 1}]}, 1, True),  # conditions on the document itself
+        ({"$or": [{"$eq": 1}]}, 1, False),
+        ({"$and": [{"$type": "object"}, {"x": 1}]}, 1, True),
         ({"y.z": 1}, 1, False),
         ({"x.z": 1}, 1, False),
     ],
