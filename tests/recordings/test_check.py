@@ -146,14 +146,14 @@ def test_the_report_is_one_page_that_needs_no_other_file(
 def test_what_does_not_exist_is_one_line(
     url: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", url, *arguments]) == 1
+    assert main(["check", url, *arguments]) == 2
     err = capsys.readouterr().err
     assert message in err and len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "ftp://x/", "http://x:port/", "http://127.0.0.1:5984/db"])
 def test_a_wrong_url_is_one_line(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", wrong]) == 1
+    assert main(["check", wrong]) == 2
     err = capsys.readouterr().err
     assert err.startswith("couchfake: ") and len(err.splitlines()) == 1
 
