@@ -15,7 +15,6 @@ from couchfake.recordings.results import AreaResult
 from couchfake.recordings.senders import Headers, Sender
 from couchfake.recordings.target import (
     CONNECTION_ERRORS,
-    ReplayFailed,
     Target,
     WrongArguments,
     databases_in_the_way,

@@ -46,8 +46,9 @@ def test_deleted_documents_and_conflicts_are_not_counted_as_documents_of_a_dump(
     main(["load", with_login(served), str(tmp_path / "shop.jsonl")])
     gone = requests.post(with_login(served) + "shop", json={"_id": "gone"}).json()["rev"]
     requests.delete(with_login(served) + "shop/gone", params={"rev": gone}).raise_for_status()
-    conflict = {"docs": [{"_id": "a", "_rev": "1-aa"}], "new_edits": False}
-    requests.post(with_login(served) + "shop/_bulk_docs", json=conflict).raise_for_status()
+    conflict = '{"docs":[{"_id":"a","_rev":"1-aa"}],"new_edits":false}'
+    headers = {"Content-Type": "application/json"}
+    requests.post(with_login(served) + "shop/_bulk_docs", data=conflict, headers=headers).raise_for_status()
     requests.put(with_login(served) + "shop/_local/checkpoint", json={}).raise_for_status()
     capsys.readouterr()
     assert main(["dump", with_login(served), str(tmp_path / "out")]) == 0
