@@ -44,10 +44,10 @@ def _check_names(config: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise pytest.UsageError for a setting that CouchDB does not have, with the nearest that it has."""
     from couchfake.config import Config
 
-    known = [f"[{section}] {key}" for section, key in Config.known()]
     for section, keys in config.items():
         for key in keys:
             if not Config.is_known(section, key):
+                known = [f"[{section}] {key}" for section, key in Config.known()]
                 near = difflib.get_close_matches(f"[{section}] {key}", known, 1, 0.0)
                 raise pytest.UsageError(f"config: CouchDB has no setting [{section}] {key}; did you mean {near[0]}?")
 

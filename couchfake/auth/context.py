@@ -37,3 +37,5 @@ TRUSTED_KEY = "couchfake.auth.user"
 ANONYMOUS = UserContext()
 # The server's own writes have no name and all rights.
 SERVER = UserContext(roles=(SERVER_ADMIN_ROLE,))
+# The server again, writing a design document of its own: it needs no check, and each new server writes it.
+BUILDER = UserContext(roles=(SERVER_ADMIN_ROLE,))

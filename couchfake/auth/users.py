@@ -13,7 +13,7 @@ from copy import copy
 from typing import Any
 
 from couchfake.auth import passwords
-from couchfake.auth.context import SERVER, UserContext
+from couchfake.auth.context import BUILDER, SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.config import Config
 from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
@@ -89,7 +89,7 @@ def add_auth_ddoc(database: Database) -> None:
     """Add the design document with the rules for user documents to a database that lacks it."""
     entry = database.entry(AUTH_DDOC_ID)
     if entry is None or entry.deleted:
-        write_one(database, Edit(AUTH_DDOC_ID, auth_ddoc_body(), encoded=AUTH_DDOC_JSON), SERVER)
+        write_one(database, Edit(AUTH_DDOC_ID, auth_ddoc_body(), encoded=AUTH_DDOC_JSON), BUILDER)
 
 
 # Reading

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from couchfake.auth import users
-from couchfake.auth.context import SERVER
+from couchfake.auth.context import BUILDER, SERVER
 from couchfake.auth.permissions import is_database_admin, require_database_admin
 from couchfake.config import Config
 from couchfake.errors import CouchError
@@ -54,9 +54,11 @@ class Hooks:
     def has_validators(self, database: Database) -> bool:
         return validation.has_validators(database)
 
-    def runs_javascript(self, database: Database, edit: Edit) -> bool:
-        """Return whether ``validate`` may run JavaScript for an edit."""
-        return edit.id.startswith("_design/") or validation.has_validators(database)
+    def runs_javascript(self, database: Database, edit: Edit, user: Any) -> bool:
+        """Return whether ``validate`` may run JavaScript for a user's edit."""
+        if edit.id.startswith("_design/"):
+            return user is not BUILDER
+        return validation.has_validators(database)
 
     def validators(self, database: Database) -> Any:
         """Return the validation functions of a database: another object after each change of a design document."""
@@ -64,8 +66,9 @@ class Hooks:
 
     def validate(self, database: Database, edit: Edit, old: Revision | None, user: Any) -> None:
         if edit.id.startswith("_design/"):
-            require_database_admin(user, database.security)
-            validation.validate_design_document(database, edit, self._node.query_server)
+            if user is not BUILDER:
+                require_database_admin(user, database.security)
+                validation.validate_design_document(database, edit, self._node.query_server)
         else:
             validation.validate_edit(database, edit, old, user, self._node.query_server)
 

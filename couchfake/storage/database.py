@@ -36,7 +36,7 @@ class DocumentHooks(Protocol):
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         """Look at, or change, an edit before anything else (hashing of passwords)."""
 
-    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+    def runs_javascript(self, database: Database, edit: Edit, user: Any) -> bool:
         """Return whether ``validate`` may run JavaScript for an edit: then it is called without the database's lock."""
 
     def validators(self, database: Database) -> Any:

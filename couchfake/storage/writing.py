@@ -145,7 +145,7 @@ class Verdicts:
 
     def of(self, edit: Edit, old: Revision | None) -> CouchError | None:
         """Return the error that refuses an edit; None if it may be written, or its verdict is missing so far."""
-        if not self._database.hooks.runs_javascript(self._database, edit):
+        if not self._database.hooks.runs_javascript(self._database, edit, self._user):
             return self._ask(edit, old)
         basis, error = self._given.get(_position(edit, old), (None, None))
         if basis is None or not all(a is b for a, b in zip(basis, self._basis())):

@@ -31,7 +31,7 @@ class Rules:
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         users.before_doc_update(self.config, database, edit, user)
 
-    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+    def runs_javascript(self, database: Database, edit: Edit, user: Any) -> bool:
         return False
 
     def validators(self, database: Database) -> Any:

@@ -32,7 +32,7 @@ class Rules:
     def before_doc_update(self, database: Database, edit: Edit, user: Any, new_edits: bool) -> None:
         pass
 
-    def runs_javascript(self, database: Database, edit: Edit) -> bool:
+    def runs_javascript(self, database: Database, edit: Edit, user: Any) -> bool:
         return bool(self.refused)
 
     def validators(self, database: Database) -> Any:
