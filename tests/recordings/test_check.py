@@ -86,9 +86,11 @@ def test_the_server_is_left_as_it_was(served: CouchFake, url: str, area: str) ->
     requests.put(url + security, json={"members": {"roles": ["kept"]}}, timeout=10).raise_for_status()
     before = requests.get(url + "_node/_local/_config", timeout=10).json()
     databases = requests.get(url + "_all_dbs", timeout=10).json()
+    users = [row["id"] for row in requests.get(url + "_users/_changes", timeout=10).json()["results"]]
     main(["check", url, "--area", area, "-k", chosen])
     assert requests.get(url + "_all_dbs", timeout=10).json() == databases
     assert requests.get(url + "_node/_local/_config", timeout=10).json() == before
+    assert [row["id"] for row in requests.get(url + "_users/_changes", timeout=10).json()["results"]] == users
     assert requests.get(url + security, timeout=10).json() == {"members": {"roles": ["kept"]}}
 
 
