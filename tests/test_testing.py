@@ -101,6 +101,21 @@ def test_a_test_case_counts_the_requests_of_each_test() -> None:
     assert (result.testsRun, result.failures, result.errors) == (2, [], [])
 
 
+def test_a_test_case_does_without_the_context_of_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(unittest.TestCase, "enterClassContext", raising=False)  # Python 3.10 has none
+    monkeypatch.delenv("SHOP_URL", raising=False)
+
+    class TestShop(CouchTestCase):
+        couch_env = "SHOP_URL"
+
+        def test_it(self) -> None:
+            assert os.environ["SHOP_URL"] == self.couch_url
+
+    result = outcome(TestShop)
+    assert (result.testsRun, result.failures, result.errors) == (1, [], [])
+    assert "SHOP_URL" not in os.environ
+
+
 def test_couch_fixture_is_imported_without_the_server_and_running_without_pytest() -> None:
     program = """
 import sys

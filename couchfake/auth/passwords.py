@@ -9,7 +9,6 @@ Source: CouchDB documentation, "Configuration: Authentication and Authorization"
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -191,31 +190,34 @@ def _unescaped(text: str) -> str:
 
 
 TOTP_STEP = 30  # seconds
+LONGEST_TOKEN = 64  # digits; no more than ten of them differ from 0
 
 
 def is_right_totp(totp: Any, token: str, now: float) -> bool:
     """Return whether a token is that of the current time step, or of the one before or after it.
 
-    ``totp``: ``{"key": base32, "algorithm": "sha", "length": 6}``, the last two optional.
+    ``totp``: ``{"key": base32, "algorithm": "sha", "length": 6}``, the last two optional. No token is right if one of
+    them cannot be used.
     """
     if not isinstance(totp, dict):
         return False
-    algorithm, length = HASHES.get(totp.get("algorithm", "sha")), totp.get("length", 6)
+    name, length = totp.get("algorithm", "sha"), totp.get("length", 6)
+    if not isinstance(name, str) or name not in HASHES or type(length) is not int or not 0 < length <= LONGEST_TOKEN:
+        return False
     try:
         key = base64.b32decode(str(totp.get("key", "")), casefold=True)
-    except binascii.Error:
+    except ValueError:
         return False
-    if algorithm is None or not isinstance(length, int):
-        return False
+    algorithm = HASHES[name]
     expected = [
         _totp_token(key, algorithm, length, int(now + shift) // TOTP_STEP) for shift in (-TOTP_STEP, 0, TOTP_STEP)
     ]
-    matches = [hmac.compare_digest(each.encode(), token.encode("utf-8")) for each in expected]
+    matches = [hmac.compare_digest(each.encode(), token.encode("utf-8", "replace")) for each in expected]
     return True in matches  # all are compared, whichever matches
 
 
 def _totp_token(key: bytes, algorithm: str, length: int, counter: int) -> str:
-    digest = hmac.digest(key, counter.to_bytes(8, "big"), algorithm)
+    digest = hmac.digest(key, counter.to_bytes(8, "big", signed=True), algorithm)
     offset = digest[-1] & 15
     number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
     return str(number)[-length:].zfill(length)

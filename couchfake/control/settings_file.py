@@ -45,9 +45,10 @@ def _of_ini(path: Path, text: str) -> dict[str, dict[str, str]]:
 def _of_json(path: Path, text: str) -> dict[str, dict[str, str]]:
     try:
         value = json.loads(text)
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise SettingsFileError(f"{path}:{line}: not JSON: {getattr(error, 'msg', error)}") from None
+    except json.JSONDecodeError as error:
+        raise SettingsFileError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise SettingsFileError(f"{path}:1: not JSON: too deep") from None
     for section, keys in value.items():
         if not isinstance(keys, dict):
             raise SettingsFileError(f"{path}: the section {section!r} is to be an object of keys and values")

@@ -31,9 +31,9 @@ def loads(text: str) -> Any:
         return loads_exactly(_whole_characters(text))
     try:
         value = json.loads(text)
+        return _replace_surrogates(value) if "\\ud" in text else value
     except RecursionError:
         return loads_exactly(_whole_characters(text))
-    return _replace_surrogates(value) if "\\ud" in text else value
 
 
 _SURROGATE_ESCAPES = re.compile(r"(?P<other>\\[^u])|(?P<pair>\\ud[89ab]..\\ud[c-f]..)|\\ud[89a-f]..")
@@ -49,7 +49,7 @@ def dumps(value: Any) -> str:
         text = _encode(value)
         return _encode(_repaired(value)) if _HALF_OF_ID in text else text
     except RecursionError:
-        return _LONE_SURROGATE.sub("\ufffd", dumps_deep(value))
+        return repaired(dumps_deep(value))
 
 
 def _repaired(value: Any) -> Any:

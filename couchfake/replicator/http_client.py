@@ -56,14 +56,15 @@ class HttpClient:
         if "body" in options:
             options["data"] = json.encode(options.pop("body"))
             options["headers"] = {"Content-Type": "application/json", **options.get("headers", {})}
-        for retries in range(self._retries, -1, -1):
+        retries = self._retries
+        while True:
             try:
                 return self._send_once(method, path, raw, options)
             except requests.RequestException as error:
                 if retries == 0 or not isinstance(error, requests.ConnectionError):
                     kind = UnknownHost if _is_unknown_host(error) else Unreachable
                     raise kind(f"{self.url}: {type(error).__name__}") from None
-        raise AssertionError("the last attempt returns or raises")
+                retries -= 1
 
     def _send_once(self, method: str, path: str, raw: bool, options: dict[str, Any]) -> Answer:
         url = self.url + path
@@ -103,7 +104,7 @@ def refusal(answer: Answer) -> CouchError:
     try:
         body = json.loads(answer.content)
     except ValueError:
-        body = {}
+        body = None
     if not isinstance(body, dict):
         body = {}
     return CouchError(answer.status, str(body.get("error", "unknown_error")), body.get("reason"))

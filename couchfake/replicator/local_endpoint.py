@@ -224,12 +224,22 @@ def _builtin(query: SourceFilter) -> Filter:
     """The other filters of ``_changes``. The real server asks by GET, so a selector is always missing."""
     if query.filter == "_selector":
         raise BadRequest("Selector must be specified in POST payload")
-    ids = query.query_params.get("doc_ids")
     if query.filter != "_doc_ids":
         raise BadRequest("unknown builtin filter name")
+    ids = query.query_params.get("doc_ids")
+    if isinstance(ids, str):
+        ids = _read_json(ids)
     if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
         raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
     return DocIds(ids)
+
+
+def _read_json(text: str) -> Any:
+    """Parse the parameter of a URL. Raise BadRequest if it is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def _function(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter:

@@ -285,17 +285,25 @@ def checkpoint_id(replication_id: str, code: str | None) -> str:
 
 
 def common_ancestry(source: Log | None, target: Log | None) -> tuple[UpdateSequence, list[dict[str, Any]]]:
-    """Return the last sequence that both logs record, and the history up to it; 0 and an empty list without one."""
+    """Return the last sequence that both logs record, and the history before it; 0 and an empty list without one.
+
+    If the last session of both is the same, it is in the history too.
+    """
     if not source or not target:
         return 0, []
+    histories = source.get("history", []), target.get("history", [])
     if source.get("session_id") == target.get("session_id"):
-        return source.get("source_last_seq", 0), list(source.get("history", []))
-    sessions = {entry.get("session_id") for entry in target.get("history", [])}
-    history = source.get("history", [])
-    for place, entry in enumerate(history):
-        if entry.get("session_id") in sessions:
-            return entry.get("recorded_seq", 0), history[place:]
+        return source.get("source_last_seq", 0), list(histories[0])
+    for place, (ours, theirs) in enumerate(zip(*histories)):
+        if ours.get("session_id") in _sessions(histories[1][place:]):
+            return ours.get("recorded_seq", 0), histories[0][place + 1 :]
+        if theirs.get("session_id") in _sessions(histories[0][place + 1 :]):
+            return theirs.get("recorded_seq", 0), histories[1][place + 1 :]
     return 0, []
+
+
+def _sessions(history: list[dict[str, Any]]) -> list[Any]:
+    return [entry.get("session_id") for entry in history]
 
 
 def new_log(entry: dict[str, Any], history: list[dict[str, Any]], extra: dict[str, Any]) -> Log:

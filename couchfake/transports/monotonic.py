@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 
 
-def _real_monotonic() -> Callable[[], float]:
+def choose_clock() -> Callable[[], float]:
+    """Return a function that reads the clock; what replaces ``time.monotonic`` afterwards does not change it."""
     if hasattr(time, "clock_gettime"):
         return lambda: time.clock_gettime(time.CLOCK_MONOTONIC)
     return lambda monotonic=time.monotonic: monotonic()  # type: ignore[misc]
 
 
-real_monotonic = _real_monotonic()
+real_monotonic = choose_clock()

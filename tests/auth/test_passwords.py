@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
@@ -126,3 +127,54 @@ def test_rules_that_cannot_be_read_stop_all_hashing(setting: str) -> None:
     with pytest.raises(CouchError) as refused:
         passwords.check_conformance(Config({"chttpd_auth": {"password_regexp": setting}}), "whatever12")
     assert (refused.value.status, refused.value.reason) == (403, "Server cannot hash passwords at this time.")
+
+
+DIGITS = b"1234567890" * 7
+SECRET = base64.b32encode(DIGITS[:20]).decode()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "size", "token"), [("sha", 20, "94287082"), ("sha256", 32, "46119246"), ("sha512", 64, "90693936")]
+)
+def test_one_time_passwords_are_those_of_the_rfc(algorithm: str, size: int, token: str) -> None:
+    totp = {"key": base64.b32encode(DIGITS[:size]).decode(), "algorithm": algorithm, "length": 8}
+    assert passwords.is_right_totp(totp, token, 59)
+    assert not passwords.is_right_totp(totp, token, 120)
+
+
+@pytest.mark.parametrize(("now", "right"), [(0, True), (29, True), (30, True), (89, True), (90, False)])
+def test_a_one_time_password_is_right_for_a_step_more_on_each_side(now: float, right: bool) -> None:
+    assert passwords.is_right_totp({"key": SECRET}, "287082", now) is right
+
+
+@pytest.mark.parametrize(
+    "totp",
+    [
+        "JBSWY3DP",
+        {"key": "JBSWY3DP", "algorithm": "md5"},
+        {"key": "JBSWY3DP", "algorithm": ["sha"]},
+        {"key": "JBSWY3DP", "length": "6"},
+        {"key": "JBSWY3DP", "length": True},
+        {"key": "JBSWY3DP", "length": 0},
+        {"key": "JBSWY3DP", "length": 10**15},
+        {"key": "1"},
+        {"key": "é"},
+        {"key": 5},
+    ],
+)
+def test_no_one_time_password_is_right_for_parameters_that_cannot_be_used(totp: Any) -> None:
+    assert not any(passwords.is_right_totp(totp, token, 59) for token in ("", "\udcff", *"0123456789"))
+
+
+def test_a_one_time_password_is_any_text() -> None:
+    assert not passwords.is_right_totp({"key": SECRET}, "\ud800", 59)
+
+
+def test_parameters_of_a_hash_that_cannot_be_used_are_refused() -> None:
+    with pytest.raises(Forbidden, match="Salt value of '5' is invalid"):
+        passwords.is_right(Config(), b"apple", {**READY, "salt": 5})
+    with pytest.raises(Forbidden, match="PRF is invalid"):
+        passwords.is_right(Config(), b"apple", {**READY, "pbkdf2_prf": "md5"})
+    assert not passwords.is_right(Config(), b"apple", {**READY, "password_scheme": "plain"})
+    with pytest.raises(Forbidden, match="Server cannot hash passwords at this time"):
+        passwords.hashed(Config({"chttpd_auth": {"password_scheme": "plain"}}), "secret", "salt")

@@ -13,6 +13,7 @@ import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
+from couchfake.control.settings_file import read_settings
 
 from .test_cli import Served
 
@@ -78,6 +79,7 @@ def test_settings_are_read_from_a_file(serve: Serve, tmp_path: Path, name: str, 
         ("[couchdb]\nnonsense\n", ":2: expected a [section], or key = value"),
         ('{"couchdb": ', ":1: not JSON: "),
         ('{"couchdb": 5}', "the section 'couchdb' is to be an object of keys and values"),
+        ('{"couchdb": ' + "[" * 100_000, ":1: not JSON: too deep"),
         (None, ": No such file or directory"),
     ],
 )
@@ -92,6 +94,19 @@ def test_a_wrong_settings_file_is_one_line_that_names_the_place(
     assert err.startswith(f"couchfake: {path}")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_values_other_than_strings_are_settings_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "local.json"
+    path.write_text('\n{"couchdb": {"a": 5, "b": true, "c": [1], "d": "x"}, "log": {}}', "utf-8")
+    assert read_settings(path) == {"couchdb": {"a": "5", "b": "true", "c": "[1]", "d": "x"}, "log": {}}
+
+
+def test_a_settings_file_that_is_not_utf_8_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "local.ini"
+    path.write_bytes(b"[log]\nlevel = \xff\n")
+    assert main(["serve", "--config", str(path)]) == 1
+    assert capsys.readouterr().err == f"couchfake: {path}: not UTF-8 at byte 14\n"
 
 
 def test_requests_are_logged_as_json(serve: Serve) -> None:

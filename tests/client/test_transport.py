@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from couchdb_client import Database, ResourceNotFound, Server, Session
+from couchdb_client import Database, ResourceNotFound, Server, Session, direct
 from couchdb_client.http import ConnectionRefused, Exchange
 from couchfake import CouchFake
 
@@ -192,3 +194,25 @@ def test_hooks_see_and_change_requests(fake: CouchFake) -> None:
     assert exchanges[0].url == fake.url + "people"
     assert isinstance(exchanges[-1].error, ConnectionRefused)
     assert exchanges[-1].url == "http://127.0.0.1:1/"
+
+
+def test_an_answer_is_read_though_the_request_could_not_be_sent_to_its_end(
+    fake: CouchFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = direct._send
+
+    def broken(*arguments: Any) -> None:
+        send(*arguments)
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(direct, "_send", broken)
+    assert Database(fake.url + "people")["john"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("chunked", "sent"), [(True, [b"1\r\na\r\n", b"2\r\nbc\r\n", b"0\r\n\r\n"]), (False, [b"a", b"bc"])]
+)
+def test_empty_pieces_do_not_end_a_body(chunked: bool, sent: list[bytes]) -> None:
+    written: list[bytes] = []
+    direct._send_pieces(SimpleNamespace(send=written.append), [b"a", b"", b"bc"], chunked)
+    assert written == sent

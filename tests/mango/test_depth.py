@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 
+from couchfake.errors import CouchError
 from couchfake.mango import matcher
 from couchfake.mango.bookmark import Bookmark, pack, unpack
 from couchfake.mango.matcher import DeepMatcher, Matcher
@@ -90,3 +93,70 @@ def test_an_interpreted_selector_agrees_with_a_compiled_one(selector: dict, docu
     if normal:
         assert matcher.DEEPEST > 0
         assert DeepMatcher(normal, Comparing(COLLATOR)).matches(document) is Matcher(normal, COLLATOR).match(document)
+
+
+@pytest.mark.parametrize(
+    ("selector", "value", "expected"),
+    [
+        ({}, 1, True),
+        ({"$or": []}, 1, True),
+        ({"$text": "x"}, 1, True),
+        ({"x": {"$elemMatch": {"$or": []}}}, [1], True),
+        ({"x": {"$elemMatch": {"$or": [{"b": 1}, {"b": 2}]}}}, [{"b": 2}], True),
+        ({"x": {"$elemMatch": {"$or": [{"b": 1}, {"b": 2}]}}}, [{"b": 3}], False),
+        ({"x": {"$elemMatch": {"$nor": [{"b": 1}, {"b": 2}]}}}, [{"b": 3}], True),
+        ({"x": {"$elemMatch": {"$nor": [{"b": 1}, {"b": 2}]}}}, [{"b": 1}, {"b": 2}], False),
+        ({"x": {"$elemMatch": {"$and": [{"b": 1}, {"c": 1}]}}}, [{"b": 1}, {"c": 1}], False),
+        ({"x": {"$elemMatch": {"$and": [{"b": 1}, {"c": 1}]}}}, [{"b": 1, "c": 1}], True),
+        ({"x": {"$elemMatch": {"$text": "x"}}}, [1], True),
+        ({"x": {"$elemMatch": {"$text": "x"}}}, [], False),
+        ({"x": {"$elemMatch": {"b": {"$exists": False}}}}, [{}], True),
+        ({"x": {"$elemMatch": {"b": {"$exists": False}}}}, [{"b": 1}], False),
+        ({"x": {"$elemMatch": {"b": {"$exists": False}}}}, [5], False),
+        ({"x": {"$elemMatch": {"b.c": 1}}}, [{"b": {"c": 1}}], True),
+        ({"x": {"$elemMatch": {"_id": {"$gt": "a"}}}}, [{"_id": "B"}], False),  # raw, by bytes
+        ({"x": {"$elemMatch": {"b": {"$gt": "a"}}}}, [{"b": "B"}], True),
+        ({"x": {"$elemMatch": {"b.": 1}}}, [{"b": 1}], False),  # a broken condition is one that no element matches
+        ({"x": {"$elemMatch": {"$mod": [0, 1]}}}, [1], False),
+        ({"x": {"$allMatch": {"$mod": [0, 1]}}}, [1], False),
+        ({"x": {"$allMatch": {"$gt": 1}}}, [2, 3], True),
+        ({"x": {"$allMatch": {"$gt": 1}}}, [2, 1], False),
+        ({"x": {"$allMatch": {"$gt": 1}}}, [], False),
+        ({"x": {"$allMatch": {"$gt": 1}}}, {"a": 2}, False),
+        ({"x": {"$keyMapMatch": {"$eq": "a"}}}, {"a": 2}, True),
+        ({"x": {"$keyMapMatch": {"$eq": "b"}}}, {"a": 2}, False),
+        ({"x": {"$keyMapMatch": {"$eq": "a"}}}, ["a"], False),
+        ({"$nor": [{"$eq": 1}]}, 1, True),  # conditions on the document itself
+        ({"$or": [{"$eq": 1}]}, 1, False),
+        ({"$and": [{"$type": "object"}, {"x": 1}]}, 1, True),
+        ({"y.z": 1}, 1, False),
+        ({"x.z": 1}, 1, False),
+    ],
+)
+def test_both_ways_of_matching_agree(
+    monkeypatch: pytest.MonkeyPatch, selector: dict, value: Any, expected: bool
+) -> None:
+    document = {"_id": "a", "x": value}
+    assert Matcher(normalise(selector), COLLATOR).match(document) is expected
+    monkeypatch.setattr(matcher, "DEEPEST", 0)
+    assert Matcher(normalise(selector), COLLATOR).match(document) is expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "status", "error"),
+    [
+        ({"x.": 1}, 400, "invalid_field_name"),
+        ({"$and": [{"x.": 1}, {"x": 2}]}, 400, "invalid_field_name"),
+        ({"$or": [{"x.": 1}, {"x": 1}]}, 400, "invalid_field_name"),
+        ({"x": {"$mod": [0, 1]}}, 500, "unknown_error"),
+        ({"x": {"$not": {"$mod": [0, 1]}}}, 500, "unknown_error"),
+    ],
+)
+@pytest.mark.parametrize("deepest", [0, 60], ids=["interpreted", "compiled"])
+def test_a_condition_that_breaks_breaks_the_query(
+    monkeypatch: pytest.MonkeyPatch, selector: dict, status: int, error: str, deepest: int
+) -> None:
+    monkeypatch.setattr(matcher, "DEEPEST", deepest)
+    with pytest.raises(CouchError) as broken:
+        Matcher(normalise(selector), COLLATOR).match({"_id": "a", "x": 1})
+    assert (broken.value.status, broken.value.error) == (status, error)

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
-from conftest_plugin.inspecting import copy_of
+from conftest_plugin import inspecting
+from conftest_plugin.inspecting import Inspected, copy_of, serve_at_prompt, serve_until_interrupted
 from couchfake import CouchFake
 
 from .conftest import PLUGIN, ROOT, Run
@@ -135,6 +137,62 @@ def test_the_running_server_is_served_at_the_prompt(pytester: pytest.Pytester, s
     process.stdin.write("q\n")
     process.stdin.flush()
     assert process.wait(60) == 2  # quitting the debugger interrupts the run
+
+
+class Reporter:
+    """What a run writes to the terminal."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(line)
+
+    def flush(self) -> None:
+        pass
+
+
+def configured(reporter: Reporter | None) -> Any:
+    manager = pytest.PytestPluginManager()
+    if reporter is not None:
+        manager.register(reporter, "terminalreporter")
+    return SimpleNamespace(pluginmanager=manager)
+
+
+def test_the_login_of_the_running_server_is_shown_and_servers_that_are_no_fakes_are_not() -> None:
+    reporter = Reporter()
+    with CouchFake(admins={"adm": "pass"}) as fake:
+        backends = [SimpleNamespace(), SimpleNamespace(fake=fake, admin=SimpleNamespace(name="adm"))]
+        serve_at_prompt(configured(reporter), backends, "test_it")
+        assert reporter.lines == [f"couchfake: test_it: {fake.url}_couchfake/ (log in as adm)"]
+        login = ("adm", "pass")
+        assert requests.get(fake.url + "_couchfake/server", auth=login, timeout=10).json()["name"] == "test_it"
+
+
+def test_without_a_terminal_nothing_is_served_at_the_prompt() -> None:
+    with CouchFake() as fake:
+        serve_at_prompt(configured(None), [SimpleNamespace(fake=fake, admin=None)], "test_it")
+        assert requests.get(fake.url + "_couchfake/server", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("on_a_terminal", [True, False])
+def test_servers_are_served_until_the_run_is_interrupted(monkeypatch: pytest.MonkeyPatch, on_a_terminal: bool) -> None:
+    kept = [Inspected(f"test_{number}", CouchFake()) for number in range(2)]
+    reporter = Reporter()
+    served: list[str] = []
+
+    class Interrupted:
+        def wait(self) -> None:
+            for each in kept:
+                assert get(each.fake.url, "_couchfake/server")["name"] == each.name
+                served.append(f"couchfake: {each.name}: {each.fake.url}_couchfake/")
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(inspecting, "threading", SimpleNamespace(Event=Interrupted))
+    serve_until_interrupted(configured(reporter if on_a_terminal else None), kept)
+    assert len(served) == 2
+    assert reporter.lines == ([*served, "couchfake: serving until Ctrl-C"] if on_a_terminal else [])
+    assert {each.fake.url for each in kept} == {CouchFake().url}  # that of a server without a socket
 
 
 def test_it_needs_a_run_in_one_process(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

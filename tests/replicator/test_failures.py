@@ -77,6 +77,53 @@ def test_a_client_gets_the_error_of_a_filter(
     assert admin.refusal("POST", "/_replicate", asked) == answer.format(url=url)
 
 
+NO_LIST = '\n                       <<"`doc_ids` filter parameter is not a list of doc ids.">>'
+
+
+@pytest.mark.parametrize("by_url", [True, False])
+@pytest.mark.parametrize(
+    ("members", "answer"),
+    [
+        ({"selector": {"a": {"$bogus": 1}}}, "500 case_clause: Invalid operator: $bogus"),
+        ({"filter": "_other"}, '<<"unknown builtin filter name">>'),
+        ({"filter": "_doc_ids"}, NO_LIST),
+        ({"filter": "_doc_ids", "query_params": {"doc_ids": [1]}}, NO_LIST),
+        ({"filter": "_doc_ids", "query_params": {"doc_ids": "{}"}}, NO_LIST),
+        ({"filter": "_doc_ids", "query_params": {"doc_ids": "x"}}, '<<"invalid UTF-8 JSON">>'),
+    ],
+)
+def test_a_condition_that_the_source_refuses_is_an_error(
+    fake: CouchFake, admin: Client, members: dict[str, Any], answer: str, by_url: bool
+) -> None:
+    ends = [endpoint(fake, "a"), endpoint(fake, "b")] if by_url else ["a", "b"]
+    refusal = admin.refusal("POST", "/_replicate", {"source": ends[0], "target": ends[1], **members})
+    if "filter" in members:
+        bad_request = '{{changes_req_failed,400,\n                    {{[{{<<"error">>,<<"bad_request">>}},\n'
+        answer = ("500 error: " + bad_request + '                      {{<<"reason">>,{}}}]}}}}').format(answer)
+    assert refusal == answer
+
+
+@pytest.mark.parametrize("by_url", [True, False])
+@pytest.mark.parametrize(
+    ("members", "ids"),
+    [
+        ({"filter": "_doc_ids", "query_params": {"doc_ids": ["x"]}}, ["x"]),
+        ({"filter": "_doc_ids", "query_params": {"doc_ids": '["x"]'}}, ["x"]),
+        ({"filter": "_view", "query_params": {"view": "v/x"}}, ["y"]),
+        ({"filter": "_design"}, ["_design/d", "_design/v"]),
+    ],
+)
+def test_the_filters_of_the_source_choose_documents(
+    fake: CouchFake, admin: Client, members: dict[str, Any], ids: list[str], by_url: bool
+) -> None:
+    admin.json("PUT", "/a/_design/v", {"views": {"x": {"map": "function (doc) { if (doc.x) emit(1); }"}}}, 201)
+    for docid in ("x", "y"):
+        admin.json("PUT", f"/a/{docid}", {"x": docid == "y"}, 201)
+    ends = [endpoint(fake, "a"), endpoint(fake, "b")] if by_url else ["a", "b"]
+    admin.json("POST", "/_replicate", {"source": ends[0], "target": ends[1], **members}, 200)
+    assert [row["id"] for row in admin.json("GET", "/b/_all_docs")["rows"]] == ids
+
+
 @pytest.mark.parametrize(
     ("source", "chosen", "reason"), [("a", "nope/f", NO_DOCUMENT), ("a", "d/f", NO_FUNCTION), ("x", "d/f", NO_SOURCE)]
 )

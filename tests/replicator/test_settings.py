@@ -14,7 +14,7 @@ from couchfake.app import CouchFake
 from couchfake.config import Config
 from couchfake.replicator import http_client
 from couchfake.replicator.endpoints import Unreachable
-from couchfake.replicator.http_client import HttpClient
+from couchfake.replicator.http_client import Answer, HttpClient, refusal
 from couchfake.replicator.request import read_options
 
 
@@ -105,6 +105,21 @@ def test_a_request_is_repeated_as_often_as_the_setting_says(serve: Callable[[lis
     client = HttpClient(client.url, requests.Session(), 10, retries=1)
     with pytest.raises(Unreachable, match="ConnectionError"):
         client.ask("GET")
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "reason"),
+    [
+        (b'{"error":"conflict","reason":"x"}', "conflict", "x"),
+        (b"{}", "unknown_error", None),
+        (b"[5]", "unknown_error", None),
+        (b"<html>", "unknown_error", None),
+        (b"", "unknown_error", None),
+    ],
+)
+def test_a_refusal_need_not_be_couchdbs(content: bytes, error: str, reason: str | None) -> None:
+    refused = refusal(Answer(502, content))
+    assert (refused.status, refused.error, refused.reason) == (502, error, reason)
 
 
 def test_an_answer_that_does_not_end_is_given_up(

@@ -15,7 +15,7 @@ from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import Unreachable
 from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import read_options
-from couchfake.replicator.transfer import Cancelled, Options, Transfer
+from couchfake.replicator.transfer import Cancelled, Options, Transfer, common_ancestry
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write
@@ -140,3 +140,31 @@ def test_a_continuous_run_rests_while_nothing_happens(fake: CouchFake, target: W
     thread.join()
     assert fake.node.database("target").doc_count == 1
     assert len(asked) < 20
+
+
+def entries(*sessions: str) -> list[dict[str, Any]]:
+    """Return a history, the last session first; the sequence of a session is its letter's number."""
+    return [{"session_id": each, "recorded_seq": "abcdefg".index(each)} for each in sessions]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sequence", "history"),
+    [
+        ("cba", "cba", 9, "cba"),
+        ("cba", "ba", 1, "a"),
+        ("ba", "cba", 1, "a"),
+        ("dba", "cba", 1, "a"),
+        ("fdba", "ecba", 1, "a"),
+        ("ca", "ba", 0, ""),
+        ("cb", "a", 0, ""),
+        ("b", "", 0, ""),
+    ],
+)
+def test_logs_that_differ_agree_up_to_a_session_of_both(source: str, target: str, sequence: int, history: str) -> None:
+    logs = [{"session_id": each[:1], "source_last_seq": 9, "history": entries(*each)} for each in (source, target)]
+    assert common_ancestry(*logs) == (sequence, entries(*history))
+
+
+def test_a_log_on_one_side_alone_begins_at_0() -> None:
+    log = {"session_id": "a", "source_last_seq": 9, "history": entries("a")}
+    assert common_ancestry(log, None) == common_ancestry(None, log) == (0, [])

@@ -196,6 +196,27 @@ def test_a_second_interrupt_is_repaired_before_the_next_use(store: Store) -> Non
     assert state(store.db) == before
 
 
+def test_all_that_was_noted_is_put_back_before_the_next_use() -> None:
+    store = prepared()
+    before = state(store.db)
+    snapshot = journal.begin(store.db, {})
+    transaction = store.db.begin([])
+    [parent] = [node for node in store.entry("stub").tree.nodes() if node.body is None]
+    transaction.note_purges()
+    transaction.note("new", None)
+    transaction.note_fill(parent)
+    transaction.note_local("_local/one", store.db.local_documents["_local/one"])
+    transaction.note_local("_local/new", None)
+    snapshot.keep("new", None)
+    parent.body = store.entry("a").leaves()[0].body
+    store.db.entries["new"] = store.db.entries["a"]
+    store.db.local_documents["_local/new"] = store.db.local_documents.pop("_local/one")
+    store.db.purges.add("a", [parse_rev("1-aa")])
+    transaction.running = False
+    assert state(store.db) == before
+    assert snapshot.entries == {}
+
+
 def test_feeds_and_caches_hear_of_a_write_that_is_cut_off_once_it_is_committed(store: Store) -> None:
     def interrupted(database: Database, edits: list[Edit]) -> None:
         if not store.hooks.written:

@@ -45,9 +45,6 @@ class CharacterSet:
             holes.append((start, LAST))
         return CharacterSet(holes)
 
-    def __contains__(self, char: str) -> bool:
-        return any(low <= ord(char) <= high for low, high in self.ranges)
-
     def in_both_cases(self, unicode: bool) -> CharacterSet:
         """With the other case of each of its letters."""
         limit = 0xFFFF if unicode else 0xFF

@@ -66,8 +66,8 @@ class Escapes(Reader):
         if char == "X":
             self.result.beyond_re = True
             return Piece(r"\X", None)
-        if char in "KE":
-            return Piece("", 0)
+        if char == "K":
+            return Piece("", 0, repeatable=False)
         if char in "gk" or char in "123456789":
             reference = self.reference(char)
             if reference is not None:
@@ -205,12 +205,17 @@ _POSIX_CLASS = re.compile(r"\[([:.=])(\^?)([^\]\\]*?)\1\]")
 class Brackets(Escapes):
     """Read bracket expressions."""
 
+    quotes = False
+    """Whether what follows is quoted, up to ``\\E``."""
+
     def bracket(self, options: Options) -> str:
+        while self.take(r"\E") or self.take(r"\Q\E"):
+            pass
         negated = self.take("^")
         members = CharacterSet(())
         properties: list[str] = []
         first = True
-        while first or not self.take("]"):
+        while not self.bracket_ends(first):
             first = False
             low = self.bracket_member(properties, options)
             if isinstance(low, CharacterSet):
@@ -223,10 +228,24 @@ class Brackets(Escapes):
             return f"[{'^' if negated else ''}{members.source()}{''.join(properties)}]"
         return bracketed(~members if negated else members)
 
+    def bracket_ends(self, first: bool) -> bool:
+        """Skip the closing bracket if it is next. As the ``first`` member it is a literal."""
+        return not self.skip_quotes() and not first and self.take("]")
+
+    def skip_quotes(self) -> bool:
+        """Skip the beginnings and ends of quotations, and return whether what follows is quoted."""
+        while self.take(r"\E") or (not self.quotes and self.take(r"\Q")):
+            self.quotes = self.pattern[self.at - 1] == "Q"
+        return self.quotes
+
     def range_end(self, low: str, properties: list[str], options: Options) -> str:
         """Return the upper end of ``low-…``, or ``low`` itself if this is not a range."""
+        while self.take(r"\E"):
+            self.quotes = False
         here = self.at
-        if not self.take("-") or self.peek("]"):
+        if self.quotes or not self.take("-"):
+            return low
+        if not self.skip_quotes() and self.peek("]"):
             self.at = here
             return low
         kept = len(properties)
@@ -240,6 +259,8 @@ class Brackets(Escapes):
         return high
 
     def bracket_member(self, properties: list[str], options: Options) -> str | CharacterSet:
+        if self.quotes:
+            return self.char()
         posix = _POSIX_CLASS.match(self.pattern, self.at)
         if posix:
             return self.posix_class(posix, options)
@@ -247,13 +268,6 @@ class Brackets(Escapes):
         if char != "\\":
             return char
         char = self.char()
-        if char == "Q":
-            text = self.quoted()
-            if not text:
-                return CharacterSet(())
-            return CharacterSet((ord(each), ord(each)) for each in text)
-        if char == "E":
-            return CharacterSet(())
         if char == "b":
             return "\b"
         if char.lower() in ESCAPES:

@@ -90,8 +90,10 @@ class Reader:
         return text
 
     def skip_blanks(self, options: Options) -> None:
-        """Skip comments, and in extended patterns whitespace."""
+        """Skip comments, empty quotations, ends of no quotation, and in extended patterns whitespace."""
         while True:
+            if self.take(r"\E") or self.take(r"\Q\E"):
+                continue
             if self.take("(?#"):
                 self.until(")")
             elif options.x and self.at < len(self.pattern) and self.pattern[self.at] in " \t\n\v\f\r":

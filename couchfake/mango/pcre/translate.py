@@ -93,7 +93,7 @@ class _Translator(Brackets):
                 return _sequence(pieces), options
             if self.take(r"\Q"):
                 text = self.quoted()
-                if not text:
+                if not text:  # the pattern ends here
                     continue
                 pieces += [Piece(self.literal(char, options), 1) for char in text[:-1]]
                 piece = Piece(self.literal(text[-1], options), 1)
