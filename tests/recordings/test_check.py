@@ -76,10 +76,10 @@ def test_a_connection_that_the_server_drops_is_a_difference_and_not_the_end(
     assert "status: want 200, got 0 b'no answer: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("area", ["bulk", "auth", "server"])
+@pytest.mark.parametrize("area", ["bulk", "auth", "peruser", "server"])
 def test_the_server_is_left_as_it_was(served: CouchFake, url: str, area: str) -> None:
     setting, security = "_node/_local/_config/chttpd/require_valid_user", "_users/_security"
-    chosen = {"auth": "users_read_their_own", "server": "config", "bulk": ""}[area]
+    chosen = {"auth": "users_read_their_own", "peruser": "another_prefix", "server": "config", "bulk": ""}[area]
     requests.put(url + setting, json="false", timeout=10).raise_for_status()
     requests.put(url + "_node/_local/_config/couchdb/users_db_security_editable", json="true", timeout=10)
     requests.put(url + "keep", timeout=10).raise_for_status()
