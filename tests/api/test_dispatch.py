@@ -54,7 +54,8 @@ def test_a_request_is_freed_as_soon_as_it_is_answered(
     class Watched(Request):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            seen.append(weakref.ref(self))
+            if self.node is party.fake.node:  # servers of other tests may still be at work in threads of their own
+                seen.append(weakref.ref(self))
 
     monkeypatch.setattr(dispatch, "Request", Watched)
     gc.collect()
@@ -62,6 +63,6 @@ def test_a_request_is_freed_as_soon_as_it_is_answered(
     try:
         party(method, path, **options)
         assert seen
-        assert [each() for each in seen if each() is not None] == []  # background replications may ask too
+        assert [each() for each in seen if each() is not None] == []
     finally:
         gc.enable()
