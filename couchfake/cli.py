@@ -214,11 +214,17 @@ def dump_seed(options: argparse.Namespace) -> int:
 
     try:
         with requests.Session() as session:
-            count = dump_from(Couch(session, options.url.rstrip("/") + "/"), options.path)
+            dumped = dump_from(Couch(session, options.url.rstrip("/") + "/"), options.path)
     except SeedError as error:
         return _failed(str(error))
-    print(f"{count} documents written")
+    print(_counted(dumped.documents, "document") + " written")
+    if dumped.deleted:
+        print(_counted(dumped.deleted, "deleted document") + " written besides, so that replications know of them")
     return 0
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from couchfake import __version__
@@ -16,3 +17,13 @@ def on_config(config: Any) -> Any:
         config.repo_url = f"{os.environ['GITHUB_SERVER_URL']}/{repository}"
         config.repo_name = repository
     return config
+
+
+_FILE = re.compile(r"`([\w./]+)` in the repository")
+
+
+def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
+    """Link files "in the repository", where CI knows its address."""
+    if not config.repo_url:
+        return markdown
+    return _FILE.sub(rf"[`\1`]({config.repo_url}/blob/HEAD/\1) in the repository", markdown)

@@ -154,9 +154,10 @@ class Kit:
     def dump(self, path: str | os.PathLike[str]) -> int:
         """Write all databases into a folder that ``load`` reads, and return the number of documents.
 
-        An earlier dump at ``path`` is replaced. Raise SeedError if something else is there.
+        Deleted documents are written too, and not counted. An earlier dump at ``path`` is replaced. Raise SeedError if
+        something else is there.
         """
-        return dump_from(self._couch(), Path(path))
+        return dump_from(self._couch(), Path(path)).documents
 
     def _couch(self) -> Couch:
         def trusted(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -15,9 +15,10 @@ from couchfake.recordings.results import AreaResult
 from couchfake.recordings.senders import Headers, Sender
 from couchfake.recordings.target import (
     CONNECTION_ERRORS,
-    ReplayFailed,
     Target,
+    WrongArguments,
     databases_in_the_way,
+    documents_removed,
     refuse_to_overwrite,
     settings_as_recorded,
     settings_kept,
@@ -66,7 +67,7 @@ class Check:
         names = list(areas) or area_names()
         unknown = sorted(set(names) - set(area_names()))
         if unknown:
-            raise ReplayFailed(f"there is no area {unknown[0]}; there are {', '.join(area_names())}")
+            raise WrongArguments(f"there is no area {unknown[0]}; there are {', '.join(area_names())}")
         recordings = [load_area(name) for name in names]
         self.recorded_from: str = recordings[0]["recorded_from"]
         self.areas = {
@@ -74,7 +75,7 @@ class Check:
             for recording in recordings
         }
         if not self.scenarios:
-            raise ReplayFailed(f"no scenario has {chosen!r} in its name")
+            raise WrongArguments(f"no scenario has {chosen!r} in its name")
         self.server = target.about()
         refuse_to_overwrite(self.scenarios, target)
 
@@ -107,7 +108,7 @@ class Check:
         if in_the_way:
             result.skipped.append(f"{scenario['name']}: it makes and deletes {in_the_way[0]}, which the server has")
             return
-        with settings_kept(scenario, self.target):
+        with settings_kept(scenario, self.target), documents_removed(scenario, self.target):
             result.add(scenario, self._steps(scenario))
 
     def _steps(self, scenario: dict[str, Any]) -> list[Played]:

@@ -78,14 +78,14 @@ def _add_compare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _reporting_failure(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        from couchfake.recordings.target import ReplayFailed
+        from couchfake.recordings.target import ReplayFailed, WrongArguments
 
         with _quiet():
             try:
                 return command(options)
             except (ReplayFailed, OSError) as error:
                 print(f"couchfake: {error}", file=sys.stderr)
-                return 1
+                return 2 if isinstance(error, WrongArguments) else 1
 
     return run
 

@@ -15,8 +15,13 @@ _PLACES = 3
 
 def summary(outcome: Outcome) -> list[str]:
     """Return lines that say what differs, the most frequent difference of each area first."""
-    lines = list(outcome.refused)
-    for area in outcome.areas:
+    return [*outcome.refused, *what_differs(outcome.areas)]
+
+
+def what_differs(areas: Iterable[AreaResult]) -> list[str]:
+    """Return a line for each difference of each area, the most frequent first, and one that says where it occurs."""
+    lines = []
+    for area in areas:
         for text, differences in groups(area):
             places = ", ".join(f"{each.scenario} step {each.step.number}" for each in differences[:_PLACES])
             more = f" and {len(differences) - _PLACES} more" if len(differences) > _PLACES else ""

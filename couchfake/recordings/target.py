@@ -2,7 +2,7 @@
 
 Nothing that exists is deleted, and settings are put back. A scenario begins by making its databases and ends by
 deleting them, so it may be played only where none of them exists. Users and replications are documents of databases
-that belong to the server: they may not exist either.
+that belong to the server: they may not exist either, and are removed after a scenario that makes them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -28,6 +29,10 @@ CONNECTION_ERRORS = (OSError, http.client.HTTPException)
 
 class ReplayFailed(Exception):
     """A file that is not a recording, or a server that cannot be tested. The message says so in one line."""
+
+
+class WrongArguments(ReplayFailed):
+    """An argument that cannot be used: an unknown area, or a URL or file that is not of the right kind."""
 
 
 class Target:
@@ -62,11 +67,15 @@ class Target:
         try:
             reply = self.send(method, path, headers, body)
         except CONNECTION_ERRORS as error:
-            raise ReplayFailed(f"the server does not answer: {error}") from error
+            raise self.unanswered(error) from error
         try:
             return reply.status, json.loads(reply.body)
         except ValueError:
             return reply.status, None
+
+    def unanswered(self, error: Exception) -> ReplayFailed:
+        """Return the ReplayFailed that says that no connection to the server can be made, or that it broke."""
+        return ReplayFailed(f"{self.name} does not answer: {getattr(error, 'strerror', None) or error}")
 
     def about(self) -> str:
         """Return the vendor and version that the server names. Raise ReplayFailed if it is not a CouchDB."""
@@ -83,17 +92,17 @@ class Target:
 def split_login(url: str) -> tuple[str, str | None]:
     """Return a server's URL without login, path and trailing slash, and the login, ``name:password``, or None.
 
-    Raise ReplayFailed if it is not the URL of a server.
+    Raise WrongArguments if it is not the URL of a server.
     """
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  # raises ValueError if it is not a number
     except ValueError as error:
-        raise ReplayFailed(f"not a server's URL: {error}") from error
+        raise WrongArguments(f"not a server's URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ReplayFailed("a server's URL is written http://name:password@host:port/")
+        raise WrongArguments("a server's URL is written http://name:password@host:port/")
     if parts.path not in ("", "/"):
-        raise ReplayFailed(f"the URL of a server has no path: {parts.path}")
+        raise WrongArguments(f"the URL of a server has no path: {parts.path}")
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", "")), login
 
@@ -102,33 +111,86 @@ _SETTING = re.compile(r"/_node/[^/{]+/_config/[^/{]+/[^/{]+|/_(?:users|replicato
 _DOCUMENT = re.compile(r"/(_users|_replicator)/([^_/{][^/{]*)")
 _EDITABLE = "/_node/_local/_config/couchdb/users_db_security_editable"
 _SHOWN = 5
+_USER = "org.couchdb.user:"
 
 
-def refuse_to_overwrite(scenarios: Iterable[dict[str, Any]], target: Target) -> None:
-    """Raise ReplayFailed if the server has a database, user or replication that a scenario makes and deletes."""
+def refuse_to_overwrite(scenarios: Iterable[dict[str, Any]], target: Target, remedy: str = "") -> None:
+    """Raise ReplayFailed if the server has a database, user or replication that a scenario makes and deletes.
+
+    ``remedy`` ends the message if one of them is a database.
+    """
     scenarios = list(scenarios)
     existing = set(databases_of(target))
     wanted = {name for scenario in scenarios for name in scenario.get("databases", []) if not name.startswith("_")}
     taken = [f"the database {name}" for name in sorted(wanted & existing)]
+    advice = remedy if taken else ""
     for database, ids in _documents_made(scenarios).items():
         if database in existing:
-            taken += [f"{database}/{each}" for each in _existing(target, database, sorted(ids))]
+            taken += [_described(database, each) for each in _existing(target, database, sorted(ids))]
     if taken:
         more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
         raise ReplayFailed(
             f"{target.name} has {', '.join(taken[:_SHOWN])}{more}, which the recordings make and delete."
-            " Nothing was changed. If an interrupted run left them behind, delete them and start again"
+            f" Nothing was changed. If an interrupted run left them behind, delete them and start again{advice}"
         )
 
 
-def delete_documents_made(scenarios: Iterable[dict[str, Any]], target: Target) -> None:
-    """Delete the users and replications that scenarios made where ``refuse_to_overwrite`` found none of them."""
-    for database, ids in _documents_made(scenarios).items():
-        for each in sorted(ids):
-            path = f"/{database}/{quote(each, safe='')}"
+def _described(database: str, docid: str) -> str:
+    if database == "_users":
+        return f"the user {docid.removeprefix(_USER)} ({database}/{docid})"
+    return f"the replication {docid} ({database}/{docid})"
+
+
+@contextlib.contextmanager
+def documents_removed(scenario: dict[str, Any], target: Target) -> Iterator[None]:
+    """Remove the users and replications that a scenario makes at its end. Those that existed before it stay.
+
+    Users are purged, so that the next one of that name has a first revision again. If the server refuses that, say so
+    on standard error: the deleted revisions stay.
+    """
+    made = [
+        (database, docid, f"/{database}/{quote(docid, safe='')}")
+        for database, ids in sorted(_documents_made([scenario]).items())
+        for docid in sorted(ids)
+    ]
+    absent = [(database, docid, path) for database, docid, path in made if target.get(path)[0] == 404]
+    deleted_before = {path for database, docid, path in absent if database == "_users" and _leaves(target, path)}
+    try:
+        yield
+    finally:
+        for database, docid, path in absent:
             status, document = target.get(path)
-            if status == 200:
+            if status == 200:  # deleted first: a purge alone would not end a replication or a login
                 target.request("DELETE", f"{path}?rev={document['_rev']}")
+            if database == "_users":
+                _purge_user(target, docid, path, path in deleted_before)
+
+
+def _leaves(target: Target, path: str) -> list[str]:
+    """Return the revisions without successors of a document, deleted ones too."""
+    status, found = target.get(f"{path}?open_revs=all")
+    return [each["ok"]["_rev"] for each in found if "ok" in each] if status == 200 and isinstance(found, list) else []
+
+
+def _purge_user(target: Target, docid: str, path: str, was_deleted_before: bool) -> None:
+    name = docid.removeprefix(_USER)
+    if was_deleted_before:  # not ours to purge: another server that replicates from this one would bring the user back
+        print(
+            f"couchfake: {target.name} had a deleted user {name} before; revisions of a new one count on from it,"
+            " and can differ from the recorded ones",
+            file=sys.stderr,
+        )
+        return
+    leaves = _leaves(target, path)
+    if not leaves:
+        return
+    status, _ = target.request("POST", "/_users/_purge", {docid: leaves})
+    if status not in (201, 202):
+        print(
+            f"couchfake: {target.name} does not let this login purge the user {name} (status {status}): the user is"
+            " deleted, but revisions of a new one count on, and another replay can differ in them",
+            file=sys.stderr,
+        )
 
 
 def databases_in_the_way(scenario: dict[str, Any], target: Target) -> list[str]:

@@ -68,11 +68,51 @@ def test_an_existing_database_is_deleted_only_by_force(recording: Path, capsys: 
 
 
 def test_what_cannot_be_played_is_one_line(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["replay", str(recording), "--url", "http://127.0.0.1:1"]) == 1
-    assert capsys.readouterr().err.startswith("couchfake: the server does not answer: ")
+    assert main(["replay", str(recording), "--url", "http://adm:pass@127.0.0.1:1"]) == 1
+    assert capsys.readouterr().err.startswith("couchfake: http://127.0.0.1:1 does not answer: ")
     recording.write_bytes(b"[]")
-    assert main(["replay", str(recording)]) == 1
-    assert main(["replay", str(recording.parent / "missing.json")]) == 1
+    assert main(["replay", str(recording)]) == 2
+    assert main(["replay", str(recording.parent / "missing.json")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert all("cannot be read as a recording" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"subject": "Printer"}, 'it is not an object with a list "scenarios"'),
+        ({"scenarios": [5]}, "scenario 0 is not an object"),
+        ({"scenarios": [{"steps": []}]}, 'scenario 0 has no "name"'),
+        ({"scenarios": [{"name": "a", "steps": []}, {"name": "b"}]}, 'scenario 1 has no list "steps"'),
+        ({"scenarios": [{"name": "a", "steps": [{}]}]}, 'scenario 0 has a step without "request" or "response"'),
+    ],
+)
+def test_what_a_file_lacks_to_be_a_recording_is_named(
+    tmp_path: Path, content: dict[str, Any], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "post.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert main(["replay", str(path)]) == 2
+    assert capsys.readouterr().err == f"couchfake: {path} cannot be read as a recording: {reason}\n"
+
+
+def test_wrong_arguments_have_a_status_of_their_own(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(recording), "-k", "zzz"]) == 2
+    assert "no scenario has 'zzz' in its name" in capsys.readouterr().err
+    assert main(["replay", str(recording), "--url", "nonsense"]) == 2
+    assert main(["record", "--upstream", "nonsense", "--out", str(recording)]) == 2
+    with CouchFake(admins={"adm": "pass"}) as server:
+        assert main(["compare", server.url, "--area", "nonsense"]) == 2
+
+
+@pytest.mark.parametrize("command", [["check"], ["record", "--out", "unwritten.json", "--upstream"], ["compare"]])
+def test_a_server_that_does_not_answer_is_named(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "http://adm:pass@127.0.0.1:1/"]) == 1
+    assert capsys.readouterr().err.startswith("couchfake: http://127.0.0.1:1 does not answer: ")
+
+
+def test_what_differs_is_printed_without_an_option(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(recording)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[lines.index("What differs:") + 1].startswith('area: /reason: want "other"')

@@ -39,6 +39,24 @@ def test_a_seed_is_loaded_over_http_and_dumped_again(
     assert capsys.readouterr() == ("2 documents loaded\n2 documents written\n", "")
 
 
+def test_deleted_documents_and_conflicts_are_not_counted_as_documents_of_a_dump(
+    served: CouchFake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shop.jsonl").write_text(SEED)
+    main(["load", with_login(served), str(tmp_path / "shop.jsonl")])
+    gone = requests.post(with_login(served) + "shop", json={"_id": "gone"}).json()["rev"]
+    requests.delete(with_login(served) + "shop/gone", params={"rev": gone}).raise_for_status()
+    conflict = '{"docs":[{"_id":"a","_rev":"1-aa"}],"new_edits":false}'
+    headers = {"Content-Type": "application/json"}
+    requests.post(with_login(served) + "shop/_bulk_docs", data=conflict, headers=headers).raise_for_status()
+    requests.put(with_login(served) + "shop/_local/checkpoint", json={}).raise_for_status()
+    capsys.readouterr()
+    assert main(["dump", with_login(served), str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["3 documents written", "1 deleted document written besides, so that replications know of them"]
+    assert served.dump(tmp_path / "other") == 3
+
+
 def test_a_file_is_loaded_into_the_named_database(served: CouchFake, tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text(json.dumps([{"n": 1}]))
     assert main(["load", with_login(served), str(tmp_path / "data.json"), "--db", "named"]) == 0

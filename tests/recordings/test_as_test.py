@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from couchfake import CouchFake
 from couchfake.cli import main
 
 
@@ -41,3 +42,21 @@ def test_a_made_test_names_its_source_and_its_requests(tmp_path: Path) -> None:
     assert text.startswith('"""Made by couchfake from shop.json')
     assert "        # GET /shop/missing\n" in text
     assert "def test_a_missing_thing(couch_url):" in text
+
+
+def test_a_made_test_leaves_no_user_on_a_real_server(
+    pytester: pytest.Pytester, tmp_path: Path, served: CouchFake, url: str
+) -> None:
+    first = {"ok": True, "id": "org.couchdb.user:ann", "rev": {"$any": "rev", "n": 1}}
+    user = {"name": "ann", "type": "user", "roles": [], "password": "x"}
+    step = {
+        "request": {"method": "PUT", "path": "/_users/org.couchdb.user:ann", "json": user},
+        "response": {"status": 201, "headers": {}, "kind": "json", "body": first},
+    }
+    source = tmp_path / "users.json"
+    source.write_text(json.dumps({"scenarios": [{"name": "a user", "databases": [], "steps": [step]}]}), "utf-8")
+    assert main(["replay", str(source), "--as-test", str(pytester.path / "test_users.py")]) == 0
+    for _ in range(2):
+        result = pytester.runpytest("-p", "no:randomly", "--couch-url", url)
+        result.assert_outcomes(passed=1)
+        result.stdout.no_fnmatch_line("*users left on the real server*")

@@ -76,19 +76,21 @@ def test_a_connection_that_the_server_drops_is_a_difference_and_not_the_end(
     assert "status: want 200, got 0 b'no answer: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("area", ["bulk", "auth", "server"])
+@pytest.mark.parametrize("area", ["bulk", "auth", "peruser", "server"])
 def test_the_server_is_left_as_it_was(served: CouchFake, url: str, area: str) -> None:
     setting, security = "_node/_local/_config/chttpd/require_valid_user", "_users/_security"
-    chosen = {"auth": "users_read_their_own", "server": "config", "bulk": ""}[area]
+    chosen = {"auth": "users_read_their_own", "peruser": "another_prefix", "server": "config", "bulk": ""}[area]
     requests.put(url + setting, json="false", timeout=10).raise_for_status()
     requests.put(url + "_node/_local/_config/couchdb/users_db_security_editable", json="true", timeout=10)
     requests.put(url + "keep", timeout=10).raise_for_status()
     requests.put(url + security, json={"members": {"roles": ["kept"]}}, timeout=10).raise_for_status()
     before = requests.get(url + "_node/_local/_config", timeout=10).json()
     databases = requests.get(url + "_all_dbs", timeout=10).json()
+    users = [row["id"] for row in requests.get(url + "_users/_changes", timeout=10).json()["results"]]
     main(["check", url, "--area", area, "-k", chosen])
     assert requests.get(url + "_all_dbs", timeout=10).json() == databases
     assert requests.get(url + "_node/_local/_config", timeout=10).json() == before
+    assert [row["id"] for row in requests.get(url + "_users/_changes", timeout=10).json()["results"]] == users
     assert requests.get(url + security, timeout=10).json() == {"members": {"roles": ["kept"]}}
 
 
@@ -146,14 +148,14 @@ def test_the_report_is_one_page_that_needs_no_other_file(
 def test_what_does_not_exist_is_one_line(
     url: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", url, *arguments]) == 1
+    assert main(["check", url, *arguments]) == 2
     err = capsys.readouterr().err
     assert message in err and len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "ftp://x/", "http://x:port/", "http://127.0.0.1:5984/db"])
 def test_a_wrong_url_is_one_line(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", wrong]) == 1
+    assert main(["check", wrong]) == 2
     err = capsys.readouterr().err
     assert err.startswith("couchfake: ") and len(err.splitlines()) == 1
 

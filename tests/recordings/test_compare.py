@@ -111,5 +111,5 @@ def test_no_database_of_another_is_touched(served: CouchFake, url: str, capsys: 
 
 
 def test_an_unknown_area_is_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", url, "--area", "nonsense"]) == 1
+    assert main(["compare", url, "--area", "nonsense"]) == 2
     assert capsys.readouterr().err.startswith("couchfake: there is no area nonsense; there are documents, ")

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from couchfake.control.seeds.documents import at
@@ -35,7 +35,17 @@ _LEFT_OUT = "_global_changes"  # what the server writes down by itself
 _REVS_LIMIT = 1000
 
 
-def dump_from(couch: Couch, path: Path) -> int:
+class Dumped(NamedTuple):
+    """How many documents a dump has: those that can be read, local ones too, and deleted ones.
+
+    A document with conflicts is one, and deleted only if all its revisions are.
+    """
+
+    documents: int
+    deleted: int
+
+
+def dump_from(couch: Couch, path: Path) -> Dumped:
     """Write all databases of a server into the folder ``path``, and return how many documents they have.
 
     An earlier dump in its place is replaced. Raise SeedError if anything else is there, or the server refuses to show
@@ -51,16 +61,14 @@ def dump_from(couch: Couch, path: Path) -> int:
         folder.mkdir()
         (folder / SERVER).write_bytes(b'{"couchfake_dump":1}\n')
         with progress("Dumping", 0) as bar:
-            written = 0
-            for name in names:
-                written += _dump_database(couch, name, folder / quote(name, safe=""), bar.update)
+            counts = [_dump_database(couch, name, folder / quote(name, safe=""), bar.update) for name in names]
         if path.exists():
             os.replace(path, Path(made, "before"))
         shutil.move(folder, path)
-    return written
+    return Dumped(sum(each.documents for each in counts), sum(each.deleted for each in counts))
 
 
-def _dump_database(couch: Couch, name: str, folder: Path, done: Any) -> int:
+def _dump_database(couch: Couch, name: str, folder: Path, done: Any) -> Dumped:
     folder.mkdir()
     quoted = quote(name, safe="")
     settings = _settings(couch, quoted)
@@ -75,20 +83,20 @@ def _dump_database(couch: Couch, name: str, folder: Path, done: Any) -> int:
         if not (name == "_users" and row["id"] == "_design/_auth")
     ]
     files = _AttachmentFiles(folder / ATTACHMENTS)
-    count = 0
+    existing: set[str] = set()
     with (folder / DOCUMENTS).open("wb") as lines:
         for document, is_only_leaf in _documents(couch, quoted, leaves):
-            count += 1
+            if "_deleted" not in document:
+                existing.add(document["_id"])
             done(1)
             if is_only_leaf and _is_written_as_folder(folder / DESIGN, document):
                 continue
             if is_only_leaf:
                 files.take(document)
             lines.write(json.encode(document) + b"\n")
-        for row in couch.json("GET", f"{quoted}/_local_docs?include_docs=true")["rows"]:
-            count += 1
-            lines.write(json.encode(row["doc"]) + b"\n")
-    return count
+        local = [row["doc"] for row in couch.json("GET", f"{quoted}/_local_docs?include_docs=true")["rows"]]
+        lines.writelines(json.encode(document) + b"\n" for document in local)
+    return Dumped(len(existing) + len(local), len({docid for docid, _ in leaves} - existing))
 
 
 def _settings(couch: Couch, name: str) -> dict[str, Any]:

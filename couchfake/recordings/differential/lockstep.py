@@ -14,7 +14,7 @@ from couchfake.recordings.comparison import Verdict, judge
 from couchfake.recordings.differential.world import Step, World
 from couchfake.recordings.generalise import response_of
 from couchfake.recordings.player import Conversation
-from couchfake.recordings.target import CONNECTION_ERRORS, ReplayFailed, Target
+from couchfake.recordings.target import CONNECTION_ERRORS, Target
 
 _NUMBER = re.compile(r"(?<=/)[0-9]+(?=/|$)")
 
@@ -59,7 +59,7 @@ class Lockstep:
         try:
             return self._until_difference(sides, steps, world)
         except CONNECTION_ERRORS as error:
-            raise ReplayFailed(f"the server does not answer: {error}") from error
+            raise self.server.unanswered(error) from error
         finally:
             for side in sides:
                 side.delete([database])

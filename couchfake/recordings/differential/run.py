@@ -20,7 +20,7 @@ from couchfake.recordings.differential.lockstep import Divergence, Lockstep, shr
 from couchfake.recordings.differential.world import Step, World
 from couchfake.recordings.files import as_text, write_recording
 from couchfake.recordings.senders import in_process
-from couchfake.recordings.target import ReplayFailed, Target, databases_of
+from couchfake.recordings.target import ReplayFailed, Target, WrongArguments, databases_of
 
 Maker = Callable[[World], Step]
 
@@ -91,7 +91,7 @@ def compare_with_fake(url: str, seed: int, requests: int, areas: Iterable[str] =
     chosen = list(areas) or list(AREAS)
     unknown = sorted(set(chosen) - set(AREAS))
     if unknown:
-        raise ReplayFailed(f"there is no area {unknown[0]}; there are {', '.join(AREAS)}")
+        raise WrongArguments(f"there is no area {unknown[0]}; there are {', '.join(AREAS)}")
     server = Target(url)
     about = server.about()
     existing = set(databases_of(server))
