@@ -50,6 +50,14 @@ TESTS = f"""
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
+# Where this suite itself runs in the background of a shell, SIGINT is ignored, and new processes would ignore it too.
+INTERRUPTIBLE = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
 @pytest.fixture
 def start(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -57,7 +65,7 @@ def start(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
     started: list[subprocess.Popen[str]] = []
 
     def starts(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-c", INTERRUPTIBLE, *PLUGIN, "-p", "no:cacheprovider", *arguments]
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=pytester.path))
         return started[-1]
