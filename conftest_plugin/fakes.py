@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,27 +28,18 @@ class Admin(NamedTuple):
 def new_fake(settings: Settings) -> CouchFake:
     """Return a fresh, empty fake. Raise pytest.UsageError if its settings are wrong."""
     from couchfake import CouchFake
+    from couchfake.config import UnknownSetting, check_spelling
     from couchfake.query_server.engines import EngineUnavailable, choose_engine
 
-    _check_names(settings.fake.get("config") or {})
     try:
+        check_spelling(settings.fake.get("config") or {}, strict=True)
         if settings.js_engine.value is not None:
             choose_engine(settings.js_engine.value)
         return CouchFake(js_engine=settings.js_engine.value, **settings.fake)
+    except UnknownSetting as error:
+        raise pytest.UsageError(f"config: {error}") from None
     except EngineUnavailable as error:
         raise pytest.UsageError(f"{settings.js_engine.source}: {error}") from None
-
-
-def _check_names(config: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise pytest.UsageError for a setting that CouchDB does not have, with the nearest that it has."""
-    from couchfake.config import Config
-
-    for section, keys in config.items():
-        for key in keys:
-            if not Config.is_known(section, key):
-                known = [f"[{section}] {key}" for section, key in Config.known()]
-                near = difflib.get_close_matches(f"[{section}] {key}", known, 1, 0.0)
-                raise pytest.UsageError(f"config: CouchDB has no setting [{section}] {key}; did you mean {near[0]}?")
 
 
 def with_login(url: str, admin: Admin | None) -> str:

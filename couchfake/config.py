@@ -44,10 +44,11 @@ class UnknownSetting(ValueError):
     """A setting is misspelt; the text is a sentence."""
 
 
-def check_spelling(given: Settings) -> None:
+def check_spelling(given: Settings, *, strict: bool = False) -> None:
     """Raise UnknownSetting for a setting that CouchDB does not have but nearly has.
 
-    What resembles none of CouchDB's settings passes: the files of a real installation have sections of other programs.
+    What resembles none of CouchDB's settings passes, since the files of a real installation have sections of other
+    programs; with ``strict`` it does not.
     """
     unknown = [(section, key) for section, keys in given.items() for key in keys if not settings.is_known(section, key)]
     if not unknown:
@@ -55,7 +56,7 @@ def check_spelling(given: Settings) -> None:
     known = [f"[{section}] {key}" for section, key in Config.known()]
     sections = {section for section, _ in Config.known()}
     for section, key in unknown:
-        likeness = 0.75 if section in sections else 0.85
+        likeness = 0.0 if strict else 0.75 if section in sections else 0.85
         near = difflib.get_close_matches(f"[{section}] {key}", known, 1, likeness)
         if near:
             raise UnknownSetting(f"CouchDB has no setting [{section}] {key}; did you mean {near[0]}?")

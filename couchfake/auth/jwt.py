@@ -17,6 +17,7 @@ from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound, NotSupported, Unauthorized
 from couchfake.settings import JWT_KEYS, REQUIRED_CLAIMS, ROLES_CLAIM_NAME, ROLES_CLAIM_PATH
 from couchfake.values import json
+from couchfake.values.json import nested_value
 
 _KEY_TYPES = {"HS": "hmac", "RS": "rsa", "ES": "ec"}
 _ALGORITHM = re.compile(r"(HS|RS|ES)(256|384|512)")
@@ -182,11 +183,8 @@ def _roles(config: Config, claims: dict[str, Any]) -> tuple[str, ...]:
 
 def _at_path(claims: dict[str, Any], path: str) -> Any:
     """Return the claim at a path of names with dots between them. Raise NotFound if there is none."""
-    value: Any = claims
-    for name in (part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", path)):
-        if not isinstance(value, dict):
-            raise NotFound("json_mismatch")
-        if name not in value:
-            raise NotFound(f"missing json key: {name}")
-        value = value[name]
-    return value
+    names = (part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", path))
+    try:
+        return nested_value(claims, names)
+    except LookupError as error:
+        raise NotFound(str(error)) from None

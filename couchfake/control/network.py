@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from couchfake.chttpd.request import Request
 from couchfake.control.faults import Fault, Faults
+from couchfake.control.secrets import without_login
 from couchfake.errors import CouchError
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Unreachable
@@ -149,7 +150,7 @@ class Network:
 
     def at(self, url: str) -> Server | None:
         """Return the server of the network that a URL names, or None."""
-        bare = _without_login(url)
+        bare = without_login(url)
         return next((server for server in self._servers if bare.startswith(server.url)), None)
 
     def is_cut(self, one: Server, other: Server) -> bool:
@@ -174,7 +175,7 @@ class Network:
 
 
 def _name(endpoint: Any) -> str:
-    return _without_login(endpoint.url) if endpoint.url else str(endpoint.name)
+    return without_login(endpoint.url) if endpoint.url else str(endpoint.name)
 
 
 def _pair(one: Server, other: Server) -> frozenset[int]:
@@ -183,9 +184,3 @@ def _pair(one: Server, other: Server) -> frozenset[int]:
 
 def _is_of_a_client(request: Request) -> bool:
     return request.header(SENDER) is None
-
-
-def _without_login(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

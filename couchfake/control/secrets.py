@@ -37,3 +37,9 @@ def redacted(text: bytes) -> bytes:
 def redacted_text(text: str) -> str:
     """The same for a URL or another text."""
     return redacted(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def without_login(url: str) -> str:
+    """Return a URL without a name and a password."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url.rpartition("@")[2]

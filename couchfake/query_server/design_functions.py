@@ -16,7 +16,7 @@ from couchfake.query_server.answers import clause_error, dumps, protocol_error
 from couchfake.query_server.compiled import CompiledFunction
 from couchfake.query_server.responses import ListResponse, parse_list
 from couchfake.values.erlang import format_term
-from couchfake.values.json import repaired
+from couchfake.values.json import nested_value, repaired
 
 Compile = Callable[[tuple[str, ...], str], CompiledFunction]
 
@@ -34,16 +34,12 @@ class DesignFunctions:
     def source(self, *path: str) -> Any:
         """Return what is at a path of the design document, functions above all.
 
-        Raise NotFound with the reason of ``couch_util:get_nested_json_value/2``.
+        Raise NotFound if there is nothing.
         """
-        value: Any = self._ddoc
-        for name in path:
-            if not isinstance(value, dict):
-                raise NotFound("json_mismatch")
-            if name not in value:
-                raise NotFound(f"missing json key: {name}")
-            value = value[name]
-        return value
+        try:
+            return nested_value(self._ddoc, path)
+        except LookupError as error:
+            raise NotFound(str(error)) from None
 
     def validate_doc_update(self, new_doc: Any, old_doc: Any, user_ctx: Any, security: Any) -> None:
         """Raise Forbidden, Unauthorized or another CouchError if the function refuses the document.

@@ -13,7 +13,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 
@@ -255,6 +255,20 @@ def _member_name(text: str, place: int, decoder: json.JSONDecoder, names: list[s
 def _close(open_values: list[tuple[list[Any], bool]], make_object: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     items, is_object = open_values.pop()
     return make_object(items) if is_object else items
+
+
+def nested_value(value: Any, path: Iterable[str]) -> Any:
+    """Return what is at a path of member names. Raise LookupError with the real server's reason if there is nothing.
+
+    Source: ``couch_util:get_nested_json_value/2``.
+    """
+    for name in path:
+        if not isinstance(value, dict):
+            raise LookupError("json_mismatch")
+        if name not in value:
+            raise LookupError(f"missing json key: {name}")
+        value = value[name]
+    return value
 
 
 def deep_pieces(value: Any, scalar: Callable[[Any], str]) -> list[str]:

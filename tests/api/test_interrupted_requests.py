@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import linecache
 import re
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import pytest
 
 from couchfake import CouchFake
+from tests.interrupting import Interrupt, interrupted_at
 
 STRIDE = 37  # lines from one cut to the next: a prime, so that the cuts of a loop fall on all of its lines
 
 OPAQUE = re.compile(r"(\d+)-g2[\w-]+|'instance_start_time': '\d+'")
 SOURCE = "function (doc) { emit(doc.n, 1); }"
-
-
-class Interrupt(BaseException):
-    """What a signal handler raises."""
-
-
-class Interrupter:
-    """A trace function that raises ``Interrupt`` when couchfake has run so many lines."""
-
-    def __init__(self, line: int) -> None:
-        self.left = line
-
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> Interrupter | None:
-        if "/couchfake/" not in frame.f_code.co_filename:
-            return None
-        # Python handles signals neither at the end of a with statement's body nor at "try:" (see test_interrupts).
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
-        if event == "line" and not line.startswith(("with ", "try:")):
-            self.left -= 1
-            if self.left == 0:
-                sys.settrace(None)
-                raise Interrupt
-        return self
 
 
 class Party:
@@ -132,18 +107,15 @@ def test_a_request_that_is_cut_off_is_done_as_a_whole_or_not_at_all(
     after = elsewhere(done.state)
     assert before != after
     cut = 0
-    tracer = sys.gettrace()  # that of coverage.py
     for line in itertools.count(1, STRIDE):
         party = Party()
-        sys.settrace(Interrupter(line))
         try:
-            work(party)
+            with interrupted_at(line):
+                work(party)
         except Interrupt:
             cut += 1
         else:
             break
-        finally:
-            sys.settrace(tracer)
         found = elsewhere(party.state)
         assert found in (before, after), line
         if found == before:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import linecache
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,33 +12,9 @@ from couchfake.storage import journal
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import parse_rev
+from tests.interrupting import Interrupt, interrupted_at
 
 from .conftest import Store
-
-
-class Interrupt(BaseException):
-    """What a signal handler raises."""
-
-
-class Interrupter:
-    """A trace function that raises ``Interrupt`` when storage has run so many lines."""
-
-    def __init__(self, line: int) -> None:
-        self.left = line
-
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> Interrupter | None:
-        if "/couchfake/" not in frame.f_code.co_filename and "sortedcontainers" not in frame.f_code.co_filename:
-            return None
-        # Python runs signal handlers after a call and at a jump back, but a trace function before each line. So no
-        # handler runs between the end of a with statement's body and the release of its lock, nor at "try:", which
-        # CPython compiles to an instruction that the enclosing with statement does not cover.
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
-        if event == "line" and not line.startswith(("with ", "try:")):
-            self.left -= 1
-            if self.left == 0:
-                sys.settrace(None)
-                raise Interrupt
-        return self
 
 
 def is_locked(database: Database) -> bool:
@@ -142,18 +115,15 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
     after = state(done.db)
     assert after != before
     undone = 0
-    tracer = sys.gettrace()  # that of coverage.py
     for line in itertools.count(1):
         store = prepared()
-        sys.settrace(Interrupter(line))
         try:
-            work(store)
+            with interrupted_at(line, "sortedcontainers"):
+                work(store)
         except Interrupt:
             pass
         else:
             break
-        finally:
-            sys.settrace(tracer)
         assert not is_locked(store.db), line
         found = state(store.db)
         assert found in (before, after), line
@@ -166,20 +136,17 @@ def test_a_change_that_is_cut_off_at_any_line_is_done_as_a_whole_or_not_at_all(w
 
 @pytest.mark.parametrize("work", [update, replicate, purge], ids=lambda work: work.__name__)
 def test_a_snapshot_is_not_touched_by_a_change_that_is_cut_off(work: Callable[[Store], None]) -> None:
-    tracer = sys.gettrace()
     for line in itertools.count(1, 7):
         store = prepared()
         before = state(store.db)
         snapshot = journal.begin(store.db, {})
-        sys.settrace(Interrupter(line))
         try:
-            work(store)
+            with interrupted_at(line, "sortedcontainers"):
+                work(store)
         except Interrupt:
             pass
         else:
             break
-        finally:
-            sys.settrace(tracer)
         write_more(store)
         work_done = state(store.db)
         assert state(journal.restore(snapshot)[0]) == before != work_done, line

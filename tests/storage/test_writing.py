@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -12,6 +11,7 @@ import pytest
 
 from couchfake.errors import CouchError, Forbidden, MissingStub
 from couchfake.storage.writing import write, write_one
+from tests.interrupting import traced_by
 
 from .conftest import Store
 
@@ -348,12 +348,8 @@ def lines_run(work: Callable[[], object]) -> int:
         lines += event == "line"
         return count
 
-    tracer = sys.gettrace()  # that of coverage.py
-    sys.settrace(count)
-    try:
+    with traced_by(count):
         work()
-    finally:
-        sys.settrace(tracer)
     return lines
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
@@ -22,6 +21,7 @@ from couchfake.views import index as index_module
 from couchfake.views.database_indexes import shared_index
 from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition
 from couchfake.views.reduce import Count
+from tests.interrupting import Interrupt, traced_by
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database
@@ -105,9 +105,6 @@ def test_an_update_maps_what_has_changed_and_nothing_else(followed: Followed) ->
 
 
 def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed: Followed) -> None:
-    class Interrupt(BaseException):
-        pass
-
     left = cut = 0
 
     def interrupt(frame: FrameType, event: str, arg: Any) -> Any:
@@ -122,21 +119,18 @@ def test_an_update_that_is_cut_off_at_any_line_is_made_good_by_the_next(followed
             return interrupt
         return None
 
-    tracer = sys.gettrace()  # that of coverage.py
     for line in itertools.count(1, 3):
         left = line
         keys = [line, line + 1]
         followed.save("a", *keys)
         followed.save("b", line)
-        sys.settrace(interrupt)
         try:
-            followed.index.update()
+            with traced_by(interrupt):
+                followed.index.update()
         except Interrupt:
             cut += 1
         else:
             break
-        finally:
-            sys.settrace(tracer)
         assert followed.found() == [(line, "a", 0), (line, "b", 0), (line + 1, "a", 1)], line
     assert cut > 10
 

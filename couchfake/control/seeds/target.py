@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import requests
 
+from couchfake.control.secrets import without_login
 from couchfake.control.seeds.documents import SeedDocument, SeedError, at
 from couchfake.control.seeds.folders import SeedDatabase, loading_order
 from couchfake.values import json
@@ -52,11 +53,6 @@ class Couch:
             raise SeedError(f"The server at {without_login(self._url)} refuses the login: {refusal(answer)}.")
         if not answer.ok or b'"couchdb"' not in answer.content:
             raise SeedError(f"What answers at {without_login(self._url)} is not a CouchDB.")
-
-
-def without_login(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url.rpartition("@")[2]
 
 
 def refusal(answer: requests.Response) -> str:
