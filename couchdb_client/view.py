@@ -5,8 +5,8 @@ configuration, in section ``[query_servers]`` as ``python = /path/to/couchpy`` (
 variable ``COUCHDB_QUERY_SERVER_PYTHON``), and give design documents the language ``python``.
 
 A map function takes a document and yields ``key, value`` pairs. A reduce function takes ``keys`` and ``values``, and
-``rereduce`` if it has a third parameter. Both may call ``log(message)``, and imports may stand beside them. Nothing
-confines them: who may write design documents may run code on the server.
+``rereduce`` if it has a third parameter. Both may call ``log(message)`` and import modules. Nothing confines them: who
+may write design documents may run code on the server.
 """
 
 from __future__ import annotations

@@ -54,5 +54,5 @@ def traced_by(function: Callable[[FrameType, str, Any], Any]) -> Iterator[None]:
 
 
 def interrupted_at(line: int, *places: str) -> AbstractContextManager[None]:
-    """Raise ``Interrupt`` in the block after so many lines of couchfake, and of files with one of ``places`` in the path."""
+    """Raise ``Interrupt`` after so many lines of couchfake, and of files whose path has one of ``places``."""
     return traced_by(_Interrupter(line, (PACKAGE, *places)))

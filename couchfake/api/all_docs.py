@@ -196,7 +196,7 @@ class Listing:
     def _range(self) -> IdRange:
         options = self._options
         whole = options.partition is None  # in a partition the server looks at keys only
-        asked = IdRange(
+        requested = IdRange(
             _end(options.start_key, options.start_key_docid if whole else None),
             _end(options.end_key, options.end_key_docid if whole else None),
             options.inclusive_end,
@@ -205,10 +205,10 @@ class Listing:
             options.limit,
         )
         if self._namespace == "_design":
-            asked = asked.within(DESIGN, AFTER_DESIGN)
+            requested = requested.within(DESIGN, AFTER_DESIGN)
         if options.partition is not None:
-            asked = asked.within(f"{options.partition}:", f"{options.partition};")
-        return asked
+            requested = requested.within(f"{options.partition}:", f"{options.partition};")
+        return requested
 
     def _asked(self, keys: list[Any]) -> list[Any]:
         """Skip and limit keys first, then omit those of another namespace."""
@@ -325,13 +325,13 @@ class Cut:
     lower: int
     upper: int
     offset: int
-    asked: IdRange
+    requested: IdRange
 
     def __iter__(self) -> Iterator[str]:
         """Yield the ids of the range. The cost is linear in their number and logarithmic in the list's length."""
-        skip, limit = self.asked.skip, self.asked.limit
+        skip, limit = self.requested.skip, self.requested.limit
         lower, upper = self.lower, self.upper
-        if self.asked.descending:
+        if self.requested.descending:
             upper -= skip
             if limit is not None:
                 lower = max(lower, upper - limit)
@@ -339,7 +339,7 @@ class Cut:
             lower += skip
             if limit is not None:
                 upper = min(upper, lower + limit)
-        return iter(self.ids.islice(lower, upper, self.asked.descending)) if lower < upper else iter(())
+        return iter(self.ids.islice(lower, upper, self.requested.descending)) if lower < upper else iter(())
 
 
 def count_design_documents(ids: Ids) -> int:

@@ -131,15 +131,15 @@ def _header_text(content_type: Any) -> str:
 
 def _as_asked(request: Request, attachment: Attachment, headers: dict[str, str]) -> Response:
     """An attachment that is stored as it is: whole, a range of it, or several as multipart."""
-    asked = request_headers.ranges_of(request.environ.get("HTTP_RANGE"), attachment.length)
-    if asked is None:
+    ranges = request_headers.ranges_of(request.environ.get("HTTP_RANGE"), attachment.length)
+    if ranges is None:
         return _whole(request, headers, attachment.length, attachment)
-    if len(asked) == 1:
-        [(first, last)] = asked
+    if len(ranges) == 1:
+        [(first, last)] = ranges
         headers["Content-Range"] = request_headers.content_range((first, last), attachment.length)
         return body_response(attachment.data[first : last + 1], headers.pop("Content-Type"), 206, headers)
     boundary = new_boundary()
-    pieces = request_headers.byteranges(attachment.data, str(attachment.content_type), asked, boundary)
+    pieces = request_headers.byteranges(attachment.data, str(attachment.content_type), ranges, boundary)
     return stream_response(pieces, f'multipart/byteranges; boundary="{boundary}"', 206)
 
 

@@ -36,32 +36,32 @@ def changes(request: Request, rest: list[str]) -> Response:
         request.require_json_type()
         if request.content_length != 0:
             body = request.json_object()
-    asked = _read(request)
-    chosen = read_filter(request, asked.filter, body)
-    if asked.feed not in FORMATS:
+    requested = _read(request)
+    chosen = read_filter(request, requested.filter, body)
+    if requested.feed not in FORMATS:
         raise BadRequest("Supported `feed` types: normal, continuous, live, longpoll, eventsource")
     database = request.db
     visible = request.node.hooks.reader(database, request.user)
     if visible is not None and chosen is not None and chosen.opens_documents:
         require_server_admin(request.user)  # what a filter tells of a document is for those who may see it
     headers = {}
-    if asked.feed == "normal":
+    if requested.feed == "normal":
         etag = headers["ETag"] = _etag(database)
         if etag_matches(request.environ.get("HTTP_IF_NONE_MATCH"), etag):
             return not_modified(etag)
     query = ChangesQuery(
-        feed=asked.feed,
-        since=database.start_seq(asked.since, asked.descending),
-        limit=asked.limit,
-        descending=asked.descending,
-        style=asked.style,
+        feed=requested.feed,
+        since=database.start_seq(requested.since, requested.descending),
+        limit=requested.limit,
+        descending=requested.descending,
+        style=requested.style,
         filter=chosen,
-        include_docs=asked.include_docs,
-        shown=asked.shown,
+        include_docs=requested.include_docs,
+        shown=requested.shown,
         visible=visible,
-        seq_interval=asked.seq_interval,
-        timeout=feed_timeout(asked.timeout, asked.heartbeat, request.node.config),
-        heartbeat=asked.heartbeat is not None,
+        seq_interval=requested.seq_interval,
+        timeout=feed_timeout(requested.timeout, requested.heartbeat, request.node.config),
+        heartbeat=requested.heartbeat is not None,
         clock=request.node.clock,
     )
     counted = partial(_counted, request.node.stats)
@@ -86,7 +86,7 @@ _ATOMS = frozenset(
 
 
 @dataclass
-class _Asked:
+class _Requested:
     """The parameters as they were sent. ``heartbeat`` and ``timeout`` in milliseconds; ``heartbeat`` True: default."""
 
     feed: Any = "normal"
@@ -102,35 +102,35 @@ class _Asked:
     timeout: int | None = None
 
 
-def _read(request: Request) -> _Asked:
+def _read(request: Request) -> _Requested:
     """Go through the parameters in order, the case of their names aside; unknown ones are passed over."""
-    asked = _Asked()
+    requested = _Requested()
     for name, value in request.parameters.pairs:
         name = name.lower()
         if name in ("since", "last-event-id"):
-            asked.since = value
+            requested.since = value
         elif name == "feed":
-            asked.feed = "continuous" if value == "live" else value
+            requested.feed = "continuous" if value == "live" else value
         elif name == "filter":
-            asked.filter = value
+            requested.filter = value
         elif name in ("limit", "timeout"):
-            setattr(asked, name, _integer(value))
+            setattr(requested, name, _integer(value))
         elif name == "style":
             if value not in _ATOMS:
                 raise ServerError("badarg")
-            asked.style = value
+            requested.style = value
         elif name == "heartbeat":
-            asked.heartbeat = value == "true" or _heartbeat(value)
+            requested.heartbeat = value == "true" or _heartbeat(value)
         elif name == "seq_interval":
-            asked.seq_interval = _seq_interval(value)
+            requested.seq_interval = _seq_interval(value)
         elif value == "true" and name in ("descending", "include_docs"):
-            setattr(asked, name, True)
+            setattr(requested, name, True)
         else:
-            set_flag(asked.shown, name, value, LISTED)
+            set_flag(requested.shown, name, value, LISTED)
     # A browser that takes up its event source again names the last event that it saw in a header.
-    if asked.feed == "eventsource":
-        asked.since = request.environ.get("HTTP_LAST_EVENT_ID", asked.since)
-    return asked
+    if requested.feed == "eventsource":
+        requested.since = request.environ.get("HTTP_LAST_EVENT_ID", requested.since)
+    return requested
 
 
 def _integer(text: str) -> int:

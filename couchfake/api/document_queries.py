@@ -81,7 +81,7 @@ def named_rev(request: Request, explicit: RevisionId | None) -> RevisionId | Non
 
 
 def edit_of(request: Request, docid: str, document: Any, parts: Any = None) -> Edit:
-    """The edit that a PUT asks for: the id is the path's, the revision may stand in body, query or header."""
+    """The edit that a PUT asks for: the id is the path's, the revision may be in the body, the query or a header."""
     node = request.node
     edit = read_edit(document, node.config, node.attachment_settings(), parts)
     edit.id = docid
@@ -139,8 +139,8 @@ def require_write_quorum(request: Request) -> int:
 
 def require_read_quorum(request: Request) -> None:
     """Of several ``r`` the last counts; one copy is read, whatever their number."""
-    asked = [value for name, value in request.parameters.pairs if name == "r"]
-    if asked and not INTEGER.fullmatch(asked[-1]):
+    requested = [value for name, value in request.parameters.pairs if name == "r"]
+    if requested and not INTEGER.fullmatch(requested[-1]):
         raise ServerError("badarg")
 
 

@@ -24,7 +24,7 @@ def _named_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
     return [(docid, read_revs(revs)) for docid, revs in request.json_object().items()]
 
 
-def _asked_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
+def _requested_revisions(request: Request) -> list[tuple[str, list[RevisionId]]]:
     """The same, but the server crashes on anything but a list of strings (or lists, which it takes for strings)."""
     request.require_json_type()
     for revs in request.json_object().values():
@@ -52,10 +52,10 @@ def _missing(database: Database, docid: str, revs: list[RevisionId]) -> list[Rev
 
 def _all_missing(request: Request) -> list[tuple[str, list[RevisionId]]]:
     """Return the documents that lack some of the named revisions, with those revisions."""
-    asked = dict(_asked_revisions(request))
-    for docid in asked:
+    requested = dict(_requested_revisions(request))
+    for docid in requested:
         require_readable(request, docid)
-    missing = {docid: _missing(request.db, docid, revs) for docid, revs in asked.items()}
+    missing = {docid: _missing(request.db, docid, revs) for docid, revs in requested.items()}
     return [(docid, revs) for docid, revs in missing.items() if revs]
 
 

@@ -1,6 +1,6 @@
 """Which changes a reader receives.
 
-A filter is asked about batches of changes and answers with the revisions of each that pass; none means that the
+A filter gets batches of changes and returns the revisions of each that pass; none means that the
 change is passed over. Two of the built-in filters know the documents that they want by name: these are looked up
 instead of going through all changes, which also shows in the progress that is reported.
 Source: CouchDB documentation, "Changes Feeds: Filtering" and "Filter functions", and the server's ``couch_changes``
@@ -169,17 +169,17 @@ class FunctionFilter:
         return None
 
     def select(self, changes: Sequence[Change], style: Style) -> Iterable[Sequence[Revision]]:
-        asked = [(change, opened(change, style)) for change in changes]
+        pairs = [(change, opened(change, style)) for change in changes]
         shown = DocOptions(revs=True, conflicts=style == "main_only")
         texts = [
-            shown_document(change.entry, leaf, shown, self._revs_limit) for change, leaves in asked for leaf in leaves
+            shown_document(change.entry, leaf, shown, self._revs_limit) for change, leaves in pairs for leaf in leaves
         ]
         try:
             passes = iter(self._ask([json.loads(text) for text in texts]) if texts else ())
         except CouchError as error:
             # On the real server the calling process crashes, with the same error whatever the reason.
             raise CouchError(500, "error", f"{error.error}: {error.reason}") from error
-        return [[leaf for leaf in leaves if next(passes)] for _, leaves in asked]
+        return [[leaf for leaf in leaves if next(passes)] for _, leaves in pairs]
 
 
 def filter_function(
@@ -190,7 +190,7 @@ def filter_function(
     req: Callable[[], Any],
     revs_limit: int = SHOWN_REVISIONS,
 ) -> FunctionFilter:
-    """The filter ``name`` of ``_design/{ddoc}``. ``req()``, asked for once, is the function's second argument.
+    """The filter ``name`` of ``_design/{ddoc}``. ``req()``, called once, returns the function's second argument.
 
     Errors: NotFound where there is no such function; 500 ``error``, out of ``select``, where it throws.
     """

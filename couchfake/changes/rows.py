@@ -63,7 +63,7 @@ class RowWriter:
         text = documents.shown_document(change.entry, winner, shown, self._database.revs_limit)
         if self._lists_conflicts:
             text = b'%b,"_conflicts":%b}' % (text[:-1], json.encode(conflicts(change)))
-        asked = self._query.filter
-        if asked is not None and asked.projection is not None:
-            return json.encode(asked.projection.extract(json.loads(text)))
+        chosen = self._query.filter
+        if chosen is not None and chosen.projection is not None:
+            return json.encode(chosen.projection.extract(json.loads(text)))
         return text

@@ -44,7 +44,7 @@ class Operation:
 
 
 class ControlApi:
-    """Answers what is asked below ``/_couchfake/`` of one server.
+    """Answers the requests below ``/_couchfake/`` of one server.
 
     ``further``: operations besides its own. ``login_form``: what a browser gets that visits ``/_couchfake/`` without
     the login of an admin.

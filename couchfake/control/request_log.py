@@ -1,4 +1,4 @@
-"""What was asked of a server in the running test, and what it answered.
+"""The requests that a server got in the running test, and its responses.
 
     fake.requests.to("PUT", "/shop/*").count
     fake.requests.to("POST", "**/_find").last.json["selector"]
@@ -27,7 +27,7 @@ KEPT_REQUESTS = 1000
 
 
 class RequestsDropped(LookupError):
-    """What was asked of the log depends on requests that it keeps no longer."""
+    """The log has dropped requests that a count or a selection depends on."""
 
 
 HAPPENED = "couchfake.faults"

@@ -193,7 +193,7 @@ def conditions(selector: Selector, *combinations: str) -> Iterator[tuple[str, An
 
 
 def field_names(selector: Selector) -> list[str]:
-    """Return the names that conditions stand for, in their order, with repetitions."""
+    """Return the names of the fields that conditions are about, in their order, with repetitions."""
     return [name for name, _ in conditions(selector, *COMBINATIONS)]
 
 

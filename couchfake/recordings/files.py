@@ -45,7 +45,7 @@ def as_text(recording: dict[str, Any]) -> str:
 
 
 def step_text(step: dict[str, Any]) -> str:
-    """Return a step as JSON on one line: what was captured and asked first, then the answer."""
+    """Return a step as JSON on one line: what was captured and the request first, then the response."""
     ordered = {name: step[name] for name in ("request", "capture", "response") if name in step}
     return json.dumps(ordered, ensure_ascii=False)
 

@@ -1,6 +1,6 @@
 """``couchfake replay``: play recorded exchanges against a server and say how far its answers agree.
 
-Recordings can also be written as a pytest test: the steps stand in it, and the plugin's server answers them.
+Recordings can also be written as a pytest test: it contains the steps, and the server of the plugin answers them.
 """
 
 from __future__ import annotations

@@ -113,19 +113,19 @@ class ReplicatorDocuments:
                 self._end(key)
                 return
             body = entry.winner.body.value if entry.winner.body is not None else {}
-            asked = {name: value for name, value in body.items() if not name.startswith("_")}
+            requested = {name: value for name, value in body.items() if not name.startswith("_")}
             if body.get("_replication_state") in _OVER:
                 return  # a report
             row = self._rows.get(key)
-            if row is not None and row.asked == asked and not row.is_over:
+            if row is not None and row.requested == requested and not row.is_over:
                 return  # it runs already
             self._end(key)
-            self._rows[key] = row = _Row(asked, self._node.clock())
+            self._rows[key] = row = _Row(requested, self._node.clock())
             self._begin(key, row)
 
     def _begin(self, key: DocumentKey, row: _Row) -> None:
         try:
-            request, user = self._understand(row.asked)
+            request, user = self._understand(row.requested)
         except Refused as refused:
             row.state, row.reason = "failed", refused.reason
             threading.Thread(target=self._report, args=(key, row), daemon=True).start()
@@ -209,7 +209,7 @@ class ReplicatorDocuments:
         if all(stored.get(name) == value for name, value in state.items()):
             return
         body = {
-            **row.asked,
+            **row.requested,
             "_replication_state": None,
             "_replication_state_time": timestamp(self._node.clock()),
             **state,
@@ -241,8 +241,8 @@ class ReplicatorDocuments:
         shown: dict[str, Any] = {"database": key[0], "doc_id": key[1], "id": job_id}
         if not over:
             shown["node"] = NODE_NAME
-        shown["source"] = job.source.name if job is not None else shown_url(row.asked.get("source"))
-        shown["target"] = job.target.name if job is not None else shown_url(row.asked.get("target"))
+        shown["source"] = job.source.name if job is not None else shown_url(row.requested.get("source"))
+        shown["target"] = job.target.name if job is not None else shown_url(row.requested.get("target"))
         shown["state"] = state
         error_count = job.error_count if job is not None else 0
         if job is not None and (state == "crashing" or not job.is_scheduled):
@@ -292,10 +292,10 @@ class ReplicatorDocuments:
 
 
 class _Row:
-    """The replication of one document. ``asked``: the members that say what to replicate."""
+    """The replication of one document. ``requested``: the members that say what to replicate."""
 
-    def __init__(self, asked: dict[str, Any], now: float) -> None:
-        self.asked = asked
+    def __init__(self, requested: dict[str, Any], now: float) -> None:
+        self.requested = requested
         self.added = self.updated = now
         self.state = "initializing"
         self.reason: Any = None

@@ -117,8 +117,8 @@ def _documents(couch: Couch, name: str, leaves: Sequence[tuple[str, str]]) -> It
     for docid, _ in leaves:
         counts[docid] = counts.get(docid, 0) + 1
     while batch := list(islice(rest, _AT_A_TIME)):
-        asked = {"docs": [{"id": docid, "rev": rev} for docid, rev in batch]}
-        for result in couch.json("POST", f"{name}/_bulk_get?revs=true&attachments=true", asked)["results"]:
+        revisions = {"docs": [{"id": docid, "rev": rev} for docid, rev in batch]}
+        for result in couch.json("POST", f"{name}/_bulk_get?revs=true&attachments=true", revisions)["results"]:
             for found in result["docs"]:
                 if "ok" in found:
                     yield _shortened(found["ok"]), counts[found["ok"]["_id"]] == 1

@@ -2,7 +2,7 @@
 
 (function () {
   var Local = Date, prototype = Date.prototype, parseLocal = Date.parse, utc = Date.UTC;
-  // A zone may stand anywhere after the time of day (`16:29:21 +0100 2013`), its name anywhere at all.
+  // A zone may be anywhere after the time of day (`16:29:21 +0100 2013`), its name anywhere at all.
   var zone = /\d:\d[^]*[+-]\d|(?:^|[^a-z])(?:Z|UTC?|GMT|[ECMP][SD]T)(?![a-z])/i, comments = /\([^)]*\)/g;
   var dateOnly = /^\s*[+-]?\d{4,6}(-\d\d(-\d\d)?)?\s*$/;
 

@@ -67,8 +67,8 @@ def all_docs(world: World) -> Step:
 
 
 def queries(world: World) -> Step:
-    asked = [{"limit": world.random.randrange(3), "include_docs": world.chance(0.5)} for _ in range(2)]
-    return world.step("POST", world.path("_all_docs/queries"), {"queries": asked})
+    queries = [{"limit": world.random.randrange(3), "include_docs": world.chance(0.5)} for _ in range(2)]
+    return world.step("POST", world.path("_all_docs/queries"), {"queries": queries})
 
 
 def view(world: World) -> Step:
