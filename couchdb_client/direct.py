@@ -42,6 +42,10 @@ _USED = "_couchdb_client_used"
 #: Seconds. A server that closes connections even earlier gets a new one for each request that must not be sent twice.
 _EARLY = 1.0
 
+#: How many bytes a buffer for answers has at first, and how many a buffer may have that is kept for the next answer.
+_BUFFER_SIZE = 1 << 16
+_BUFFER_LIMIT = 1 << 22
+
 #: Methods whose requests announce a body even if they have none.
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -63,6 +67,8 @@ class KeptConnections:
         self.pool = pool
         #: The shortest time, in seconds, after which an idle connection was found closed.
         self._closed_after = math.inf
+        #: At most one buffer that no answer is being read into.
+        self._buffers: list[bytearray] = []
 
     def is_direct(self) -> bool:
         """Return whether `exchange` does what the pool's ``urlopen`` does.
@@ -114,6 +120,18 @@ class KeptConnections:
         """Close a connection that cannot be used again, and give its place in the pool back."""
         conn.close()
         self.pool._put_conn(None)
+
+    def take_buffer(self) -> bytearray:
+        """Return a buffer to read an answer into. Its content is arbitrary."""
+        try:
+            return self._buffers.pop()
+        except IndexError:  # also if another thread was faster
+            return bytearray(_BUFFER_SIZE)
+
+    def give_buffer_back(self, buffer: bytearray) -> None:
+        """Keep a buffer for the next answer, unless there is one already or this one is huge."""
+        if not self._buffers and len(buffer) <= _BUFFER_LIMIT:
+            self._buffers.append(buffer)
 
 
 def exchange(
@@ -194,6 +212,25 @@ def _send_pieces(conn: Any, pieces: Iterable[bytes], chunked: bool) -> None:
         conn.send(b"0\r\n\r\n")
 
 
+def _read_into(buffer: bytearray, original: http.client.HTTPResponse) -> int:
+    """Read a whole body into the buffer, which grows as needed, and return the number of bytes.
+
+    Raise IncompleteRead if the connection ends before the body does.
+    """
+    size = 0
+    while True:
+        with memoryview(buffer) as view:
+            count = original.readinto(view[size:])
+        if not count:
+            break
+        size += count
+        if size == len(buffer):
+            buffer.extend(bytes(size))
+    if original.length:
+        raise http.client.IncompleteRead(bytes(buffer[:size]), original.length)
+    return size
+
+
 class DirectResponse:
     """The head of an answer, and its body, which has not been read."""
 
@@ -225,6 +262,25 @@ class DirectResponse:
         self._kept.give_back(self._connection)
         self._connection = None
         return body
+
+    def text(self) -> str:
+        """Return the whole body, which is UTF-8, and give the connection back. Raise UnicodeDecodeError if it is not.
+
+        A long body is read into a buffer that is kept: the operating system takes longer to provide a megabyte of fresh
+        memory than the bytes take to arrive in it.
+        """
+        buffer = self._kept.take_buffer()
+        try:
+            size = _read_into(buffer, self._original)
+        except BaseException:
+            self.close()
+            raise
+        self._kept.give_back(self._connection)
+        self._connection = None
+        with memoryview(buffer) as view:
+            text = str(view[:size], "utf-8")
+        self._kept.give_buffer_back(buffer)
+        return text
 
     def close(self) -> None:
         """Close the connection, if the body has not been read."""

@@ -7,7 +7,7 @@ import http.client
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from email.message import Message
 from io import BytesIO
@@ -176,7 +176,7 @@ class Session:
             return answer[0], answer[1], BytesIO(answer[2])
         if method.upper() == "HEAD":
             return answer.status, answer.message(), None
-        return answer.status, answer.message(), ResponseBody(answer) if content is None else BytesIO(content)
+        return answer.status, answer.message(), BytesIO(content) if isinstance(content, bytes) else ResponseBody(answer)
 
     def request_json(
         self,
@@ -189,8 +189,9 @@ class Session:
     ) -> tuple[Answer | answer_cache.Answer, Any]:
         """Make a request as `request` does; return the response, and the decoded value of its body if that is JSON."""
         answer, content = self.perform(method, url, body, headers, credentials, conditions, whole=True)
-        fields = answer[1] if isinstance(answer, tuple) else answer.headers
-        if "application/json" in (fields.get("Content-Type") or ""):
+        if isinstance(content, str):
+            return answer, json.decode(content)
+        if _is_json(answer[1] if isinstance(answer, tuple) else answer.headers):
             return answer, json.decode((content or b"").decode("utf-8"))
         return answer, BytesIO(content or b"")
 
@@ -205,10 +206,11 @@ class Session:
         *,
         whole: bool = False,
         num_redirects: int = 0,
-    ) -> tuple[Answer | answer_cache.Answer, bytes | None]:
+    ) -> tuple[Answer | answer_cache.Answer, bytes | str | None]:
         """Make a request as `request` does; return the answer and its body, None if that is long and not yet read.
 
-        With ``whole`` the body is always read. An answer from the cache is a tuple ``(status, headers, body)``.
+        With ``whole`` the body is always read, and may be text if it is JSON. An answer from the cache is a tuple
+        ``(status, headers, body)``.
         """
         sent: dict[str, str | None] = {"Accept": "application/json"}
         if headers:
@@ -244,13 +246,13 @@ class Session:
             request.headers.setdefault("If-None-Match", known[1]["ETag"])
         return known
 
-    def _keep(self, cache: answer_cache.Cache, request: Request, answer: Answer, content: bytes | None) -> None:
-        if request.method == "GET" and content is not None and "ETag" in answer.headers:
+    def _keep(self, cache: answer_cache.Cache, request: Request, answer: Answer, content: bytes | str | None) -> None:
+        if request.method == "GET" and isinstance(content, bytes) and "ETag" in answer.headers:
             cache.put(request.url, (answer.status, answer.message(), content))
 
     # Credentials
 
-    def _authenticated(self, request: Request, credentials: Credentials, whole: bool) -> tuple[Answer, bytes | None]:
+    def _authenticated(self, request: Request, credentials: Credentials, whole: bool) -> tuple[Answer, bytes | str | None]:
         """Send with the credentials, which a login renews if they have expired."""
         if not credentials:
             return self._send(request, whole)
@@ -300,7 +302,7 @@ class Session:
         conditions: Conditions,
         whole: bool,
         num_redirects: int,
-    ) -> tuple[Answer | answer_cache.Answer, bytes | None]:
+    ) -> tuple[Answer | answer_cache.Answer, bytes | str | None]:
         """Make the request that another was redirected to. Credentials go to the same server only."""
         if self.transport.should_strip_auth(request.url, redirected.url):
             credentials = None
@@ -321,7 +323,7 @@ class Session:
 
     # Sending
 
-    def _send(self, request: Request, whole: bool) -> tuple[Answer, bytes | None]:
+    def _send(self, request: Request, whole: bool) -> tuple[Answer, bytes | str | None]:
         """Send, and send again where that is allowed and may help."""
         delays = iter(self.retry_delays)
         attempt = 1
@@ -331,7 +333,7 @@ class Session:
                 if self.before_request:
                     self._call_before(request)
                 answer = self._wire.send(request)
-                content = answer.content() if whole or _is_read_at_once(request, answer) else None
+                content = self._content(request, answer, whole)
             except _FAILURES as exc:
                 failure = self._note(request, started, attempt, exc)
                 if not self._may_repeat(request, exc, failure):
@@ -346,6 +348,13 @@ class Session:
                 if self.after_answer or log.isEnabledFor(logging.DEBUG):
                     self._report(Exchange(request.method, request.url, answer.status, _since(started), attempt))
                 return answer, content
+
+    def _content(self, request: Request, answer: Answer, whole: bool) -> bytes | str | None:
+        if not whole:
+            return answer.content() if _is_read_at_once(request, answer) else None
+        if self.cache is None and answer.status < 300 and request.method != "HEAD" and _is_json(answer.headers):
+            return answer.text()
+        return answer.content()
 
     def _note(self, request: Request, started: float, attempt: int, exc: Exception) -> OSError:
         """Return the client's exception for ``exc``; raise ``exc`` itself if it is not about the connection."""
@@ -415,7 +424,7 @@ def _is_repeatable(request: Request) -> bool:
     """Return whether it makes no difference if the server gets the request twice."""
     if request.method == "POST":
         return _READING_POST.search(request.url) is not None
-    return request.method in _IDEMPOTENT and not _UPDATE_FUNCTION.search(request.url)
+    return request.method in _IDEMPOTENT and not ("/_update/" in request.url and _UPDATE_FUNCTION.search(request.url))
 
 
 def _is_read_at_once(request: Request, answer: Answer) -> bool:
@@ -426,9 +435,13 @@ def _is_read_at_once(request: Request, answer: Answer) -> bool:
     return length.isdecimal() and int(length) < CHUNK_SIZE
 
 
-def _http_error(request: Request, answer: Answer, content: bytes | None) -> Exception:
+def _is_json(headers: Mapping[str, str] | Message) -> bool:
+    return "application/json" in (headers.get("Content-Type") or "")
+
+
+def _http_error(request: Request, answer: Answer, content: bytes | str | None) -> Exception:
     detail: Any = "" if request.method == "HEAD" else content
-    if content and "application/json" in answer.headers.get("Content-Type", ""):
+    if isinstance(content, bytes) and _is_json(answer.headers):
         try:
             error = json.decode(content.decode("utf-8"))
         except ValueError:

@@ -118,6 +118,12 @@ class Answer:
             return self._direct.read()
         return self.raw.read(decode_content=True)
 
+    def text(self) -> str:
+        """Return the whole body as `content` does, as text; it is UTF-8. Raise UnicodeDecodeError if it is not."""
+        if self._raw is None and self._direct is not None and "Content-Encoding" not in self.headers:
+            return self._direct.text()
+        return self.content().decode("utf-8")
+
     def pieces(self) -> Iterator[bytes]:
         """Return the pieces of the body, decoded, each as soon as it arrives.
 
@@ -297,7 +303,8 @@ class Transport:
         if not session.auth and not session.trust_env and all(map(_is_plain_value, request.headers.values())):
             # Nothing but the headers themselves depends on them: requests need not merge and check them.
             prepared = session.prepare_request(requests.Request(request.method, request.url, data=request.body))
-            prepared.headers.update(cast("dict[str, str]", request.headers))
+            for name, value in request.headers.items():
+                prepared.headers[name] = cast("str", value)
         else:
             prepared = session.prepare_request(
                 requests.Request(

@@ -29,10 +29,10 @@ def quote(text: str | bytes, safe: str = "") -> str:
 
     Segments of dots alone are escaped too, for else a client or a proxy on the way would take them for directories.
     """
-    if isinstance(text, str) and _PLAIN.fullmatch(text):
-        return text
-    if isinstance(text, str) and text.isascii() and not safe:
-        quoted = text.translate(_IN_PATH)
+    if isinstance(text, str) and text.isascii():
+        if text.isidentifier() or _PLAIN.fullmatch(text):
+            return text
+        quoted = _quote(text, safe) if safe else text.translate(_IN_PATH)
     else:
         quoted = _quote(text, safe)
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
@@ -48,7 +48,7 @@ def _quote_parameter(value: Any) -> str:
     text = value if isinstance(value, (str, bytes)) else str(value)
     if isinstance(text, bytes) or not text.isascii():
         return quote_plus(text)
-    return text if _PLAIN.fullmatch(text) else text.translate(_IN_PARAMETER)
+    return text if text.isalnum() or _PLAIN.fullmatch(text) else text.translate(_IN_PARAMETER)
 
 
 def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
@@ -60,13 +60,20 @@ def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
     >>> urljoin('http://example.org/', 'foo', 'a/b', rev='1-x', deleted=True)
     'http://example.org/foo/a%2Fb?rev=1-x&deleted=true'
     """
-    url = base.removesuffix("/") + "".join("/" + quote(segment) for segment in path) if path else base
-    parameters = []
+    url = "/".join([base.removesuffix("/"), *map(quote, path)]) if path else base
+    parameters: list[tuple[str, Any]] = []
     for name, value in query.items():
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if item is not None:
-                parameters.append((name, str(item).lower() if isinstance(item, bool) else item))
+        if value is True or value is False:
+            parameters.append((name, "true" if value else "false"))
+        elif isinstance(value, (list, tuple)):
+            parameters += [(name, _as_parameter(item)) for item in value if item is not None]
+        elif value is not None:
+            parameters.append((name, value))
     return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+def _as_parameter(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def extract_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
