@@ -48,8 +48,8 @@ T = TypeVar("T")
 class Database:
     """A database, as a dictionary of its documents by ID; it is true if it exists.
 
-    ``url`` is its URL, its name on the server of COUCHDB_URL (the local one by default), or its `Resource`; ``session``
-    as in `Resource`.
+    ``url`` is its URL, its name on the server of COUCHDB_URL (the local one by default; escapes in it stay as they are),
+    or its `Resource`; ``session`` as in `Resource`.
 
     All methods raise `HTTPError`'s subclasses, and `ConnectionFailed` or `TimedOut`.
     """
@@ -59,7 +59,7 @@ class Database:
     ) -> None:
         if isinstance(url, str):
             if not url.startswith("http"):
-                url = f"{DEFAULT_BASE_URL.removesuffix('/')}/{quote(url)}"
+                url = f"{DEFAULT_BASE_URL.removesuffix('/')}/{url if '%' in url else quote(url)}"
             url = Resource(url, session)
         self.resource = url
         self._name = name

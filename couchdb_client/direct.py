@@ -269,6 +269,9 @@ class DirectResponse:
         A long body is read into a buffer that is kept: the operating system takes longer to provide a megabyte of fresh
         memory than the bytes take to arrive in it.
         """
+        length = self._original.length
+        if length is not None and length < _BUFFER_SIZE:
+            return self.read().decode("utf-8")
         buffer = self._kept.take_buffer()
         try:
             size = _read_into(buffer, self._original)

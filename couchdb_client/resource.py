@@ -13,7 +13,7 @@ from couchdb_client.errors import HTTPError
 from couchdb_client.logins import Credentials
 from couchdb_client.session import Session, SessionLike
 from couchdb_client.transport import Answer
-from couchdb_client.urls import extract_credentials, urljoin
+from couchdb_client.urls import extract_credentials, urljoin, with_parameters
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -29,6 +29,8 @@ class Resource:
     Credentials in ``url`` are taken out and sent as Basic authentication. ``session`` is a `Session`, a
     `requests.Session` (which becomes the transport of a `Session`), any object with the same ``request`` method, or
     None for a session of its own. ``headers`` are sent with each request.
+
+    A subclass that replaces ``_request`` sees every request.
 
     Calling a resource with segments of a path gives the resource below it: ``resource('db', 'a/b')`` is ``…/db/a%2Fb``.
     Each method takes a ``path`` (one segment, or a list of them), ``headers``, perhaps a ``body`` (see
@@ -143,7 +145,7 @@ class Resource:
     def _request_json(
         self, method: str, path: Any = None, body: Any = None, headers: Any = None, **params: Any
     ) -> tuple[int, Message, Any]:
-        if not _is_ours(self.session):
+        if not _is_ours(self.session) or type(self)._request is not Resource._request:
             status, answer_headers, data = self._request(method, path, body=body, headers=headers, **params)
             if data is not None and "application/json" in (answer_headers.get("Content-Type") or ""):
                 return status, answer_headers, json.decode(data.read().decode("utf-8"))
@@ -155,7 +157,7 @@ class Resource:
 
     def fetch(self, method: str, path: Any = None, body: Any = None, headers: Any = None, **params: Any) -> Any:
         """Make a request and return the decoded value of the answer, without its status and headers."""
-        if not _is_ours(self.session):
+        if not _is_ours(self.session) or type(self)._request is not Resource._request:
             return self._request_json(method, path, body, headers, **params)[2]
         return self._fetch(self.session, method, path, body, headers, params)[1]
 
@@ -173,7 +175,7 @@ class Resource:
 
     def _url(self, path: Any, params: dict[str, Any]) -> str:
         if path is None:
-            return urljoin(self.url, **params) if params else self.url
+            return with_parameters(self.url, params) if params else self.url
         return urljoin(self.url, *(path if isinstance(path, (list, tuple)) else (path,)), **params)
 
 

@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from couchdb_client import cache as answer_cache
 from couchdb_client import json
-from couchdb_client.conditions import ORDINARY, Conditions
+from couchdb_client.conditions import BUILDS, ORDINARY, Conditions
 from couchdb_client.errors import (
     RedirectLimit,
     ServerError,
@@ -59,6 +59,11 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 _READING_POST = re.compile(
     r"/(?:_find|_explain|_changes|_bulk_get|_revs_diff|_missing_revs|_dbs_info"
     r"|(?:_all_docs|_design_docs|_local_docs|_design/[^/]+/_view/[^/]+)(?:/queries)?|_design/[^/]+/_list/[^?]+)/?(?:\?|\Z)"
+)
+#: Requests that may have to wait until the server has built an index, or for a change.
+_SLOW = re.compile(
+    r"/(?:_find|_index|_changes|_db_updates|_replicate"
+    r"|(?:_all_docs|_design_docs|_local_docs)(?:/queries)?|_design/[^/?]+/_(?:view|list|search|nouveau)/[^?]+)/?(?:\?|\Z)"
 )
 _UPDATE_FUNCTION = re.compile(r"/_design/[^/?]+/_update/")
 
@@ -150,6 +155,15 @@ class Session:
         """Whether any certificate is accepted: couchdb-python's name, which picas reads."""
         return self.transport.verify is False
 
+    @property
+    def user_agent(self) -> str | bytes | None:
+        """The header User-Agent of each request. Assign to it to replace it."""
+        return self.transport.headers.get("User-Agent")
+
+    @user_agent.setter
+    def user_agent(self, value: str) -> None:
+        self.transport.headers["User-Agent"] = value
+
     def close(self) -> None:
         """Close the connections that are kept open for further requests."""
         self.transport.close()
@@ -216,7 +230,7 @@ class Session:
         if headers:
             _merge(sent, headers)
         payload = _payload(body, sent)
-        request = Request(method.upper(), url, sent, payload, self._timeout(conditions), conditions.cookies)
+        request = Request(method.upper(), url, sent, payload, self._timeout(conditions, url), conditions.cookies)
         request.once = not _is_repeatable(request)
         known = self._known(request) if self.cache is not None else None
         answer, content = self._authenticated(request, credentials, whole)
@@ -384,10 +398,14 @@ class Session:
         for hook in self.after_answer:
             hook(exchange)
 
-    def _timeout(self, conditions: Conditions) -> TimeoutValue:
+    def _timeout(self, conditions: Conditions, url: str) -> TimeoutValue:
         timeout = self.timeout
-        if conditions is ORDINARY or timeout is None:
+        if timeout is None:
             return timeout
+        if conditions is ORDINARY:
+            if timeout != DEFAULT_TIMEOUT or "/_" not in url or not _SLOW.search(url):
+                return timeout
+            conditions = BUILDS
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         if read is None or conditions.wait is None or (conditions.builds and timeout == DEFAULT_TIMEOUT):
             return connect, None

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from couchdb_client import Database, ResourceConflict, Server, ServerError, Session
+from couchdb_client import Database, Resource, ResourceConflict, Server, ServerError, Session, client
+from couchdb_client.http import urljoin
 from couchdb_client.session import DEFAULT_TIMEOUT
 
 
@@ -113,3 +114,57 @@ def test_a_session_of_ones_own_kind_sees_every_request(transport: requests.Sessi
 
     Server("http://couch.example/", session=Watched(transport=transport)).create("a").commit()
     assert seen == ["PUT http://couch.example/a", "POST http://couch.example/a/_ensure_full_commit"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["_design", "app", "_view", "by name"],
+        ["_design", "app", "_list", "l", "v"],
+        ["_partition", "p", "_all_docs"],
+        ["_changes"],
+        ["_find"],
+    ],
+)
+def test_a_query_by_its_url_has_no_time_limit_of_reading_either(wire: Any, db: Database, path: list[str]) -> None:
+    db.resource.get(path, limit=1)
+    db.resource.get(["_design", "app", "_info"])
+    limits = [settings["timeout"] for settings in wire.settings]
+    assert limits == [(DEFAULT_TIMEOUT[0], None), DEFAULT_TIMEOUT]
+
+
+def test_a_resource_of_ones_own_kind_sees_every_request(transport: requests.Session) -> None:
+    seen = []
+
+    class Watched(Resource):
+        def _request(self, method: str, path: Any = None, *args: Any, **kwargs: Any) -> Any:
+            seen.append((method, path))
+            raise ConnectionAbortedError
+
+    server = Server(Watched("http://couch.example/", Session(transport=transport)))
+    for call in (server.version, lambda: server["db"], lambda: server.create("db"), lambda: server.resource.get("x")):
+        with pytest.raises(ConnectionAbortedError):
+            call()
+    assert seen == [("GET", None), ("HEAD", None), ("PUT", "db"), ("GET", "x")]
+
+
+def test_a_session_may_be_given_another_user_agent(wire: Any, transport: requests.Session) -> None:
+    session = Session(transport=transport)
+    session.user_agent = "mine/1.0"
+    assert session.user_agent == "mine/1.0"
+    Server("http://couch.example/", session=session).resource.get()
+    assert wire.requests[0].headers["User-Agent"] == "mine/1.0"
+
+
+def test_joined_urls_end_without_a_slash_and_the_servers_own_keeps_its_own(
+    wire: Any, transport: requests.Session
+) -> None:
+    assert urljoin("http://couch.example/") == "http://couch.example"
+    assert urljoin("http://couch.example/", count=1) == "http://couch.example?count=1"
+    Server("http://couch.example/", session=transport).resource.get(count=[1, True, None])
+    assert wire.requests[0].url == "http://couch.example/?count=1&count=true"
+
+
+@pytest.mark.parametrize("name", ["a/b+c", "a%2Fb%2Bc"])
+def test_a_database_by_its_name_alone_may_be_escaped_already(transport: requests.Session, name: str) -> None:
+    assert Database(name, session=transport).resource.url == client.DEFAULT_BASE_URL.rstrip("/") + "/a%2Fb%2Bc"

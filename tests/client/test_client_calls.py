@@ -236,6 +236,22 @@ def test_a_view_is_asked_once_and_only_when_needed(wire: Any, db: Database) -> N
     assert len(wire.lines) == 1
 
 
+@pytest.mark.parametrize("count", [0, 1, 256, 257, 1000])
+def test_each_row_is_wrapped_once_and_in_its_order(wire: Any, db: Database, count: int) -> None:
+    rows = [{"key": number, "value": None} for number in range(count)]
+    wire.says(json.dumps({"total_rows": count, "offset": 0, "rows": rows}).encode())
+    wrapped = []
+
+    def wrap(row: Any) -> int:
+        wrapped.append(row["key"])
+        return -int(row["key"])
+
+    results = db.view("app/v", wrapper=wrap)
+    assert list(results) == [-number for number in range(count)]
+    assert list(results) == results.rows
+    assert wrapped == list(range(count))
+
+
 def test_reduced_results_have_no_total_and_no_offset(wire: Any, db: Database) -> None:
     wire.says(b'{"rows":[{"key":null,"value":6}]}')
     results = db.view("app/v", wrapper=lambda row: row["value"])

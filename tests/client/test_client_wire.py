@@ -8,6 +8,7 @@ import gzip
 import io
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -199,6 +200,78 @@ def test_a_body_that_breaks_off_is_an_error_and_no_short_answer(serve: Any) -> N
     attachment = Database(played.url + "db").get_attachment("a", "x.txt")
     with pytest.raises(ConnectionFailed):
         attachment.read()
+
+
+def in_chunks(*chunks: bytes) -> Any:
+    """A script: answer one request with JSON in chunks, and the next with a short list."""
+
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.begin_chunked()
+        for chunk in (*chunks, b""):
+            connection.chunk(chunk)
+        connection.request()
+        connection.begin_chunked()
+        connection.chunk(b"[1]")
+        connection.chunk(b"")
+        connection.is_left()
+
+    return play
+
+
+@pytest.mark.parametrize("size", [1, 65_534, 65_536, 70_000, 300_000])
+def test_a_json_answer_of_any_length_is_read_whole_and_the_next_is_another(serve: Any, size: int) -> None:
+    text = "ü" * (size // 2) + "x" * (size % 2)
+    body = f'"{text}"'.encode()
+    whole = serve(answers(body, b"[1]"))
+    pieces = serve(in_chunks(*(body[start : start + 50_001] for start in range(0, len(body), 50_001))))
+    for played in (whole, pieces):
+        resource = Database(played.url + "db").resource
+        assert resource.get_json()[2] == text
+        assert resource.get_json()[2] == [1]
+        assert played.connections == 1
+
+
+def breaks_off_in(head: bytes) -> Any:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + head + b"[1]")
+
+    return play
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 100000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n1000\r\n"])
+def test_a_json_answer_that_breaks_off_is_requested_again_and_else_an_error(serve: Any, head: bytes) -> None:
+    resource = Database(serve(breaks_off_in(head), answers(b"[2]")).url + "db").resource
+    assert resource.get_json()[2] == [2]
+    resource = Database(serve(breaks_off_in(head), breaks_off_in(head)).url + "db").resource
+    with pytest.raises(ConnectionResetError):
+        resource.get_json()
+
+
+@pytest.mark.parametrize("padding", [0, 100_000])
+def test_a_json_answer_that_is_not_utf_8_is_an_error_and_its_connection_goes_on(serve: Any, padding: int) -> None:
+    resource = Database(serve(answers(b'"\xff"' + b" " * padding, b"[1]")).url + "db").resource
+    with pytest.raises(UnicodeDecodeError):
+        resource.get_json()
+    assert resource.get_json()[2] == [1]
+
+
+def test_threads_that_read_long_answers_at_once_get_each_their_own(serve: Any) -> None:
+    texts = [letter * 200_000 for letter in "abcd"]
+    together = threading.Barrier(len(texts))
+
+    def play(connection: Any) -> None:
+        line, _, _ = connection.request()
+        together.wait(20)
+        connection.begin_chunked()
+        for chunk in (b'"', line.split("?n=")[1][0].encode() * 200_000, b'"', b""):
+            connection.chunk(chunk)
+        connection.is_left()
+
+    resource = Database(serve(*[play] * len(texts)).url + "db").resource
+    with ThreadPoolExecutor(len(texts)) as pool:
+        assert list(pool.map(lambda text: resource.get_json(n=text[0])[2], texts)) == texts
 
 
 def test_a_large_attachment_is_read_while_it_arrives(serve: Any) -> None:
