@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from couchdb_client.document import Document, as_dict
-from couchdb_client.errors import HTTPError, ResourceConflict, ServerError, http_error, in_request
+from couchdb_client.errors import HTTPError, http_error, refusal
 from couchdb_client.resource import Resource
 
 __all__ = ["UpdateResult", "bulk_get", "purge", "save_many", "update"]
@@ -26,7 +26,8 @@ def update(database: Resource, documents: Iterable[Any], options: Mapping[str, A
     results: list[UpdateResult] = []
     for row, document in zip(rows, saved, strict=True):
         if "error" in row:
-            results.append((False, row.get("id", ""), _refusal(row, url)))
+            docid = row.get("id", "")
+            results.append((False, docid, refusal(row["error"], row.get("reason"), docid, url)))
             continue
         docid, rev = row["id"], row.get("rev")
         if isinstance(document, dict):
@@ -35,14 +36,6 @@ def update(database: Resource, documents: Iterable[Any], options: Mapping[str, A
                 document["_rev"] = rev
         results.append((True, docid, rev))
     return results
-
-
-def _refusal(row: Mapping[str, Any], url: str) -> HTTPError:
-    kind = ResourceConflict if row["error"] == "conflict" else ServerError
-    refusal = kind(row.get("reason"))
-    refusal.docid = row.get("id", "")
-    in_request(refusal, "POST", url)
-    return refusal
 
 
 def save_many(

@@ -64,6 +64,7 @@ __all__ = [
     "http_error",
     "in_request",
     "is_unsent",
+    "refusal",
 ]
 
 
@@ -88,6 +89,8 @@ class HTTPError(_InRequest, Exception):
     """Base class of the errors for responses with status 400 or above."""
 
     _status: int | None = None
+    #: The error of a document that a bulk update refused, which is not among the arguments.
+    _error: str | None = None
 
     @property
     def status(self) -> int | None:
@@ -98,7 +101,7 @@ class HTTPError(_InRequest, Exception):
     def error(self) -> str | None:
         """CouchDB's name for the error, like ``'conflict'``."""
         detail = self._detail()
-        return detail[0] if isinstance(detail, tuple) and len(detail) == 2 else None
+        return detail[0] if isinstance(detail, tuple) and len(detail) == 2 else self._error
 
     @property
     def reason(self) -> str | None:
@@ -235,6 +238,15 @@ def http_error(status: int, detail: Any) -> HTTPError:
     """Return the exception for an answer of ``status``; ``detail`` is described in the module's docstring."""
     kind = _BY_STATUS.get(status)
     return ServerError((status, detail)) if kind is None else kind(detail)
+
+
+def refusal(error: str, reason: Any, docid: str, url: str) -> HTTPError:
+    """Return the exception for a document that the bulk update at ``url`` refused."""
+    refused = (ResourceConflict if error == "conflict" else ServerError)(reason)
+    refused._error = error
+    refused.docid = docid
+    in_request(refused, "POST", url)
+    return refused
 
 
 def in_request(exc: BaseException, method: str, url: str) -> None:

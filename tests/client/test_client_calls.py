@@ -114,6 +114,8 @@ def test_a_bulk_update_says_of_each_document_what_became_of_it(wire: Any, db: Da
     assert conflict.args == ("Document update conflict.",)
     assert isinstance(refused, ServerError)
     assert refused.args == ("no",)
+    assert (refused.status, refused.error, refused.reason, refused.docid) == (None, "forbidden", "no", "c")
+    assert str(refused) == "POST /people/_bulk_docs: forbidden: no"
 
 
 def test_a_bulk_update_of_given_revisions_answers_for_refused_ones_only(wire: Any, db: Database) -> None:

@@ -90,6 +90,9 @@ def test_a_document_that_a_bulk_update_refuses_is_named_by_its_exception(people:
     assert isinstance(refused, ResourceConflict)
     assert refused.args == ("Document update conflict.",)
     assert (refused.docid, refused.method, refused.status) == ("a", "POST", 409)
+    for exc in (refused, pickle.loads(pickle.dumps(refused))):
+        assert (exc.error, exc.reason) == ("conflict", "Document update conflict.")
+        assert str(exc).endswith("/_bulk_docs: conflict: Document update conflict.")
 
 
 def test_errors_survive_pickling(people: Database) -> None:
