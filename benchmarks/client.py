@@ -85,12 +85,17 @@ def bare(session: Any, url: str) -> dict[str, Call]:
         docid = new()
         return session.put(f"{url}/bench/{docid}", json={"_id": docid, "n": 1}).json()
 
+    def bulk() -> Any:
+        docs = [{"_id": new(), "n": 1} for _ in range(1000)]
+        return session.post(f"{url}/bench/_bulk_docs", json={"docs": docs}).json()
+
     return {
         "get": lambda: session.get(f"{url}/bench/0007").json(),
         "save": save,
         "view, one row": lambda: session.get(f"{view}?key={key}").json()["rows"],
         "view, all rows": lambda: sum(1 for row in session.get(view).json()["rows"] if row["value"] is not None),
         "changes": lambda: len(session.get(f"{url}/bench/_changes?limit={ROWS}").json()["results"]),
+        "bulk of 1000": bulk,
     }
 
 

@@ -48,8 +48,8 @@ T = TypeVar("T")
 class Database:
     """A database, as a dictionary of its documents by ID; it is true if it exists.
 
-    ``url`` is its URL, its name on the server of COUCHDB_URL (the local one by default; escapes in it stay as they are),
-    or its `Resource`; ``session`` as in `Resource`.
+    ``url`` is its URL, its name on the server of COUCHDB_URL (the local one by default), escaped or not, or its
+    `Resource`; ``session`` as in `Resource`.
 
     All methods raise `HTTPError`'s subclasses, and `ConnectionFailed` or `TimedOut`.
     """

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import http.client
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from email.message import Message
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import urljoin
 
 import requests
@@ -21,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from couchdb_client import cache as answer_cache
 from couchdb_client import json
 from couchdb_client.conditions import BUILDS, ORDINARY, Conditions
+from couchdb_client.endpoints import is_read, is_repeatable, is_slow, is_update_function
 from couchdb_client.errors import (
     RedirectLimit,
     ServerError,
@@ -53,19 +53,8 @@ log = logging.getLogger("couchdb_client")
 #: What requests, urllib3 and the standard library raise if the connection cannot be made or breaks.
 _FAILURES = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
-_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
-
-#: POSTs that only read.
-_READING_POST = re.compile(
-    r"/(?:_find|_explain|_changes|_bulk_get|_revs_diff|_missing_revs|_dbs_info"
-    r"|(?:_all_docs|_design_docs|_local_docs|_design/[^/]+/_view/[^/]+)(?:/queries)?|_design/[^/]+/_list/[^?]+)/?(?:\?|\Z)"
-)
-#: Requests that may have to wait until the server has built an index, or for a change.
-_SLOW = re.compile(
-    r"/(?:_find|_index|_changes|_db_updates|_replicate"
-    r"|(?:_all_docs|_design_docs|_local_docs)(?:/queries)?|_design/[^/?]+/_(?:view|list|search|nouveau)/[^?]+)/?(?:\?|\Z)"
-)
-_UPDATE_FUNCTION = re.compile(r"/_design/[^/?]+/_update/")
+#: The body of an answer: bytes, or text if it is JSON; None if it has not been read.
+Content: TypeAlias = "bytes | str | None"
 
 
 @dataclass(frozen=True)
@@ -220,7 +209,7 @@ class Session:
         *,
         whole: bool = False,
         num_redirects: int = 0,
-    ) -> tuple[Answer | answer_cache.Answer, bytes | str | None]:
+    ) -> tuple[Answer | answer_cache.Answer, Content]:
         """Make a request as `request` does; return the answer and its body, None if that is long and not yet read.
 
         With ``whole`` the body is always read, and may be text if it is JSON. An answer from the cache is a tuple
@@ -231,7 +220,7 @@ class Session:
             _merge(sent, headers)
         payload = _payload(body, sent)
         request = Request(method.upper(), url, sent, payload, self._timeout(conditions, url), conditions.cookies)
-        request.once = not _is_repeatable(request)
+        request.once = not is_repeatable(request.method, url)
         known = self._known(request) if self.cache is not None else None
         answer, content = self._authenticated(request, credentials, whole)
         if answer.status < 300:
@@ -260,13 +249,13 @@ class Session:
             request.headers.setdefault("If-None-Match", known[1]["ETag"])
         return known
 
-    def _keep(self, cache: answer_cache.Cache, request: Request, answer: Answer, content: bytes | str | None) -> None:
+    def _keep(self, cache: answer_cache.Cache, request: Request, answer: Answer, content: Content) -> None:
         if request.method == "GET" and isinstance(content, bytes) and "ETag" in answer.headers:
             cache.put(request.url, (answer.status, answer.message(), content))
 
     # Credentials
 
-    def _authenticated(self, request: Request, credentials: Credentials, whole: bool) -> tuple[Answer, bytes | str | None]:
+    def _authenticated(self, request: Request, credentials: Credentials, whole: bool) -> tuple[Answer, Content]:
         """Send with the credentials, which a login renews if they have expired."""
         if not credentials:
             return self._send(request, whole)
@@ -294,9 +283,9 @@ class Session:
         if status == 303:
             kept = {name: value for name, value in request.headers.items() if name == "Accept"}
             return Request("HEAD" if method == "HEAD" else "GET", location, kept)
-        if status not in (301, 302, 307, 308) or _UPDATE_FUNCTION.search(request.url):
+        if status not in (301, 302, 307, 308) or is_update_function(request.url):
             return None
-        if method == "POST" and status in (301, 302) and not _READING_POST.search(request.url):
+        if method == "POST" and status in (301, 302) and not is_read(method, request.url):
             reason = (
                 f"POST was redirected to {location}, and whether to repeat it there is not for the client to decide."
             )
@@ -316,7 +305,7 @@ class Session:
         conditions: Conditions,
         whole: bool,
         num_redirects: int,
-    ) -> tuple[Answer | answer_cache.Answer, bytes | str | None]:
+    ) -> tuple[Answer | answer_cache.Answer, Content]:
         """Make the request that another was redirected to. Credentials go to the same server only."""
         if self.transport.should_strip_auth(request.url, redirected.url):
             credentials = None
@@ -337,7 +326,7 @@ class Session:
 
     # Sending
 
-    def _send(self, request: Request, whole: bool) -> tuple[Answer, bytes | str | None]:
+    def _send(self, request: Request, whole: bool) -> tuple[Answer, Content]:
         """Send, and send again where that is allowed and may help."""
         delays = iter(self.retry_delays)
         attempt = 1
@@ -363,7 +352,7 @@ class Session:
                     self._report(Exchange(request.method, request.url, answer.status, _since(started), attempt))
                 return answer, content
 
-    def _content(self, request: Request, answer: Answer, whole: bool) -> bytes | str | None:
+    def _content(self, request: Request, answer: Answer, whole: bool) -> Content:
         if not whole:
             return answer.content() if _is_read_at_once(request, answer) else None
         if self.cache is None and answer.status < 300 and request.method != "HEAD" and _is_json(answer.headers):
@@ -403,7 +392,7 @@ class Session:
         if timeout is None:
             return timeout
         if conditions is ORDINARY:
-            if timeout != DEFAULT_TIMEOUT or "/_" not in url or not _SLOW.search(url):
+            if timeout != DEFAULT_TIMEOUT or not is_slow(url):
                 return timeout
             conditions = BUILDS
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
@@ -438,13 +427,6 @@ def _can_be_sent_again(body: Any) -> bool:
     return not isinstance(body, Upload) or body.rewind()
 
 
-def _is_repeatable(request: Request) -> bool:
-    """Return whether it makes no difference if the server gets the request twice."""
-    if request.method == "POST":
-        return _READING_POST.search(request.url) is not None
-    return request.method in _IDEMPOTENT and not ("/_update/" in request.url and _UPDATE_FUNCTION.search(request.url))
-
-
 def _is_read_at_once(request: Request, answer: Answer) -> bool:
     """Return whether the body is short (or an error's): then a connection that breaks can still be repeated."""
     if answer.status >= 400 or answer.status in (204, 304) or request.method == "HEAD":
@@ -457,7 +439,7 @@ def _is_json(headers: Mapping[str, str] | Message) -> bool:
     return "application/json" in (headers.get("Content-Type") or "")
 
 
-def _http_error(request: Request, answer: Answer, content: bytes | str | None) -> Exception:
+def _http_error(request: Request, answer: Answer, content: Content) -> Exception:
     detail: Any = "" if request.method == "HEAD" else content
     if isinstance(content, bytes) and _is_json(answer.headers):
         try:

@@ -30,7 +30,7 @@ def quote(text: str | bytes, safe: str = "") -> str:
     Segments of dots alone are escaped too, for else a client or a proxy on the way would take them for directories.
     """
     if isinstance(text, str) and text.isascii():
-        if text.isidentifier() or _PLAIN.fullmatch(text):
+        if text.isalnum() or _PLAIN.fullmatch(text):
             return text
         quoted = _quote(text, safe) if safe else text.translate(_IN_PATH)
     else:
@@ -48,7 +48,7 @@ def _quote_parameter(value: Any) -> str:
     text = value if isinstance(value, (str, bytes)) else str(value)
     if isinstance(text, bytes) or not text.isascii():
         return quote_plus(text)
-    return text if text.isalnum() or _PLAIN.fullmatch(text) else text.translate(_IN_PARAMETER)
+    return text if text.isalnum() else text.translate(_IN_PARAMETER)
 
 
 def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
