@@ -9,9 +9,11 @@ from __future__ import annotations
 import http.client
 import logging
 import math
+import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias, cast
 
 import urllib3.exceptions
@@ -45,6 +47,8 @@ _EARLY = 1.0
 #: How many bytes a buffer for answers has at first, and how many a buffer may have that is kept for the next answer.
 _BUFFER_SIZE = 1 << 16
 _BUFFER_LIMIT = 1 << 22
+
+_PIECE_SIZE = 1 << 16
 
 #: Methods whose requests announce a body even if they have none.
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -231,6 +235,15 @@ def _read_into(buffer: bytearray, original: http.client.HTTPResponse) -> int:
     return size
 
 
+def _read_exactly(original: http.client.HTTPResponse, size: int) -> bytes:
+    """Return the next bytes of a body. Raise IncompleteRead if the connection ends before the body does."""
+    length: int | None = original.length
+    body = original.read(size)
+    if length is not None and len(body) < min(size, length):
+        raise http.client.IncompleteRead(body, length - len(body))
+    return body
+
+
 class DirectResponse:
     """The head of an answer, and its body, which has not been read."""
 
@@ -252,15 +265,19 @@ class DirectResponse:
         self.status = original.status
         self.headers = original.msg
 
-    def read(self) -> bytes:
-        """Return the whole body, as it was sent, and give the connection back."""
+    def read(self, size: int = -1) -> bytes:
+        """Return the next ``size`` bytes of the body, fewer only at its end, or the rest, as it was sent.
+
+        At the end of the body give the connection back.
+        """
+        original = self._original
         try:
-            body = self._original.read()
+            body = original.read() if size < 0 else _read_exactly(original, size)
         except BaseException:
             self.close()
             raise
-        self._kept.give_back(self._connection)
-        self._connection = None
+        if original.isclosed():
+            self._give_back()
         return body
 
     def text(self) -> str:
@@ -278,19 +295,43 @@ class DirectResponse:
         except BaseException:
             self.close()
             raise
-        self._kept.give_back(self._connection)
-        self._connection = None
+        self._give_back()
         with memoryview(buffer) as view:
             text = str(view[:size], "utf-8")
         self._kept.give_buffer_back(buffer)
         return text
 
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body in pieces, each as soon as it arrives, and give the connection back."""
+        original = self._original
+        try:
+            while piece := original.read1(_PIECE_SIZE):
+                yield piece
+            if original.length:
+                raise http.client.IncompleteRead(b"", original.length)
+        except BaseException:
+            self.close()
+            raise
+        original.close()
+        self._give_back()
+
+    def interrupt(self) -> None:
+        """End a read that waits in another thread, as if the connection had broken."""
+        if self._connection is not None:
+            with suppress(ValueError, OSError):  # it has been closed
+                self._shutdown(socket.SHUT_RD)
+
     def close(self) -> None:
         """Close the connection, if the body has not been read."""
-        if self._connection is not None:
+        conn, self._connection = self._connection, None
+        if conn is not None:
             self._original.close()
-            self._kept.discard(self._connection)
-            self._connection = None
+            self._kept.discard(conn)
+
+    def _give_back(self) -> None:
+        conn, self._connection = self._connection, None
+        if conn is not None:
+            self._kept.give_back(conn)
 
     def wrapped(self) -> HTTPResponse:
         """Return the answer as urllib3 has it. It takes over the body and the connection."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import io
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
 
 import urllib3.exceptions
 
@@ -18,6 +18,8 @@ CHUNK_SIZE = 8 * 1024
 
 _PIECE_SIZE = 64 * 1024
 
+T = TypeVar("T")
+
 _BREAKS = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
 
@@ -29,6 +31,10 @@ class Streamed(Protocol):
 
     def pieces(self) -> Iterator[bytes]:
         """Return the body's pieces, decoded, each as soon as it arrives."""
+        ...
+
+    def read(self, size: int) -> bytes | None:
+        """Return the next ``size`` bytes of the body, the rest if that is negative; None if `pieces` has to be read."""
         ...
 
     def close(self) -> None:
@@ -65,6 +71,10 @@ class ResponseBody(io.BufferedIOBase):
         """Return the next ``size`` bytes, fewer only at the end; the rest if ``size`` is negative or None."""
         parts = [self._buffered(size)]
         missing = -1 if size is None or size < 0 else size - len(parts[0])
+        if missing < 0 or missing >= _PIECE_SIZE:
+            further = self._waiting_for(lambda: self._answer.read(missing))
+            if further is not None:
+                return parts[0] + further if parts[0] else further
         while missing and self._fill():
             parts.append(self._buffered(missing))
             missing = max(missing - len(parts[-1]), 0) if missing > 0 else missing
@@ -141,17 +151,21 @@ class ResponseBody(io.BufferedIOBase):
 
     def _fill(self) -> bool:
         """Wait for the next piece, once the buffer is empty. Return False at the end of the body."""
+        self._buffer, self._position = self._waiting_for(lambda: next(self._pieces, b"")), 0
+        return bool(self._buffer)
+
+    def _waiting_for(self, read: Callable[[], T]) -> T:
+        """Return what ``read`` returns. Raise `TimedOut` or `ConnectionFailed` if the connection breaks."""
         if self.closed:
             raise ValueError("I/O operation on closed file.")
         try:
-            self._buffer, self._position = next(self._pieces, b""), 0
+            return read()
         except _BREAKS as exc:
             failure = connection_error(exc)
             if failure is None:
                 raise
             in_request(failure, self._answer.method, self._answer.url)
             raise failure from exc
-        return bool(self._buffer)
 
 
 class _PlainResponse:
@@ -172,6 +186,9 @@ class _PlainResponse:
             yield piece
         response.close()
         self._release()
+
+    def read(self, _size: int) -> None:
+        return None
 
     def _read_chunk(self, _size: int) -> bytes:
         """Return the next chunk of a response that can be read by its file ``fp`` only."""

@@ -114,15 +114,22 @@ class Answer:
         """Return the whole body, decoded, and give the connection back."""
         if self.response is not None and self.response._content_consumed:  # by a hook
             return self.response.content
-        if self._raw is None and self._direct is not None and "Content-Encoding" not in self.headers:
-            return self._direct.read()
-        return self.raw.read(decode_content=True)
+        direct = self._plain()
+        return self.raw.read(decode_content=True) if direct is None else direct.read()
+
+    def read(self, size: int) -> bytes | None:
+        """Return the next ``size`` bytes of the body, the rest if that is negative; None if `pieces` has to be read."""
+        direct = self._plain()
+        return None if direct is None else direct.read(size)
+
+    def _plain(self) -> DirectResponse | None:
+        """Return the answer whose body can be read as it was sent, without urllib3."""
+        return self._direct if self._raw is None and "Content-Encoding" not in self.headers else None
 
     def text(self) -> str:
         """Return the whole body as `content` does, as text; it is UTF-8. Raise UnicodeDecodeError if it is not."""
-        if self._raw is None and self._direct is not None and "Content-Encoding" not in self.headers:
-            return self._direct.text()
-        return self.content().decode("utf-8")
+        direct = self._plain()
+        return self.content().decode("utf-8") if direct is None else direct.text()
 
     def pieces(self) -> Iterator[bytes]:
         """Return the pieces of the body, decoded, each as soon as it arrives.
@@ -133,6 +140,9 @@ class Answer:
         """
         if self.response is not None and self.response._content_consumed:
             return iter([self.response.content])
+        direct = self._plain()
+        if direct is not None:
+            return direct.pieces()
         raw = self.raw
         if getattr(raw, "chunked", False) or "Content-Length" in self.headers or not hasattr(raw, "read1"):
             pieces = raw.stream(_PIECE_SIZE, decode_content=True)
@@ -151,6 +161,9 @@ class Answer:
 
     def interrupt(self) -> None:
         """End a read that waits in another thread."""
+        if self._raw is None and self._direct is not None:
+            self._direct.interrupt()
+            return
         if not hasattr(self.raw, "shutdown"):
             self.close()
             return

@@ -294,6 +294,50 @@ def test_a_large_attachment_is_read_while_it_arrives(serve: Any) -> None:
         assert attachment.read() == b""
 
 
+@pytest.mark.parametrize("sizes", [[-1], [100_000, 100_000, -1], [10, 65_536, 100_000, 200_000], [5, 7, None]])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_attachment_is_read_in_the_sizes_that_were_requested(
+    serve: Any, chunked: bool, sizes: list[int | None]
+) -> None:
+    content = bytes(range(250)) * 1000
+
+    def play(connection: Any) -> None:
+        connection.request()
+        if chunked:
+            connection.begin_chunked("application/octet-stream")
+            for start in range(0, len(content), 30_011):
+                connection.chunk(content[start : start + 30_011])
+            connection.chunk(b"")
+        else:
+            connection.answer(content, headers="Content-Type: application/octet-stream\r\n")
+        answers(b"[1]")(connection)
+
+    played = serve(play)
+    db = Database(played.url + "db")
+    attachment = db.get_attachment("a", "x.bin")
+    start = 0
+    for size in sizes:
+        expected = content[start:] if size is None or size < 0 else content[start : start + size]
+        assert attachment.read(size) == expected
+        start += len(expected)
+    assert attachment.read() == content[start:]
+    assert attachment.read(1) == attachment.read(100_000) == b""
+    assert db.resource.get_json()[2] == [1]  # over the same connection
+    assert played.connections == 1
+
+
+@pytest.mark.parametrize("size", [1000, 100_000, -1])
+@pytest.mark.parametrize("head", [b"Content-Length: 100000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n186a0\r\n"])
+def test_an_attachment_that_breaks_off_is_an_error_however_it_is_read(serve: Any, head: bytes, size: int) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + head + b"half" * 200)
+
+    attachment = Database(serve(play).url + "db").get_attachment("a", "x.txt")
+    with pytest.raises(ConnectionResetError):
+        attachment.read(size)
+
+
 def test_closing_an_attachment_early_closes_its_connection(serve: Any) -> None:
     left = threading.Event()
 
