@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
@@ -10,6 +11,7 @@ import requests
 from couchdb_client.conditions import BUILDS
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
+from couchdb_client.results import wrapped
 from couchdb_client.session import SessionLike
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class FindResults(Sequence[D], Iterator[D], Generic[D]):
         self._answers = iter(answers)
         self._wrapper = wrapper
         self._docs: list[D] = []
-        self._next = 0
+        self._unread: deque[D] = deque()
         self._is_sequence = False
         #: Where the next page begins: the ``bookmark`` for a further query.
         self.bookmark: str | None = None
@@ -53,7 +55,9 @@ class FindResults(Sequence[D], Iterator[D], Generic[D]):
         answer = next(self._answers, None)
         if answer is None:
             return False
-        self._docs.extend(map(self._wrapper, answer.get("docs", ())))
+        docs = wrapped(answer.get("docs", []), self._wrapper)
+        self._docs += docs
+        self._unread.extend(docs)
         self.bookmark = answer.get("bookmark")
         self.warning = answer.get("warning")
         self.execution_stats = answer.get("execution_stats")
@@ -73,12 +77,11 @@ class FindResults(Sequence[D], Iterator[D], Generic[D]):
         return iter(self._docs) if self._is_sequence else self
 
     def __next__(self) -> D:
-        while self._next >= len(self._docs):
+        while not self._unread:
             if not self._fetch():
                 self._is_sequence = True
                 raise StopIteration
-        self._next += 1
-        return self._docs[self._next - 1]
+        return self._unread.popleft()
 
     @overload
     def __getitem__(self, index: int) -> D: ...

@@ -12,6 +12,7 @@ from couchdb_client import json
 from couchdb_client.conditions import BUILDS
 from couchdb_client.document import Document
 from couchdb_client.resource import Resource
+from couchdb_client.results import wrapped
 from couchdb_client.session import SessionLike
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ Wrapper: TypeAlias = "Callable[[Any], R]"
 
 #: Types whose values a parameter shows as JSON does (text without quotes).
 _PLAIN = (str, int, bool)
-
-#: How many rows are wrapped at a time.
-_STEP = 256
 
 _KEYS = ("key", "startkey", "endkey", "start_key", "end_key")
 
@@ -167,7 +165,7 @@ class ViewResults(Generic[R]):
     def _results(self) -> tuple[list[R], dict[str, Any]]:
         if self._fetched is None:
             data = self.view._exec(self.options)
-            self._fetched = _wrapped(data.pop("rows"), self.view.wrapper or cast("Wrapper[R]", Row)), data
+            self._fetched = wrapped(data.pop("rows"), self.view.wrapper or cast("Wrapper[R]", Row)), data
         return self._fetched
 
     @property
@@ -190,16 +188,6 @@ class ViewResults(Generic[R]):
     def update_seq(self) -> Any:
         """The database's sequence that the view reflects, if the option ``update_seq=True`` requested it, else None."""
         return self._results()[1].get("update_seq")
-
-
-def _wrapped(rows: list[Any], wrapper: Wrapper[R]) -> list[R]:
-    """Replace each row by what ``wrapper`` makes of it, and return the list.
-
-    Some at a time, so that few rows exist twice: the garbage collector runs after so many new objects more than freed.
-    """
-    for start in range(0, len(rows), _STEP):
-        rows[start : start + _STEP] = map(wrapper, rows[start : start + _STEP])
-    return rows
 
 
 def path_from_name(name: str, kind: str) -> list[str]:
