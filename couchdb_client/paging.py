@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from couchdb_client import json
+from couchdb_client.results import wrapped
 from couchdb_client.views import View
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def iterate(view: View[R], batch: int, options: Mapping[str, Any]) -> Iterator[R
     if options.get("limit") is not None and options["limit"] <= 0:
         raise ValueError("limit must be 1 or more")
     for rows, _ in _batches(view, batch, options):
-        yield from map(view.wrap, rows)
+        yield from map(view.row_type, rows)
 
 
 def pages(view: View[R], size: int, bookmark: str | None, options: Mapping[str, Any]) -> Iterator[Page[R]]:
@@ -62,7 +63,7 @@ def pages(view: View[R], size: int, bookmark: str | None, options: Mapping[str, 
         raise ValueError("size must be 1 or more")
     start = _read_bookmark(bookmark) if bookmark else {}
     for rows, following in _batches(view, size, {**options, **start}):
-        yield Page(list(map(view.wrap, rows)), _bookmark(following) if following else None)
+        yield Page(wrapped(rows, view.row_type), _bookmark(following) if following else None)
 
 
 def _batches(

@@ -102,9 +102,10 @@ class View(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         return iter(self())
 
-    def wrap(self, row: dict[str, Any]) -> R:
-        """Return a row from the dictionary that the server sent."""
-        return (self.wrapper or cast("Wrapper[R]", Row))(row)
+    @property
+    def row_type(self) -> Wrapper[R]:
+        """What makes a row from the dictionary that the server sent: ``wrapper``, or `Row`."""
+        return self.wrapper or cast("Wrapper[R]", Row)
 
     def _exec(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Query the view now and return the server's answer."""
@@ -165,7 +166,7 @@ class ViewResults(Generic[R]):
     def _results(self) -> tuple[list[R], dict[str, Any]]:
         if self._fetched is None:
             data = self.view._exec(self.options)
-            self._fetched = wrapped(data.pop("rows"), self.view.wrapper or cast("Wrapper[R]", Row)), data
+            self._fetched = wrapped(data.pop("rows"), self.view.row_type), data
         return self._fetched
 
     @property
