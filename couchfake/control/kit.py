@@ -17,14 +17,12 @@ from couchfake.auth.context import SERVER, SERVER_ADMIN_ROLE, TRUSTED_KEY, UserC
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.control.faults import Faults
-from couchfake.control.function_log import FunctionLog
-from couchfake.control.observer import Observer, OpenFeeds
+from couchfake.control.observer import FunctionLog, Observer, OpenFeeds
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import Branch, RevisionTree, conflict_branch, documents_of
 from couchfake.control.seeds.documents import document
-from couchfake.control.seeds.dumping import dump_from
 from couchfake.control.seeds.folders import SeedDatabase, read_seed
-from couchfake.control.seeds.target import Couch, load_into
+from couchfake.control.seeds.servers import Couch, dump_from, load_into
 from couchfake.control.snapshots import Saved, Snapshot, SnapshotStack, parts_of
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.node import Node
