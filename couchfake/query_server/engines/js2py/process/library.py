@@ -17,7 +17,7 @@ from js2py.base import Js, MakeError
 from js2py.prototypes.jsstring import replacement_template
 
 from couchfake.query_server.engines.js2py.process.native import Native, define
-from couchfake.query_server.engines.js2py.process.numbers import as_float
+from couchfake.query_server.engines.js2py.process.numbers_and_dates import as_float
 from couchfake.query_server.engines.js2py.process.script_json import member_order
 
 _NUMBER = re.compile(r"[+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)

@@ -15,7 +15,7 @@ from js2py import base
 from js2py.base import Js, MakeError, PyJs, PyJsException
 from js2py.translators import translating_nodes
 
-from couchfake.query_server.engines.js2py.process import dates, library, numbers, script_json
+from couchfake.query_server.engines.js2py.process import library, numbers_and_dates, script_json
 
 ABSENT = (
     "console", "window", "ArrayBuffer", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
@@ -30,8 +30,8 @@ def apply_patches() -> None:
     translating_nodes.TryStatement = try_statement
     _turn_failures_into_errors()
     _keep_member_order()
-    dates.install(js2py.pyjs.Date)
-    numbers.install(js2py.pyjs.Number, js2py.pyjs.Math)
+    numbers_and_dates.install_dates(js2py.pyjs.Date)
+    numbers_and_dates.install_numbers(js2py.pyjs.Number, js2py.pyjs.Math)
     library.install()
     script_json.install(js2py.pyjs.JSON)
 
