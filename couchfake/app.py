@@ -22,12 +22,12 @@ from couchfake.control.addresses import Place, SharedServer, intercept
 from couchfake.control.http_api import ControlApi
 from couchfake.control.kit import Kit
 from couchfake.control.observer import CONTROL_PATH
-from couchfake.hooks.document_hooks import Hooks
-from couchfake.node.node import Node, Uuids
+from couchfake.hooks import Hooks
+from couchfake.node import Node, Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
-from couchfake.transports.http1.server import Server
-from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
+from couchfake.transports.http1 import Server
+from couchfake.transports.in_process import HOST, ApplicationAdapter, session
 
 _MOST_HOSTS = 32  # names by which admins address a server
 

@@ -26,7 +26,7 @@ from couchfake.control.seeds.documents import SeedError
 from couchfake.inspector.files import NotFauxton
 from couchfake.query_server.engines import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.recordings.commands import add_commands
-from couchfake.transports.http1.server import Access, Server
+from couchfake.transports.http1 import Access, Server
 
 # user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
 _LOGIN_IN_URL = re.compile(r"((?:/|%2f){2})[^/?#&\s]*?(?:@|%40)", re.IGNORECASE)

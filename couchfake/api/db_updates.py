@@ -14,7 +14,7 @@ from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import BadRequest
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.settings import GLOBAL_CHANGES_DBNAME
 from couchfake.storage.database import Database
 from couchfake.values import json

@@ -14,7 +14,7 @@ from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import CouchError, Crash, NotFound, ServerError
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.query_server import DesignFunctions, FunctionResponse, ListResponse, parse_response, set_header
 from couchfake.settings import CSP_SHOWLIST_ENABLE, CSP_SHOWLIST_HEADER_VALUE, QUERY_REVS_LIMIT
 from couchfake.storage.database import Database, Visible

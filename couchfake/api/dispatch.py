@@ -16,7 +16,7 @@ from couchfake.chttpd.finishing import as_script, finish, preflight, refusal
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, error_response
 from couchfake.errors import CouchError, MethodNotAllowed, NotFound, ServerError
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.transports.client import ClientDisconnected
 
 logger = logging.getLogger("couchfake")

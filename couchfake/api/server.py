@@ -11,7 +11,7 @@ from couchfake.auth.permissions import require_server_admin
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, etag_matches, json_response, make_etag, not_modified
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound, ServerError
-from couchfake.node.node import NODE_NAME
+from couchfake.node import NODE_NAME
 from couchfake.settings import ADMINS, MAINTENANCE_MODE, MAX_DB_NUMBER_FOR_DBS_INFO_REQ, UUIDS_MAX_COUNT, VENDOR
 from couchfake.values.collation import raw_sort_key
 from couchfake.views.keys import MISSING

@@ -14,7 +14,7 @@ from couchfake.chttpd.request import STALE_VIEW, Request
 from couchfake.chttpd.responses import Response, in_chunks, json_body, json_response
 from couchfake.errors import BadRequest, NotFound, ServerError
 from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows, indexes_in
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry

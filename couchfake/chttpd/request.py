@@ -32,7 +32,7 @@ from couchfake.values.erlang import read_integer
 if TYPE_CHECKING:
     from couchfake.auth.context import UserContext
     from couchfake.chttpd.responses import Response
-    from couchfake.node.node import Node
+    from couchfake.node import Node
     from couchfake.storage.database import Database
 
 STALE_VIEW = "couchfake.stale_view"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from couchfake.transports.client import ENVIRON_KEY, Client
-from couchfake.transports.http1.server import Server
+from couchfake.transports.http1 import Server
 from couchfake.transports.wsgi import close_iterable
 
 if TYPE_CHECKING:

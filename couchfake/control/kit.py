@@ -25,8 +25,8 @@ from couchfake.control.seeds.folders import SeedDatabase, read_seed
 from couchfake.control.seeds.servers import Couch, dump_from, load_into
 from couchfake.control.snapshots import Saved, Snapshot, SnapshotStack, parts_of
 from couchfake.errors import CouchError, NotFound
-from couchfake.node.node import Node
-from couchfake.transports.in_process.adapter import HOST, session
+from couchfake.node import Node
+from couchfake.transports.in_process import HOST, session
 from couchfake.transports.wsgi import base_environ, header_items, make_environ
 from couchfake.values.clock import Clock
 

@@ -16,7 +16,7 @@ from couchfake.recordings.comparison import Reply
 from couchfake.recordings.player import Conversation, Headers, connect
 from couchfake.recordings.target import CONNECTION_ERRORS, Target, split_login
 from couchfake.recordings.transcript import Exchange, Transcript
-from couchfake.transports.http1.server import Server
+from couchfake.transports.http1 import Server
 from couchfake.transports.wsgi import has_no_body
 
 if TYPE_CHECKING:

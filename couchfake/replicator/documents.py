@@ -14,7 +14,7 @@ from typing import Any
 from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.permissions import is_database_admin
 from couchfake.errors import CouchError, Forbidden
-from couchfake.node.node import NODE_NAME, Node
+from couchfake.node import NODE_NAME, Node
 from couchfake.replicator import errors
 from couchfake.replicator.errors import Refused
 from couchfake.replicator.jobs import AlreadyRunning, Job, Jobs, timestamp

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from couchfake.errors import CouchError
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.replicator.endpoints import (
     Fetched,
     Page,

@@ -15,7 +15,7 @@ import requests
 
 from couchfake.auth.context import UserContext
 from couchfake.errors import CouchError
-from couchfake.node.node import NODE_NAME, Node
+from couchfake.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
 from couchfake.replicator.errors import FilterNotFetched, message
 from couchfake.replicator.request import Endpoint, ReplicationRequest

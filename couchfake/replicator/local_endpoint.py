@@ -14,7 +14,7 @@ from couchfake.changes import filters
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, Style, filter_function, view_filter
 from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
 from couchfake.settings import BIND_ADDRESS, CLUSTER_Q, PORT

@@ -13,7 +13,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.replicator import errors
 from couchfake.replicator.endpoints import SourceFilter
 from couchfake.replicator.transfer import Options

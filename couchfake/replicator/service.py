@@ -10,7 +10,7 @@ import requests
 from couchfake.auth.context import UserContext
 from couchfake.auth.permissions import require_server_admin
 from couchfake.errors import NotFound
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.replicator.documents import ReplicatorDocuments
 from couchfake.replicator.errors import Refused
 from couchfake.replicator.jobs import Job, Jobs
