@@ -7,7 +7,7 @@ import pytest
 
 from couchfake import CouchFake
 from couchfake.auth.context import SERVER
-from couchfake.changes.scan import ChangesQuery, Scan
+from couchfake.changes.feed import ChangesQuery, Scan
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.edits import read_edit
