@@ -27,8 +27,8 @@ from couchfake.settings import (
     PUBLIC_FIELDS,
     UPGRADE_HASH_ON_AUTH,
 )
-from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
+from couchfake.storage.documents import Body
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one

@@ -21,8 +21,8 @@ from couchfake.query_server import QueryServer
 from couchfake.settings import MAX_DATABASE_NAME_LENGTH, UTC_ID_SUFFIX, UUIDS_ALGORITHM
 from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
-from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, DocumentHooks
+from couchfake.storage.documents import ParsedBodies
 from couchfake.values.clock import Clock
 from couchfake.values.collation import Collator
 

@@ -21,9 +21,8 @@ from couchfake.replicator.jobs import AlreadyRunning, Job, Jobs, timestamp
 from couchfake.replicator.request import ReplicationRequest, read_request, shown_url
 from couchfake.settings import REPLICATOR_UPDATE_DOCS
 from couchfake.storage import attachments
-from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
-from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.documents import Body, DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import revision_hash
 from couchfake.storage.revision_tree import Revision
