@@ -13,8 +13,7 @@ from copy import copy
 from typing import Any
 
 from couchfake.auth import passwords
-from couchfake.auth.context import BUILDER, SERVER, UserContext
-from couchfake.auth.permissions import is_database_admin
+from couchfake.auth.permissions import BUILDER, SERVER, UserContext, is_database_admin
 from couchfake.config import Config
 from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
 from couchfake.settings import (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import UserContext
 from couchfake.errors import Forbidden, Unauthorized
 from couchfake.query_server import DesignFunctions, QueryServer, validate_ddoc
 from couchfake.storage import attachments, documents

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from sortedcontainers import SortedDict
 
 from couchfake.auth.authenticate import Authenticator
-from couchfake.auth.context import UserContext
-from couchfake.auth.permissions import default_security
+from couchfake.auth.permissions import UserContext, default_security
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from couchfake.auth.context import SERVER, UserContext
-from couchfake.auth.permissions import is_database_admin
+from couchfake.auth.permissions import SERVER, UserContext, is_database_admin
 from couchfake.errors import CouchError, Forbidden
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator import errors

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import SERVER
 from couchfake.changes.feed import ChangesQuery, Scan
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
