@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from couchfake.errors import BadRequest, CouchError, NotFound
-from couchfake.mango.fields import Projection, parse_fields
 from couchfake.mango.matcher import Matcher
-from couchfake.mango.selector import normalise
+from couchfake.mango.selector import Projection, normalise, parse_fields
 from couchfake.query_server import DesignFunctions, QueryServer
 from couchfake.storage import documents
 from couchfake.storage.database import Database
