@@ -48,7 +48,7 @@ class Change(NamedTuple):
 
 class Filter(Protocol):
     """``projection``: where it is set, documents are shown with these members only. ``opens_documents``: it reads
-    them, and so do the members that are shown of them follow other rules (see ``rows``)."""
+    them, and so do the members that are shown of them follow other rules (see ``feed``)."""
 
     projection: Projection | None
     opens_documents: bool
