@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from couchfake.auth import users
-from couchfake.auth.context import BUILDER, SERVER, UserContext
-from couchfake.auth.permissions import is_database_admin, require_database_admin
+from couchfake.auth.permissions import BUILDER, SERVER, UserContext, is_database_admin, require_database_admin
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden, Unauthorized
 from couchfake.hooks.peruser import UserDatabases
 from couchfake.node import Node
 from couchfake.query_server import DesignFunctions, QueryServer, validate_ddoc
-from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database, without_credentials
+from couchfake.replicator.service import ReplicatorDocuments, is_replicator_database, without_credentials
 from couchfake.settings import (
     GLOBAL_CHANGES_DBNAME,
     GLOBAL_CHANGES_UPDATE_DB,
@@ -29,10 +28,10 @@ from couchfake.storage import attachments, documents
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit
-from couchfake.storage.places import Place
 from couchfake.storage.revision_ids import format_hash
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write
+from couchfake.views.database_indexes import Place
 
 # ---- validation functions, and the checks of design documents
 #
