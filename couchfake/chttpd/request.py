@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.urls import iri_to_uri
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
@@ -55,25 +55,14 @@ class Request:
         self.node = node
         self.answer = answer
         self.method: str = environ["REQUEST_METHOD"]
+        self.target = _target(environ)
+        """Path and query as sent, still escaped; without a mount prefix and a fragment."""
 
     def header(self, name: str) -> str | None:
         """Return a header's value, None if it is missing. Not for Content-Type and Content-Length."""
         return _header(self.environ, name)
 
     # ---- the target
-
-    @cached_property
-    def target(self) -> tuple[str, str]:
-        """Path and query as sent, still escaped; without a mount prefix and a fragment."""
-        environ = self.environ
-        raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-        if raw is None:
-            return iri_to_uri(environ.get("PATH_INFO", "/")), environ.get("QUERY_STRING", "")
-        if not raw.startswith("/"):
-            raw = "/" + raw.partition("://")[2].partition("/")[2]
-        path, _, query = raw.partition("#")[0].partition("?")
-        prefix = environ.get("SCRIPT_NAME", "")
-        return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
 
     def check_target(self) -> None:
         """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
@@ -108,7 +97,7 @@ class Request:
 
     # ---- who makes it, and how the answer may look
 
-    @cached_property
+    @property
     def presented(self) -> Presented:
         """What identifies who makes the request."""
         environ = self.environ
@@ -219,6 +208,19 @@ class Request:
         """Refuse a body of another Content-Type (415). The comparison is case-sensitive."""
         if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:
             raise BadContentType(f"Content-Type must be {mimetype}")
+
+
+def _target(environ: dict[str, Any]) -> tuple[str, str]:
+    raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if raw is None:
+        # Not every WSGI server passes the target as it was sent; an escaped slash is lost then.
+        path = quote(environ.get("PATH_INFO") or "/", safe="/:;=@!$&'()*+,~", encoding="latin-1")
+        return path, environ.get("QUERY_STRING", "")
+    if not raw.startswith("/"):
+        raw = "/" + raw.partition("://")[2].partition("/")[2]
+    path, _, query = raw.partition("#")[0].partition("?")
+    prefix = environ.get("SCRIPT_NAME", "")
+    return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
 
 
 def _header(environ: dict[str, Any], name: str) -> str | None:

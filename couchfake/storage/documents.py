@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,15 +152,18 @@ def document(docid: str, leaf: Revision) -> dict[str, Any]:
 def encoded_document(
     docid: str,
     leaf: Revision,
-    extra: Iterable[tuple[str, Any]] = (),
+    extra: Collection[tuple[str, Any]] = (),
     attachments: dict[str, Any] | None = None,
 ) -> bytes:
     """The same as JSON text, from the text that is kept; ``extra`` are meta members, ``attachments`` their JSON."""
-    parts = [b'{"_id":', json.encode(docid), b',"_rev":"', leaf.rev.encode("utf-8"), b'"']
+    head = json.utf8(f'{{"_id":{json.quote(docid)},"_rev":"{leaf.rev}"')
     body = leaf.body
-    inner = body.json[1:-1] if body is not None else b""
-    if inner:
-        parts += [b",", inner]
+    members = b"}" if body is None else body.json[1:]
+    if not (extra or attachments or leaf.deleted):
+        return b"%b,%b" % (head, members) if len(members) > 1 else head + members
+    parts = [head]
+    if len(members) > 1:
+        parts += [b",", members[:-1]]
     if leaf.deleted:
         parts.append(b',"_deleted":true')
     for name, value in extra:
