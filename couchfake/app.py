@@ -13,8 +13,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from couchfake.auth import users
-from couchfake.auth.context import SERVER_ADMIN_ROLE
 from couchfake.auth.passwords import hash_admin
+from couchfake.auth.permissions import SERVER_ADMIN_ROLE
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.config import Config, check_spelling

@@ -14,8 +14,8 @@ from couchfake.api.changes_formats import FORMATS, feed_response, feed_timeout
 from couchfake.api.document_queries import LISTED, set_flag
 from couchfake.api.function_request import function_request
 from couchfake.auth.permissions import require_server_admin
+from couchfake.changes.feed import NO_LIMIT, ChangesQuery
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, Style, filter_function, view_filter
-from couchfake.changes.scan import NO_LIMIT, ChangesQuery
 from couchfake.chttpd.parameters import unquote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified

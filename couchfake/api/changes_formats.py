@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 
-from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, read_changes
-from couchfake.changes.rows import RowWriter
-from couchfake.changes.scan import ChangesQuery, Row
+from couchfake.changes.feed import ChangesQuery, Ended, Event, Heartbeat, Row, Rows, RowWriter, read_changes
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import PrimedStream, Response, json_body, json_stream, stream_response
 from couchfake.config import Config

@@ -25,8 +25,7 @@ from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
 from couchfake.views.options import ViewOptions, check_all_docs, of_body, of_query
-from couchfake.views.query import View
-from couchfake.views.rows import map_texts
+from couchfake.views.query import View, map_texts
 
 # ---- shows
 

@@ -19,13 +19,11 @@ from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.values import json
-from couchfake.views.database_indexes import VIEW_INDEXES, drop_undefined, group_of, signatures
+from couchfake.views.database_indexes import VIEW_INDEXES, ViewGroup, drop_undefined, group_of, signatures
 from couchfake.views.index import Index
 from couchfake.views.javascript import ViewServices
 from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
-from couchfake.views.query import View
-from couchfake.views.rows import map_texts
-from couchfake.views.signature import ViewGroup
+from couchfake.views.query import View, map_texts
 
 
 def require_ddoc(request: Request, ddoc: str, **_: Any) -> None:

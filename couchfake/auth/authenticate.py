@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from couchfake.auth import cookies, jwt, passwords
-from couchfake.auth.context import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
 from couchfake.auth.cookies import OpenedSessions
-from couchfake.auth.credential_cache import CredentialCache, State
+from couchfake.auth.passwords import CredentialCache, State
+from couchfake.auth.permissions import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden, Unauthorized

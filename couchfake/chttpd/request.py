@@ -15,7 +15,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
 from couchfake.auth.authenticate import Presented
-from couchfake.auth.context import TRUSTED_KEY
+from couchfake.auth.permissions import TRUSTED_KEY
 from couchfake.chttpd.parameters import Parameters, read_json, unquote
 from couchfake.chttpd.request_headers import accepts
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
@@ -30,7 +30,7 @@ from couchfake.settings import (
 from couchfake.values.erlang import read_integer
 
 if TYPE_CHECKING:
-    from couchfake.auth.context import UserContext
+    from couchfake.auth.permissions import UserContext
     from couchfake.chttpd.responses import Response
     from couchfake.node.node import Node
     from couchfake.storage.database import Database

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from couchfake.api.dispatch import Dispatcher
-from couchfake.auth.context import SERVER, SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
+from couchfake.auth.permissions import SERVER, SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.control.faults import Faults

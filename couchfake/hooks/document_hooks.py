@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from couchfake.auth import users
-from couchfake.auth.context import BUILDER, SERVER
-from couchfake.auth.permissions import is_database_admin, require_database_admin
+from couchfake.auth.permissions import BUILDER, SERVER, is_database_admin, require_database_admin
 from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.hooks import validation

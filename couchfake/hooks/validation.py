@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import UserContext
 from couchfake.errors import Forbidden, Unauthorized
 from couchfake.query_server import DesignFunctions, QueryServer, validate_ddoc
 from couchfake.storage import attachments, documents
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
-from couchfake.storage.places import Place
 from couchfake.storage.revision_ids import format_hash
 from couchfake.storage.revision_tree import Revision
+from couchfake.views.database_indexes import Place
 
 _VALIDATORS: Place[None, list[DesignFunctions]] = Place("validation functions")
 

@@ -6,8 +6,9 @@
 ``fields``     Names of nested members; ``fields``.
 ``options``    The bodies of ``_find``, ``_explain``, ``_index`` and ``_bulk_delete``, checked and with defaults.
 ``index``      Indexes in design documents: made, found, removed. The rows of one, kept up to date.
-``ranges``     The part of an index that a selector needs. ``planner``: the choice of an index.
-``bookmark``   Where the next page begins. ``cursor``: run a query. ``explain``: describe how it would run.
+``ranges``     The part of an index that a selector needs.
+``planner``    The choice of an index, and how ``_explain`` describes it.
+``cursor``     Run a query; bookmarks: where the next page begins.
 
 Source: CouchDB documentation, "/{db}/_find" and "/{db}/_index".
 """

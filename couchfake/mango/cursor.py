@@ -1,31 +1,46 @@
-"""Running a query.
+"""Running a query, page by page.
 
 Rows of the chosen index, or documents by id, are read in order; each is tested against the whole selector, until one
 more than requested is found. Documents are tested as they are stored, and assembled only if they match.
 
-Source: the server's ``mango_cursor_view``.
+A bookmark is where the next page begins: base64url of an Erlang term that holds the last row's document id and key. It
+does not name the query: another query may use it, and begins at that row.
+
+Source: the server's ``mango_cursor_view`` and ``mango_json_bookmark``.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from couchfake.mango import errors
-from couchfake.mango.bookmark import NIL, Bookmark, pack, unpack
-from couchfake.mango.explain import keys
+from couchfake.mango.errors import invalid_bookmark
 from couchfake.mango.fields import Projection, parse_field, parse_name, set_path
 from couchfake.mango.index import IndexDefinition, index_rows
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.options import FindOptions
-from couchfake.mango.planner import Plan
+from couchfake.mango.planner import Plan, keys
 from couchfake.mango.selector import field_names
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
+from couchfake.values.erlang import (
+    VERSION,
+    TermError,
+    external,
+    external_atom,
+    external_list,
+    external_tuple,
+    read_term,
+)
 from couchfake.views.index import Snapshot
 from couchfake.views.keys import key_range
 
@@ -35,6 +50,48 @@ if TYPE_CHECKING:
     from couchfake.storage.revision_tree import Revision
 
     _Document = tuple[DocumentEntry, Revision]
+
+NIL = "nil"
+_DOCID, _KEY = external_atom("startkey_docid"), external_atom("startkey")
+_FOREIGN = re.compile(r"[^A-Za-z0-9+/_\-=\s]")
+
+
+class Bookmark(NamedTuple):
+    """A row."""
+
+    docid: Any
+    key: Any
+
+
+def pack(bookmark: Bookmark) -> str:
+    docid, key = external(bookmark.docid), external(bookmark.key)
+    term = external_list([external_tuple(_DOCID, docid), external_tuple(_KEY, key)])
+    packed = zlib.compress(term)
+    if len(packed) <= len(term) - 5:  # Erlang compresses a term only if the result is no larger, header included
+        term = b"P" + len(term).to_bytes(4, "big") + packed
+    return base64.urlsafe_b64encode(VERSION + term).decode("ascii").rstrip("=")
+
+
+def unpack(text: str) -> Bookmark:
+    """Read a bookmark. Raise a CouchError (400) if the text is not one."""
+    try:
+        if _FOREIGN.search(text):
+            raise TermError("not base64")
+        bare = "".join(text.split()).rstrip("=")
+        data = base64.urlsafe_b64decode(bare.replace("+", "-").replace("/", "_") + "=" * (-len(bare) % 4))
+        pairs = dict(_pairs(read_term(data)))
+        return Bookmark(pairs["startkey_docid"], pairs["startkey"])
+    except (TermError, binascii.Error, KeyError):
+        raise invalid_bookmark(text) from None
+
+
+def _pairs(term: Any) -> list[tuple[str, Any]]:
+    if not isinstance(term, list):
+        raise TermError("not a list")
+    return [pair for pair in term if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)]
+
+
+# ---- queries
 
 AT_A_TIME = 1000
 """How many ids are read at once, under the database's lock."""

@@ -21,11 +21,10 @@ from couchfake.mango.matcher import Matcher
 from couchfake.mango.options import Auto, IndexOptions, Sort, parse_definition
 from couchfake.mango.selector import Selector, normalise
 from couchfake.storage.documents import DocOptions, meta_members
-from couchfake.storage.places import Place
 from couchfake.values import json
 from couchfake.values.collation import Collator
 from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple, write_term
-from couchfake.views.database_indexes import shared_index
+from couchfake.views.database_indexes import Place, shared_index
 from couchfake.views.index import Index, TreeDefinition
 from couchfake.views.reduce import Count
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeGuard
 
 from couchfake.mango import errors
-from couchfake.mango.pcre.regex import is_valid_pattern
+from couchfake.mango.pcre import is_valid_pattern
 from couchfake.values.recursion import Steps, of_any_depth
 
 Selector = dict[str, Any]

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from sortedcontainers import SortedDict
 
 from couchfake.auth.authenticate import Authenticator
-from couchfake.auth.context import UserContext
-from couchfake.auth.permissions import default_security
+from couchfake.auth.permissions import UserContext, default_security
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
@@ -21,8 +20,8 @@ from couchfake.query_server import QueryServer
 from couchfake.settings import MAX_DATABASE_NAME_LENGTH, UTC_ID_SUFFIX, UUIDS_ALGORITHM
 from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
-from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, DocumentHooks
+from couchfake.storage.documents import ParsedBodies
 from couchfake.values.clock import Clock
 from couchfake.values.collation import Collator
 

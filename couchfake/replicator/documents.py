@@ -11,8 +11,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from couchfake.auth.context import SERVER, UserContext
-from couchfake.auth.permissions import is_database_admin
+from couchfake.auth.permissions import SERVER, UserContext, is_database_admin
 from couchfake.errors import CouchError, Forbidden
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator import errors
@@ -21,9 +20,8 @@ from couchfake.replicator.jobs import AlreadyRunning, Job, Jobs, timestamp
 from couchfake.replicator.request import ReplicationRequest, read_request, shown_url
 from couchfake.settings import REPLICATOR_UPDATE_DOCS
 from couchfake.storage import attachments
-from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
-from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.documents import Body, DocumentEntry
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import revision_hash
 from couchfake.storage.revision_tree import Revision

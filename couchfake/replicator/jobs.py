@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import UserContext
 from couchfake.errors import CouchError
 from couchfake.node.node import NODE_NAME, Node
 from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable

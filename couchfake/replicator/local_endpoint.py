@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from couchfake.auth.context import UserContext
-from couchfake.auth.permissions import authorize, require_member, require_server_admin
+from couchfake.auth.permissions import UserContext, authorize, require_member, require_server_admin
 from couchfake.changes import filters
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, Style, filter_function, view_filter
 from couchfake.config import Config

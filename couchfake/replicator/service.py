@@ -7,8 +7,7 @@ from typing import Any
 
 import requests
 
-from couchfake.auth.context import UserContext
-from couchfake.auth.permissions import require_server_admin
+from couchfake.auth.permissions import UserContext, require_server_admin
 from couchfake.errors import NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.documents import ReplicatorDocuments

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.auth.context import SERVER
-from couchfake.changes.scan import ChangesQuery, Scan
+from couchfake.auth.permissions import SERVER
+from couchfake.changes.feed import ChangesQuery, Scan
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.edits import read_edit

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
-from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import SERVER
 from couchfake.node.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit

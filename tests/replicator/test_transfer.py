@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
-from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import SERVER
 from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.replicator.endpoints import Unreachable
