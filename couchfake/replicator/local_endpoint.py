@@ -14,8 +14,8 @@ from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector,
 from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound
 from couchfake.node.node import Node
-from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
+from couchfake.replicator.transfer import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.settings import BIND_ADDRESS, CLUSTER_Q, PORT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of
