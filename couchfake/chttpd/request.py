@@ -61,6 +61,8 @@ class Request:
         self.method: str = environ["REQUEST_METHOD"]
         self.target = _target(environ)
         """Path and query as sent, still escaped; without a mount prefix and a fragment."""
+        self.parameters = Parameters(self.target[1])
+        """The query string's parameters. Reading them raises BadRequest if an escape is broken."""
 
     def header(self, name: str) -> str | None:
         """Return a header's value, None if it is missing. Not for Content-Type and Content-Length."""
@@ -83,11 +85,6 @@ class Request:
         if "+" in path and not self.node.config[DECODE_PLUS_TO_SPACE]:
             path = path.replace("+", "%2B")
         return [unquote(part) for part in path.split("/") if part]
-
-    @cached_property
-    def parameters(self) -> Parameters:
-        """The query string's parameters. Raise BadRequest if an escape is broken."""
-        return Parameters(self.target[1])
 
     @cached_property
     def verb(self) -> str:
@@ -119,7 +116,7 @@ class Request:
         trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
         return trusted or self.node.authenticator.user_context(self.presented)
 
-    @cached_property
+    @property
     def base_uri(self) -> str:
         """``http://host:port`` as the client wrote it, for Location headers."""
         config, environ = self.node.config, self.environ
