@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from couchfake.api.changes_formats import Events, Format, Lines, OneObject, feed_response, feed_timeout
+from couchfake.api.changes import Events, Format, Lines, OneObject, feed_response, feed_timeout
 from couchfake.changes.feed import NO_LIMIT, ChangesQuery, Ended, Feed, Row
 from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request

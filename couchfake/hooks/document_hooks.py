@@ -17,7 +17,7 @@ from couchfake.errors import CouchError
 from couchfake.hooks import validation
 from couchfake.hooks.peruser import UserDatabases
 from couchfake.node.node import Node
-from couchfake.replicator.documents import ReplicatorDocuments, is_replicator_database, without_credentials
+from couchfake.replicator.service import ReplicatorDocuments, is_replicator_database, without_credentials
 from couchfake.settings import (
     GLOBAL_CHANGES_DBNAME,
     GLOBAL_CHANGES_UPDATE_DB,

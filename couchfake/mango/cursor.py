@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from couchfake.mango import errors
 from couchfake.mango.errors import invalid_bookmark
-from couchfake.mango.fields import Projection, parse_field, parse_name, set_path
 from couchfake.mango.index import IndexDefinition, index_rows
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.options import FindOptions
 from couchfake.mango.planner import Plan, keys
-from couchfake.mango.selector import field_names
+from couchfake.mango.selector import Projection, field_names, parse_field, parse_name, set_path
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator

@@ -78,7 +78,7 @@ class DesignFunctions:
         return self._call(("views", name, "map"), "filter_view", [docs], answers.booleans(len(docs)))
 
     def show(self, name: str, doc: Any, req: Any) -> dict[str, Any]:
-        """Return the response object of a show (see ``responses.parse_response``); ``doc`` is a document or None."""
+        """Return the response object of a show (see ``parse_response``); ``doc`` is a document or None."""
         answer = self._call(("shows", name), "show", [doc, req], answers.tagged("resp", size=2))
         if len(answer) < 2 or not isinstance(answer[1], dict):
             raise ServerError("function_clause")

@@ -7,7 +7,7 @@
 ``transfer``          what a replication needs of its source and target; one run: changes, missing revisions, fetching,
                       writing, checkpoints
 ``jobs``              the replications of one server: one-shot, continuous, cancelled, retried
-``documents``         the documents of ``_replicator``: their jobs and states, and who sees their credentials
-``service``           all of it, as a node uses it
+``service``           all of it, as a node uses it; the documents of ``_replicator``: their jobs and states, and who
+                      sees their credentials
 Source: CouchDB documentation, "Replication Protocol".
 """
