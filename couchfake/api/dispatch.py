@@ -67,9 +67,8 @@ class Dispatcher:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
-        request = Request(environ, self.node, self.answer)
+        request = Request(dispatch_host(environ, self.node.config), self.node, self.answer)
         try:
-            request.environ = dispatch_host(environ, self.node.config)
             response = as_script(request, self._answer_or_refusal(request))
             finish(request, response, started)
             return self._send(request, response, started, start_response)
@@ -77,7 +76,7 @@ class Dispatcher:
             self._observer.answered(request, Response(b"", DROPPED), perf_counter() - started)
             raise
         except Exception:  # the last line of defence: no traceback ever reaches a client
-            logger.exception("%s %s failed", request.method, environ.get("PATH_INFO"))
+            logger.exception("%s %s failed", request.method, request.target[0])
             response = error_response(ServerError("internal error of couchfake"))
             return self._send(request, response, started, start_response)
 

@@ -43,7 +43,7 @@ def view(request: Request, ddoc: str, name: str) -> Response:
 
 def _read_options(request: Request) -> ViewOptions:
     """The parameters of a query. A POST has them in its body as well; those of the URL win."""
-    base = ViewOptions()
+    base = None
     if request.verb == "POST":
         request.require_json_type()
         body = request.json_object()

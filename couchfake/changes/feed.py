@@ -299,6 +299,7 @@ class RowWriter:
     def write(self, rows: Sequence[Row], sequences: Sequence[str]) -> list[bytes]:
         """Each row's JSON text."""
         quote = json.quote
+        end = "" if self._query.include_docs else "}"
         texts = []
         for seq, (change, revisions) in zip(sequences, rows):
             if len(revisions) == 1:
@@ -306,13 +307,13 @@ class RowWriter:
             else:
                 revs = ",".join([f'{{"rev":"{revision.rev}"}}' for revision in revisions])
             deleted = ',"deleted":true' if change.leaves[0].deleted else ""
-            texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}')
+            texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}{end}')
         try:
             encoded = [text.encode() for text in texts]
         except UnicodeEncodeError:
             encoded = [text.encode("utf-8", json.REPAIRED) for text in texts]
         if not self._query.include_docs:
-            return [text + b"}" for text in encoded]
+            return encoded
         return [b'%b,"doc":%b}' % (text, self._document(change)) for text, (change, _) in zip(encoded, rows)]
 
     def _document(self, change: Change) -> bytes:

@@ -76,9 +76,11 @@ def refusal(request: Request, error: CouchError) -> Response:
 def finish(request: Request, response: Response, started: float) -> None:
     """Add the headers of every response. ``started`` is the ``perf_counter()`` at which its request came in."""
     environ, config = request.environ, request.node.config
-    response.add_header("Server", SERVER_NAME)
-    response.add_header("X-Couch-Request-ID", request_id(request))
-    response.add_header("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000)))
+    response.add_headers(
+        ("Server", SERVER_NAME),
+        ("X-Couch-Request-ID", request_id(request)),
+        ("X-CouchDB-Body-Time", str(int((perf_counter() - started) * 1000))),
+    )
     user = vars(request).get("user")
     if user is not None and user.renewed_cookie is not None and "Set-Cookie" not in response.headers:
         response.headers["Set-Cookie"] = user.renewed_cookie

@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.urls import iri_to_uri
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
@@ -59,25 +59,16 @@ class Request:
         self.node = node
         self.answer = answer
         self.method: str = environ["REQUEST_METHOD"]
+        self.target = _target(environ)
+        """Path and query as sent, still escaped; without a mount prefix and a fragment."""
+        self.parameters = Parameters(self.target[1])
+        """The query string's parameters. Reading them raises BadRequest if an escape is broken."""
 
     def header(self, name: str) -> str | None:
         """Return a header's value, None if it is missing. Not for Content-Type and Content-Length."""
         return _header(self.environ, name)
 
     # ---- the target
-
-    @cached_property
-    def target(self) -> tuple[str, str]:
-        """Path and query as sent, still escaped; without a mount prefix and a fragment."""
-        environ = self.environ
-        raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-        if raw is None:
-            return iri_to_uri(environ.get("PATH_INFO", "/")), environ.get("QUERY_STRING", "")
-        if not raw.startswith("/"):
-            raw = "/" + raw.partition("://")[2].partition("/")[2]
-        path, _, query = raw.partition("#")[0].partition("?")
-        prefix = environ.get("SCRIPT_NAME", "")
-        return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
 
     def check_target(self) -> None:
         """Refuse a path and query that are too long (``[chttpd] max_uri_length``) or whose escapes are broken."""
@@ -96,11 +87,6 @@ class Request:
         return [unquote(part) for part in path.split("/") if part]
 
     @cached_property
-    def parameters(self) -> Parameters:
-        """The query string's parameters. Raise BadRequest if an escape is broken."""
-        return Parameters(self.target[1])
-
-    @cached_property
     def verb(self) -> str:
         """The method: HEAD is handled as GET everywhere, and a header may override POST."""
         method = self.method
@@ -112,7 +98,7 @@ class Request:
 
     # ---- who makes it, and how the answer may look
 
-    @cached_property
+    @property
     def presented(self) -> Presented:
         """What identifies who makes the request."""
         environ = self.environ
@@ -130,7 +116,7 @@ class Request:
         trusted: UserContext | None = self.environ.get(TRUSTED_KEY)
         return trusted or self.node.authenticator.user_context(self.presented)
 
-    @cached_property
+    @property
     def base_uri(self) -> str:
         """``http://host:port`` as the client wrote it, for Location headers."""
         config, environ = self.node.config, self.environ
@@ -223,6 +209,19 @@ class Request:
         """Refuse a body of another Content-Type (415). The comparison is case-sensitive."""
         if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:
             raise BadContentType(f"Content-Type must be {mimetype}")
+
+
+def _target(environ: dict[str, Any]) -> tuple[str, str]:
+    raw: str | None = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if raw is None:
+        # Not every WSGI server passes the target as it was sent; an escaped slash is lost then.
+        path = quote(environ.get("PATH_INFO") or "/", safe="/:;=@!$&'()*+,~", encoding="latin-1")
+        return path, environ.get("QUERY_STRING", "")
+    if not raw.startswith("/"):
+        raw = "/" + raw.partition("://")[2].partition("/")[2]
+    path, _, query = raw.partition("#")[0].partition("?")
+    prefix = environ.get("SCRIPT_NAME", "")
+    return (path[len(prefix) :] if prefix and path.startswith(prefix) else path), query
 
 
 def _header(environ: dict[str, Any], name: str) -> str | None:

@@ -176,7 +176,7 @@ class _Cursor:
         self.to_skip = plan.options.skip
         self.left = plan.options.limit
         self.repeated = 0  # rows to pass over, because the page before ended with them
-        self.bookmark: Bookmark | None = None
+        self.last: tuple[str, Any] | None = None  # ID and key of the row that the answer ends with
 
     def run(self, threshold: int) -> Found:
         options = self.plan.options
@@ -189,7 +189,7 @@ class _Cursor:
         else:
             self._scan_rows(begin)
         members = self.found.members
-        members["bookmark"] = pack(self.bookmark) if self.bookmark else options.bookmark or NIL
+        members["bookmark"] = pack(Bookmark(*self.last)) if self.last else options.bookmark or NIL
         if options.execution_stats:
             members["execution_stats"] = self.statistics.to_json()
         if warnings := self._warnings(threshold):
@@ -316,8 +316,7 @@ class _Cursor:
         quorum = self.plan.options.r > 1
         for key, docid, _ in self._rows(begin):
             statistics.keys += 1
-            with self.db.lock:
-                found = self.db.open_leaf(docid)
+            found = self.db.open_leaf(docid)
             if found is None or found[1].deleted:
                 continue
             entry, leaf = found
@@ -341,7 +340,7 @@ class _Cursor:
             document: dict[str, Any] = {"_id": docid}
             for path, value in zip(reversed(paths), reversed(key), strict=True):
                 set_path(document, path, value)
-            if match(document) and not self._is_repeated() and not self._take_document(document, Bookmark(docid, key)):
+            if match(document) and not self._is_repeated() and not self._take_document(document, docid, key):
                 return
 
     # ---- documents
@@ -358,24 +357,22 @@ class _Cursor:
     def _document(self, entry: DocumentEntry, leaf: Revision) -> dict[str, Any]:
         document = self.db.open_doc(entry, leaf)
         if self.shown.conflicts:
-            with self.db.lock:
-                document.update(meta_members(entry, leaf, self.shown))
+            document.update(meta_members(entry, leaf, self.shown))
         return document
 
     def _take(self, entry: DocumentEntry, leaf: Revision, key: Any) -> bool:
         """Take a document that matches. Return False if it is one more than requested."""
         if self.projection is not None:
             document = self._document(entry, leaf) if self._counts() else _NOTHING
-            return self._take_document(document, Bookmark(entry.id, key))
-        if not self._goes_on(Bookmark(entry.id, key)):
+            return self._take_document(document, entry.id, key)
+        if not self._goes_on(entry.id, key):
             return False
         if self._wanted:
-            with self.db.lock:
-                self.found.docs.append(shown_document(entry, leaf, self.shown, 0))
+            self.found.docs.append(shown_document(entry, leaf, self.shown, 0))
         return True
 
-    def _take_document(self, document: dict[str, Any], bookmark: Bookmark) -> bool:
-        if not self._goes_on(bookmark):
+    def _take_document(self, document: dict[str, Any], docid: str, key: Any) -> bool:
+        if not self._goes_on(docid, key):
             return False
         if self._wanted and self.projection is not None:
             self.found.docs.append(json.encode(self.projection.extract(document)))
@@ -385,16 +382,18 @@ class _Cursor:
         """Return whether the next document that matches is one of the answer."""
         return self.to_skip == 0 and self.left > 0
 
-    def _goes_on(self, bookmark: Bookmark) -> bool:
-        self._wanted = self._counts()
-        if self.left > 0:
-            self.bookmark = bookmark
+    def _goes_on(self, docid: str, key: Any) -> bool:
+        left = self.left
+        if left > 0:
+            self.last = docid, key
         if self.to_skip:
             self.to_skip -= 1
+            self._wanted = False
             return True
-        if not self.left:
+        if not left:
             return False
-        self.left -= 1
+        self._wanted = True
+        self.left = left - 1
         self.statistics.results += 1
         return True
 

@@ -172,22 +172,45 @@ def norm_ops(condition: Any) -> Steps[Selector]:
     if not isinstance(condition, dict) or not condition:
         return {"$eq": condition}
     if len(condition) > 1:
-        return {"$and": (yield _each(norm_ops, [{name: member} for name, member in condition.items()]))}
+        members = [{name: member} for name, member in condition.items()]
+        return {"$and": (yield _each(norm_ops, members, _simple_ops))}
     ((name, argument),) = condition.items()
     if not name.startswith("$"):
         return {name: (yield norm_ops.step(argument))}
     if name in COMBINATIONS and isinstance(argument, list):
-        return {name: (yield _each(norm_ops, argument))}
+        return {name: (yield _each(norm_ops, argument, _simple_ops))}
     if (name in ELEMENTS or name == "$not") and isinstance(argument, dict):
         return {name: (yield norm_ops.step(argument))}
     return _operator(name, argument)
 
 
-def _each(function: of_any_depth[[Any], Selector], conditions: list[Any]) -> Steps[list[Selector]]:
+def _each(
+    function: of_any_depth[[Any], Selector],
+    conditions: list[Any],
+    simple: Callable[[Any], Selector | None] = lambda condition: None,
+) -> Steps[list[Selector]]:
+    """Normalise each condition. ``simple`` does so for most, at once, and returns None for those that it cannot."""
     normal = []
     for each in conditions:
-        normal.append((yield function.step(each)))
+        done = simple(each)
+        normal.append((yield function.step(each)) if done is None else done)
     return normal
+
+
+def _simple_ops(condition: Any) -> Selector | None:
+    """Return ``norm_ops`` of a field's bare value, or of its operator without nested conditions."""
+    if not isinstance(condition, dict) or len(condition) != 1:
+        return None
+    ((field, argument),) = condition.items()
+    if field.startswith("$"):
+        return None
+    if not isinstance(argument, dict):
+        return {field: {"$eq": argument}}
+    if len(argument) == 1:
+        ((name, value),) = argument.items()
+        if name in COMPARISONS:
+            return {field: {name: value}}
+    return None
 
 
 def _operator(name: str, argument: Any) -> Selector:
@@ -239,7 +262,7 @@ def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     if name in COMBINATIONS:
         normal = []
         for each in argument:
-            normal.append((yield norm_fields.step(each, path)))
+            normal.append(each if not path and _is_simple(each) else (yield norm_fields.step(each, path)))
         return {name: normal}
     if name == "$not":
         return {name: (yield norm_fields.step(argument, path))}
@@ -255,6 +278,12 @@ def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     return result
 
 
+def _is_simple(condition: Selector) -> bool:
+    """Return whether a condition is a field's comparison."""
+    ((field, argument),) = condition.items()
+    return not field.startswith("$") and len(argument) == 1 and not COMPARISONS.isdisjoint(argument)
+
+
 # ---- negations
 
 
@@ -268,8 +297,14 @@ def norm_negations(condition: Selector) -> Steps[Selector]:
     if name == "$nor":
         return {"$and": (yield _each(_negated, argument))}
     if name in ("$and", "$or"):
-        return {name: (yield _each(norm_negations, argument))}
+        return {name: (yield _each(norm_negations, argument, _without_negation))}
     return condition
+
+
+def _without_negation(condition: Selector) -> Selector | None:
+    """Return ``norm_negations`` of a field's condition, which is the condition."""
+    ((name, _),) = condition.items()
+    return None if name.startswith("$") else condition
 
 
 @of_any_depth

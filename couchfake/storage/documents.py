@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,6 +99,7 @@ WRITE_OVERHEAD = 400
 """Bytes of index nodes that a write of a document adds to the file."""
 
 _BACKSLASH, _POINT, _PLUS, _MINUS = b"\\.+-"  # numbers: they are found in bytes faster than other bytes
+_POINTED = re.compile(rb"[^ :,\[]*\.[^,\]}]*")  # finds the same numbers in less time, if they have no exponents
 _FRACTION = re.compile(rb"-?[0-9]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?|e[+-]?[0-9]+)")
 
 
@@ -107,9 +108,10 @@ def text_size(text: bytes) -> int | None:
     if _BACKSLASH in text:
         return None
     size = len(text)
-    if _POINT in text or (_PLUS in text and b"e+" in text) or (_MINUS in text and b"e-" in text):
+    has_exponents = (_PLUS in text and b"e+" in text) or (_MINUS in text and b"e-" in text)
+    if has_exponents or _POINT in text:
         outside = b" ".join(text.split(b'"')[::2])  # what is not in strings
-        for number in _FRACTION.findall(outside):
+        for number in (_FRACTION if has_exponents else _POINTED).findall(outside):
             size += float_size(float(number)) - len(number)
     return size
 
@@ -140,10 +142,12 @@ def json_size(value: Any) -> int:
 
 def float_size(value: float) -> int:
     """Return the size of a number with a fraction by the real server's rule of thumb."""
+    if 1 <= value < 1e10:
+        return 3
     if value < 0:
         return 1 + float_size(-value)
     if value >= 1:
-        return 5 if value >= 1e100 else 4 if value >= 1e10 else 3
+        return 5 if value >= 1e100 else 4
     if value <= 1e-300 or value > 0.01:
         return 3
     return 6 if value <= 1e-100 else 5 if value <= 1e-10 else 4
@@ -291,15 +295,18 @@ def document(docid: str, leaf: Revision) -> dict[str, Any]:
 def encoded_document(
     docid: str,
     leaf: Revision,
-    extra: Iterable[tuple[str, Any]] = (),
+    extra: Collection[tuple[str, Any]] = (),
     attachments: dict[str, Any] | None = None,
 ) -> bytes:
     """The same as JSON text, from the text that is kept; ``extra`` are meta members, ``attachments`` their JSON."""
-    parts = [b'{"_id":', json.encode(docid), b',"_rev":"', leaf.rev.encode("utf-8"), b'"']
+    head = json.utf8(f'{{"_id":{json.quote(docid)},"_rev":"{leaf.rev}"')
     body = leaf.body
-    inner = body.json[1:-1] if body is not None else b""
-    if inner:
-        parts += [b",", inner]
+    members = b"}" if body is None else body.json[1:]
+    if not (extra or attachments or leaf.deleted):
+        return b"%b,%b" % (head, members) if len(members) > 1 else head + members
+    parts = [head]
+    if len(members) > 1:
+        parts += [b",", members[:-1]]
     if leaf.deleted:
         parts.append(b',"_deleted":true')
     for name, value in extra:

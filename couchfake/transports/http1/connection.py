@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ONE_SEGMENT = 1 << 16  # bodies up to this size are copied behind their head; larger ones follow it
+_DECIDED_HERE = frozenset(("connection", "content-length", "date", "transfer-encoding"))
 SERVER_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -113,14 +114,16 @@ class AnswerWriter:
         dated = False
         for name, value in answer.headers:
             lower = name.lower()
-            dated = dated or lower == "date"
-            if lower == "connection" and "close" in value.lower():
-                self.keep_alive = False
-                continue
-            if lower == "transfer-encoding":  # is decided here
-                continue
-            if lower == "content-length":
-                self._length = int(value)
+            if lower in _DECIDED_HERE:
+                if lower == "content-length":
+                    self._length = int(value)
+                elif lower == "date":
+                    dated = True
+                elif lower == "transfer-encoding":
+                    continue
+                elif "close" in value.lower():
+                    self.keep_alive = False
+                    continue
             lines.append(f"{name}: {value}")
         if not dated:
             lines.append("Date: " + self._date())
