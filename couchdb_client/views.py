@@ -65,7 +65,10 @@ class Row(dict[str, Any], Generic[K, V]):
     @property
     def value(self) -> V:
         """The value, as the map function emitted it or the reduce function returned it."""
-        value: V = self.get("value")  # type: ignore[assignment]  # typed by who knows the view
+        try:
+            value: V = self["value"]
+        except KeyError:
+            return None  # type: ignore[return-value]  # typed by who knows the view
         return value
 
     @property
