@@ -13,7 +13,7 @@ from couchdb_client.errors import HTTPError
 from couchdb_client.logins import Credentials
 from couchdb_client.session import Session, SessionLike
 from couchdb_client.transport import Answer
-from couchdb_client.urls import extract_credentials, urljoin, with_parameters
+from couchdb_client.urls import extract_credentials, urljoin
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -175,7 +175,7 @@ class Resource:
 
     def _url(self, path: Any, params: dict[str, Any]) -> str:
         if path is None:
-            return with_parameters(self.url, params) if params else self.url
+            return urljoin(self.url, **params) if params else self.url
         return urljoin(self.url, *(path if isinstance(path, (list, tuple)) else (path,)), **params)
 
 

@@ -10,7 +10,7 @@ from typing import Any, overload
 from urllib.parse import quote as _quote
 from urllib.parse import quote_plus, unquote, urlsplit, urlunsplit
 
-__all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "urlencode", "urljoin", "with_parameters"]
+__all__ = ["DEFAULT_BASE_URL", "basic_auth", "extract_credentials", "quote", "urlencode", "urljoin"]
 
 #: Where `couchdb_client.Server()` connects to: the environment's COUCHDB_URL, read once, else the local server.
 DEFAULT_BASE_URL = os.environ.get("COUCHDB_URL", "http://localhost:5984/")
@@ -61,11 +61,6 @@ def urljoin(base: str, *path: str | bytes, **query: Any) -> str:
     'http://example.org/foo/a%2Fb?rev=1-x&deleted=true'
     """
     url = "/".join([base.removesuffix("/"), *map(quote, path)])
-    return with_parameters(url, query) if query else url
-
-
-def with_parameters(url: str, query: Mapping[str, Any]) -> str:
-    """Return ``url`` with parameters, as `urljoin` adds them."""
     parameters: list[tuple[str, Any]] = []
     for name, value in query.items():
         if value is True or value is False:

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3 import HTTPConnectionPool
 
 from couchdb_client import Database, Server, Session
+from couchdb_client.direct import KeptConnections
 from couchdb_client.http import ConnectionFailed, RedirectLimit, TimedOut
 
 
@@ -257,7 +259,18 @@ def test_a_json_answer_that_is_not_utf_8_is_an_error_and_its_connection_goes_on(
     assert resource.get_json()[2] == [1]
 
 
-def test_threads_that_read_long_answers_at_once_get_each_their_own(serve: Any) -> None:
+def test_a_buffer_is_used_by_one_answer_at_a_time_and_kept_unless_it_is_huge() -> None:
+    kept = KeptConnections(HTTPConnectionPool("couch.example"))
+    first = kept.take_buffer()
+    assert kept.take_buffer() is not first
+    kept.give_buffer_back(first)
+    assert kept.take_buffer() is first
+    assert kept.take_buffer() is not first
+    kept.give_buffer_back(bytearray(5_000_000))
+    assert len(kept.take_buffer()) < 5_000_000
+
+
+def test_threads_read_long_answers_at_once(serve: Any) -> None:
     texts = [letter * 200_000 for letter in "abcd"]
     together = threading.Barrier(len(texts))
 
@@ -272,6 +285,19 @@ def test_threads_that_read_long_answers_at_once_get_each_their_own(serve: Any) -
     resource = Database(serve(*[play] * len(texts)).url + "db").resource
     with ThreadPoolExecutor(len(texts)) as pool:
         assert list(pool.map(lambda text: resource.get_json(n=text[0])[2], texts)) == texts
+
+
+def test_an_attachment_that_is_read_by_its_lines_gives_its_connection_back(serve: Any) -> None:
+    def play(connection: Any) -> None:
+        connection.request()
+        connection.answer(b"line\n" * 20_000, headers="Content-Type: text/plain\r\n")
+        answers(b"[1]")(connection)
+
+    played = serve(play)
+    db = Database(played.url + "db")
+    assert list(db.get_attachment("a", "x.txt")) == [b"line\n"] * 20_000
+    assert db.resource.get_json()[2] == [1]
+    assert played.connections == 1
 
 
 def test_a_large_attachment_is_read_while_it_arrives(serve: Any) -> None:
