@@ -78,7 +78,9 @@ class Mapping(MutableMapping[str, Any]):
         return f"<{type(self).__name__} {self._data!r}>"
 
     __eq__ = object.__eq__  # two documents with the same content are two documents
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
