@@ -168,8 +168,9 @@ class ViewResults(Generic[R]):
 
     def _results(self) -> tuple[list[R], dict[str, Any]]:
         if self._fetched is None:
-            data = self.view._exec(self.options)
-            self._fetched = wrapped(data.pop("rows"), self.view.row_type), data
+            data = dict(self.view._exec(self.options))
+            rows = list(data.pop("rows"))  # a view of another kind may need its answer again
+            self._fetched = wrapped(rows, self.view.row_type), data
         return self._fetched
 
     @property

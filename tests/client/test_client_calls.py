@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from couchdb_client import Database, Document, ResourceConflict, ResourceNotFound, Server, ServerError, Unauthorized
-from couchdb_client.client import PermanentView, TemporaryView
+from couchdb_client.client import PermanentView, Row, TemporaryView, View
 
 SAVED = b'{"ok":true,"id":"x","rev":"2-b"}'
 MAP = "function (doc) { emit(doc._id, null); }"
@@ -252,6 +252,19 @@ def test_each_row_is_wrapped_once_and_in_its_order(wire: Any, db: Database, coun
     assert list(results) == [-number for number in range(count)]
     assert list(results) == results.rows
     assert wrapped == list(range(count))
+
+
+def test_a_view_of_ones_own_kind_keeps_its_answer(db: Database) -> None:
+    answer = {"total_rows": 1, "offset": 0, "rows": [{"id": "a", "key": 1, "value": 2}]}
+
+    class Canned(View[Row]):
+        def _exec(self, options: Any) -> Any:
+            return answer
+
+    view = Canned(db.resource)
+    assert [row.value for row in view] == [row.value for row in view(limit=1)] == [2]
+    assert answer == {"total_rows": 1, "offset": 0, "rows": [{"id": "a", "key": 1, "value": 2}]}
+    assert type(answer["rows"][0]) is dict  # type: ignore[index]  # it is a list
 
 
 def test_reduced_results_have_no_total_and_no_offset(wire: Any, db: Database) -> None:
