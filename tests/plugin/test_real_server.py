@@ -132,7 +132,7 @@ def test_no_failure_shows_the_password(
         assert secret not in output
 
 
-def test_a_malformed_url_is_told_without_its_password(pytester: pytest.Pytester, run: Run) -> None:
+def test_a_malformed_url_is_reported_without_its_password(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("def test_it(): ...")
     result = run("--couch-url", "http://adm:S3CRET@host:notaport/")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

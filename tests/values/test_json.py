@@ -51,7 +51,7 @@ def test_floats_are_written_as_the_server_writes_them(number: float, text: str) 
     assert json.dumps([number]) == f"[{text}]"
 
 
-def test_a_number_too_small_for_full_precision_is_read_as_nought() -> None:
+def test_a_number_too_small_for_full_precision_is_read_as_zero() -> None:
     assert json.dumps(json.loads("[5e-324,-1e-310,2.3e-308]")) == "[0.0,0.0,2.3e-308]"
 
 
