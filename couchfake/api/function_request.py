@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from couchfake.api.databases import database_info
-from couchfake.chttpd.parameters import Parameters, read_json, unquote
+from couchfake.chttpd.parameters import Parameters, unquote
 from couchfake.chttpd.request import Request
+from couchfake.values.json import read_json
 
 _JSON_PARAMETERS = ("startkey", "endkey", "key", "descending")
 _HIDDEN_HEADERS = ("Authorization", "Cookie")

@@ -129,6 +129,7 @@ def _with_etag(request: Request, value: Any) -> Response:
 
 # Identifiers
 
+
 def uuids(request: Request) -> Response:
     """``GET /_uuids``: new identifiers, never to be cached."""
     text = request.parameters.get("count", "1") or ""

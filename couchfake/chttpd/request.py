@@ -16,7 +16,7 @@ from werkzeug.wsgi import get_input_stream
 
 from couchfake.auth.authenticate import Presented
 from couchfake.auth.context import TRUSTED_KEY
-from couchfake.chttpd.parameters import Parameters, read_json, unquote
+from couchfake.chttpd.parameters import Parameters, unquote
 from couchfake.chttpd.request_headers import accepts
 from couchfake.errors import BadContentType, BadRequest, CouchError, TooLarge
 from couchfake.settings import (
@@ -28,6 +28,7 @@ from couchfake.settings import (
     X_FORWARDED_SSL,
 )
 from couchfake.values.erlang import read_integer
+from couchfake.values.json import read_json
 
 if TYPE_CHECKING:
     from couchfake.auth.context import UserContext

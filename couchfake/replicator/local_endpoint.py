@@ -26,6 +26,7 @@ from couchfake.storage.revision_ids import parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write, write_one
 from couchfake.values import json
+from couchfake.values.json import read_json
 
 _COUNT = re.compile(r"\+?0*[1-9][0-9]{0,3}")
 
@@ -228,18 +229,10 @@ def _builtin(query: SourceFilter) -> Filter:
         raise BadRequest("unknown builtin filter name")
     ids = query.query_params.get("doc_ids")
     if isinstance(ids, str):
-        ids = _read_json(ids)
+        ids = read_json(ids)
     if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
         raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
     return DocIds(ids)
-
-
-def _read_json(text: str) -> Any:
-    """Parse the parameter of a URL. Raise BadRequest if it is not JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def _function(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter:

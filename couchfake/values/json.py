@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from couchfake.errors import BadRequest
+
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
@@ -67,6 +69,14 @@ def loads(data: bytes | bytearray | str) -> Any:
     if "\\u" in text:
         _refuse_lone_surrogates(text)
     return value
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return text of a client parsed as JSON. Raise BadRequest if it is not valid JSON."""
+    try:
+        return loads(text)
+    except ValueError:
+        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def scan(text: str, start: int) -> tuple[Any, int]:
