@@ -17,7 +17,7 @@ from couchfake.errors import BadRequest, CouchError, Crash, NotFound
 from couchfake.node.node import Node
 from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
-from couchfake.settings import BIND_ADDRESS, CLUSTER_Q, PORT
+from couchfake.settings import BIND_ADDRESS, PORT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of
 from couchfake.storage.edits import Edit
@@ -62,10 +62,9 @@ class LocalEndpoint:
             return
         props = {"partitioned": True} if params.get("partitioned") in (True, "true") else {}
         try:
-            database = self._node.create_database(self._db_name, props)
+            self._node.create_database(self._db_name, props, int(counts["q"]) if "q" in params else None)
         except CouchError:
             return
-        database.q = int(counts["q"]) if "q" in params else self._node.config[CLUSTER_Q]
 
     def update_seq(self) -> UpdateSequence:
         database = self._database()
