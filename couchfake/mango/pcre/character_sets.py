@@ -83,6 +83,9 @@ UPPER = CharacterSet.of("AZ\xc0\xd6\xd8\xde")
 ALPHA = LOWER | UPPER | CharacterSet.of("\xaa\xaa\xba\xba")
 WORD = ALPHA | DIGIT | CharacterSet.of("__")
 GRAPH = CharacterSet.of("!~\xa0\xff")
+UNIVERSAL = CharacterSet.of("$$@@``\xa0\U0010ffff")
+"""What C++ can name by a universal character name: PCRE's property Xuc."""
+
 ANY = ~CharacterSet(())
 NOT_NEWLINE = ~CharacterSet.of("\n\n")
 
