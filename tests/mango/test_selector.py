@@ -111,6 +111,23 @@ def test_all_tells_integers_from_floats_but_a_whole_array_does_not(collator: Col
     assert not matches(collator, {"x": {"$all": []}}, {"x": []})
 
 
+def test_all_looks_into_objects_and_arrays(collator: Collator) -> None:
+    elements = [{"a": 1, "b": [2, "z"]}, [1, {"c": None}]]
+    for element in elements:
+        assert matches(collator, {"x": {"$all": [element]}}, {"x": elements})
+    for other in ({"a": 1}, {"b": [2, "z"], "a": 1}, {"a": 1, "b": [2, "y"]}, [1], [1, {"c": False}], "z"):
+        assert not matches(collator, {"x": {"$all": [other]}}, {"x": elements})
+
+
+def test_values_of_other_types_come_before_or_after_a_string(collator: Collator) -> None:
+    for lower in (None, False, 7, 1.5):
+        assert matches(collator, {"x": {"$lt": "a"}}, {"x": lower})
+        assert not matches(collator, {"x": {"$gte": "a"}}, {"x": lower})
+    for higher in (["a"], {"a": 1}):
+        assert matches(collator, {"x": {"$gt": "a"}}, {"x": higher})
+        assert not matches(collator, {"x": {"$lte": "a"}}, {"x": higher})
+
+
 def test_booleans_are_no_numbers(collator: Collator) -> None:
     assert not matches(collator, {"x": {"$in": [1]}}, {"x": True})
     assert not matches(collator, {"x": {"$all": [1]}}, {"x": [True]})

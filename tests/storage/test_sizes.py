@@ -55,6 +55,11 @@ def test_the_size_is_found_in_the_text_unless_it_has_escapes(value: Any) -> None
     assert text_size(text) == (None if b"\\" in text else json_size(value))
 
 
+def test_numbers_in_strings_count_as_text() -> None:
+    value = {"version 1.50": ["-2.5e-3", 50.75], "e+": 3}
+    assert text_size(couch_json.encode(value)) == json_size(value) == len('{"version 1.50":["-2.5e-3",...],"e+":3}')
+
+
 def test_the_file_grows_with_each_write_until_it_is_compacted(store: Store) -> None:
     sizes = [store.db.sizes()["file"]]
     rev = None

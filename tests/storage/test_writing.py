@@ -134,6 +134,7 @@ def test_an_ancestor_that_comes_later_gets_its_body_and_no_leaf(store: Store) ->
     assert node is not None
     assert node.body is not None
     assert node.body.value == {"x": 1}
+    assert store.changes() == [(2, "a")]
 
 
 def test_where_edits_are_validated_an_ancestor_beside_its_descendant_keeps_no_body(store: Store) -> None:
