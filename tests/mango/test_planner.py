@@ -59,6 +59,7 @@ def test_a_sort_needs_an_index_that_begins_with_it(couch: Couch) -> None:
 def test_documents_sort_by_id_only_where_the_selector_says_something_of_it(couch: Couch) -> None:
     assert chosen(couch, {"_id": {"$gt": None}}, sort=["_id"]) == "_all_docs"
     assert chosen(couch, {"a": 1}, sort=["_id"]) is None
+    assert chosen(couch, {"_id": {"$gt": None}}, sort=["_id", "a"]) is None
 
 
 def test_a_requested_index_that_does_not_fit_is_replaced_or_refused(couch: Couch) -> None:

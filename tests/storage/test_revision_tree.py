@@ -104,6 +104,18 @@ def test_histories_that_share_nothing_have_roots_of_their_own() -> None:
     assert [root.rev for root in tree.roots] == ["1-a", "1-x"]
 
 
+def test_a_copy_has_the_history_of_each_branch() -> None:
+    tree = RevisionTree()
+    merge(tree, "a", "b", "c")
+    merge(tree, "a", "x")
+    merge(tree, "z", pos=5)
+    copied = tree.copy()
+    for leaf, expected in (("3-c", ["3-c", "2-b", "1-a"]), ("2-x", ["2-x", "1-a"]), ("5-z", ["5-z"])):
+        assert history(copied, leaf) == expected
+    merge(copied, "a", "y")
+    assert revs(tree) == ["5-z", "3-c", "2-x"]
+
+
 def test_stemming_keeps_the_newest_revisions_of_each_branch() -> None:
     tree = RevisionTree()
     merge(tree, "a", "b", "c", "d")

@@ -105,6 +105,12 @@ def test_integers_beyond_doubles_are_distinguished(base: int) -> None:
         assert len({ICU.sort_key(n) for n in near}) == len(near)
 
 
+def test_integers_of_different_lengths_beyond_doubles_are_ordered() -> None:
+    rising = [-(10**500), -(10**400), -(10**320), -(10**307), 10**307, 10**320, 10**400, 10**500]
+    assert sorted(rising, key=ICU.sort_key) == rising
+    assert [ICU.sort_key(n) for n in rising] == sorted(ICU.sort_key(n) for n in reversed(rising))
+
+
 @given(json_values, json_values)
 @settings(max_examples=300, deadline=None)
 def test_no_encoding_begins_another_one(one: Any, other: Any) -> None:

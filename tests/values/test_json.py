@@ -53,6 +53,8 @@ def test_floats_are_written_as_the_server_writes_them(number: float, text: str) 
 
 def test_a_number_too_small_for_full_precision_is_read_as_zero() -> None:
     assert json.dumps(json.loads("[5e-324,-1e-310,2.3e-308]")) == "[0.0,0.0,2.3e-308]"
+    smallest = "[2.2250738585072014e-308,-2.2250738585072014e-308]"
+    assert json.dumps(json.loads(smallest)) == smallest
 
 
 def test_a_string_that_looks_like_an_odd_number_is_unchanged() -> None:

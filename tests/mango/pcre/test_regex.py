@@ -132,6 +132,8 @@ def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
         ("\\R", "\r\n"),
         ("(?=a)a(?!b)(?<=a)(?<!x)", "ac"),
         ("(?<=ab|c)d", "cd"),
+        ("(?<=(ab))c", "abc"),
+        ("(?<=(?<n>a)b)c", "abc"),
         ("a(?#comment)b", "ab"),
         ("(*UTF8)^.$", "ä"),
         ("\\8\\9", "89"),  # no such groups: the digits themselves
