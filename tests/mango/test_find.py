@@ -55,6 +55,7 @@ def test_statistics_count_what_was_looked_at(couch: Couch) -> None:
     assert looked_at({"age": {"$gte": 28}}, r=2) == [6, 0, 6, 6]
     assert looked_at({"age": {"$gt": 20}}, limit=3) == [7, 7, 0, 3]
     assert looked_at({"team": "core"}, limit=100) == [31, 31, 0, 10]
+    assert looked_at({}, limit=100) == [30, 30, 0, 30]  # without the design document, which would match
 
 
 def test_few_hits_among_many_documents_are_warned_of(couch: Couch) -> None:

@@ -114,6 +114,7 @@ def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
         ("\\h\\v", " \n"),
         ("x\\Ky", "xy"),
         ("(?|(a)|(b))\\1", "bb"),
+        ("(?|a|b)c", "bc"),
         ("^(\\((?:[^()]|(?1))*\\))$", "(a(b)c)"),
         ("(a)?(?(1)b|c)", "ab"),
         ("\\x41\\101\\t\\cA\\o{102}", "AA\t\x01B"),
