@@ -40,7 +40,7 @@ _FORMS = {
 
 
 def install(date: Any) -> None:
-    """Mend ``Date``."""
+    """Patch ``Date``."""
     jsdate.date_constructor1 = _made
     prototype = date.own["prototype"]["value"]
     get_time = prototype.get("getTime")

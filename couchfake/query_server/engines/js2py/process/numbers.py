@@ -22,7 +22,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def install(number: Any, script_math: Any) -> None:
-    """Mend ``Number``, ``Math`` and the remainder."""
+    """Patch ``Number``, ``Math`` and the arithmetic operators."""
     base.js_dtoa = text
     base.PyJs.__mod__ = _remainder
     base.PyJs.__add__ = _add
