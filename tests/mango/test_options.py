@@ -92,6 +92,13 @@ def test_a_wrong_index_is_refused_in_the_servers_words(body: dict, error: str, r
     assert (caught.value.status, caught.value.error, caught.value.reason) == (400, error, reason)
 
 
+def test_an_index_that_is_neither_partitioned_nor_not_is_a_500() -> None:
+    with pytest.raises(CouchError) as caught:
+        parse_index({"index": {"fields": ["a"]}, "partitioned": 5})
+    assert caught.value.status == 500
+    assert caught.value.reason == "Unknown Error: mango_opts :: {invalid_partitioned_value,5}"
+
+
 @pytest.mark.parametrize(
     ("use_index", "parts"),
     [

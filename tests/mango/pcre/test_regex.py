@@ -134,6 +134,7 @@ def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
         ("(?=a)a(?!b)(?<=a)(?<!x)", "ac"),
         ("(?<=ab|c)d", "cd"),
         ("(?<=(ab))c", "abc"),
+        ("(?<=^a)b", "ab"),
         ("(?<=(?<n>a)b)c", "abc"),
         ("a(?#comment)b", "ab"),
         ("(*UTF8)^.$", "ä"),
