@@ -106,3 +106,44 @@ def test_invalid_json_is_refused_deep_in_a_document_too(text: str) -> None:
 def test_control_characters_are_escaped_with_capital_digits() -> None:
     assert json.dumps({"\x1f": "\x0b\x00\n"}) == '{"\\u001F":"\\u000B\\u0000\\n"}'
     assert json.quote("\\u001f \x1f") == '"\\\\u001f \\u001F"'
+
+
+def ill_formed(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"\xed\xa0\xbd", "\ufffd"),
+        (b"a\xed\xb8\x80z", "a\ufffdz"),
+        (b"\xed\xa0\xbd\xed\xb8\x80", "😀"),
+        (b"\xed\xa0\xbdx\xed\xb8\x80", "\ufffdx\ufffd"),
+        (b"\xed\xff", "\ufffd\ufffd"),
+        ("ß日".encode(), "ß日"),
+    ],
+)
+def test_halves_of_surrogate_pairs_are_shown_as_what_they_make_together(data: bytes, shown: str) -> None:
+    assert json.repaired(ill_formed(data)) == shown
+    assert json.encode([ill_formed(data)]).decode("utf-8") == f'["{shown}"]'
+
+
+def test_bytes_that_are_not_utf8_are_encoded_as_replacement_characters() -> None:
+    assert json.encode(ill_formed(b"a\xffz\xfe")).decode("utf-8") == '"a\ufffdz\ufffd"'
+
+
+def test_only_encoding_repairs() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("utf-8", json.REPAIRED)
+
+
+def test_a_value_is_read_from_the_middle_of_a_text() -> None:
+    text = 'before {"a":[1,"é"]} after'
+    assert json.scan(text, 7) == ({"a": [1, "é"]}, 20)
+    assert json.scan('"\\ud83d\\ude00"x"\\ud83d"', 0) == ("😀", 14)
+
+
+@pytest.mark.parametrize("text", ["x", "", '{"a":}', "[NaN]", '"\\ud83d"', '["\\ude00"]', "[" * 100_000])
+def test_what_is_not_a_value_cannot_be_read_from_a_text(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        json.scan(f"-- {text}", 3)
