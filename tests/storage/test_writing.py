@@ -328,6 +328,7 @@ def test_a_deleted_local_document_is_gone(store: Store) -> None:
     store.put("_local/a", x=1)
     assert store.put("_local/a", "0-1", _deleted=True) == "0-0"
     assert store.db.local("_local/a") is None
+    assert store.put("_local/a", "0-1", _deleted=True) == "0-0"
 
 
 def test_a_local_document_takes_no_revision_of_another_kind(store: Store) -> None:
