@@ -26,7 +26,7 @@ FAKE_SETTINGS = ("js_engine", "admins", "config", "clock", "uuids")
 """Arguments of ``CouchFake`` that the marker ``couch`` and ``couch_fixture`` take."""
 MARKER_SETTINGS = ("backend", *FAKE_SETTINGS, "intercept", "faults", "gates")
 PER_TEST = ("faults", "gates")
-"""What a test's marker may say of a server that a ``couch_fixture`` has made."""
+"""What a test's marker may set for a server that a ``couch_fixture`` has made."""
 FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept", "faults")
 """Settings that a real server cannot have."""
 MARKER = "couch"

@@ -134,7 +134,7 @@ class Database:
     # Documents
 
     def create(self, data: Mapping[str, Any]) -> str:
-        """Create a document and return the ID that the server chose. Deprecated, as it was: use `save`."""
+        """Create a document and return the ID that the server chose. Deprecated, as in couchdb-python: use `save`."""
         warnings.warn("Database.create is deprecated, use Database.save instead", DeprecationWarning, stacklevel=2)
         docid: str = self.resource.fetch("POST", body=as_dict(data))["id"]
         return docid
@@ -261,7 +261,7 @@ class Database:
         """Resolve a document's conflict with one bulk request, and return the document.
 
         ``merge`` is called with the list of the revisions in conflict, the current one first, and with their newest
-        common ancestor, None if that is not stored any more. It returns the new content; all other revisions are
+        common ancestor, None if that is no longer stored. It returns the new content; all other revisions are
         deleted. If one of them was updated meanwhile, the merge is done again. A document without conflicts is returned
         unchanged. Raise `ResourceNotFound` if it does not exist, `ResourceConflict` if all ``attempts`` have met an
         update.

@@ -92,7 +92,7 @@ def database_info(database: Database) -> dict[str, Any]:
 
 
 def compact(request: Request) -> Response:
-    """``POST /{db}/_compact``: bodies of old revisions go."""
+    """``POST /{db}/_compact``: drop the bodies of old revisions."""
     request.require_json_type()
     request.db.compact()
     request.db.compacted = request.node.clock()

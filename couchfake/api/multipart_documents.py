@@ -66,7 +66,7 @@ def revision_part(
 
 
 def post_form(request: Request, docid: str) -> Response:
-    """``POST /{db}/{docid}``: the upload form of old, which a page of this very server must have sent.
+    """``POST /{db}/{docid}``: the legacy upload form, which a page of this server must have sent.
 
     Files are the fields ``_attachments``; they join those of the document in ``_doc`` or of the revision ``_rev``.
     """

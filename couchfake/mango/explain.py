@@ -114,8 +114,8 @@ def _verdicts(trace: Trace, chosen: IndexDefinition | None) -> dict[tuple[bool, 
     """Return the verdict on each index.
 
     An index that drops out at an early stage ranks behind those that drop out later; a stage at which none drops out
-    takes no rank. A partial index that is named counts as dropped at the first stage and goes on all the same: its
-    ranks are added up.
+    takes no rank. A partial index that is named counts as dropped at the first stage and continues: its ranks are added
+    up.
     """
     stages = (
         (trace.allowed, trace.of_type, True, "unfavored_type"),

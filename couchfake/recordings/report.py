@@ -1,4 +1,4 @@
-"""The report of a check: lines for a terminal, and a page that stands alone."""
+"""The report of a check: lines for a terminal, and a page of one file."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Job:
 
     @property
     def is_scheduled(self) -> bool:
-        """Return False while the filter function of a document's replication cannot be fetched: it is no job yet."""
+        """Return False while the filter function of a document's replication cannot be fetched: it is not a job yet."""
         return self.state != "error"
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:

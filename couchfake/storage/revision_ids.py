@@ -65,8 +65,8 @@ def revision_hash(
 ) -> str:
     """The 32 hex digits of a new revision. ``parent`` is its (generation, hash bytes).
 
-    Attachments are (name, type, md5), or None where the server looks for these in vain: of a document that follows
-    its own tombstone they are in their form on disk when the revision is made, and only their number enters it.
+    Attachments are (name, type, md5), or None where the server does not find these: in a document that follows its own
+    tombstone they are in their form on disk when the revision is made, and only their number enters it.
     """
     term = erlang.external_list(
         (

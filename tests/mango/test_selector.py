@@ -128,7 +128,7 @@ def test_values_of_other_types_come_before_or_after_a_string(collator: Collator)
         assert not matches(collator, {"x": {"$lte": "a"}}, {"x": higher})
 
 
-def test_booleans_are_no_numbers(collator: Collator) -> None:
+def test_booleans_are_not_numbers(collator: Collator) -> None:
     assert not matches(collator, {"x": {"$in": [1]}}, {"x": True})
     assert not matches(collator, {"x": {"$all": [1]}}, {"x": [True]})
     assert not matches(collator, {"x": 0}, {"x": False})

@@ -50,7 +50,7 @@ def test_a_server_that_cannot_be_reached_ends_the_run_with_one_sentence(pytester
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
-def test_a_server_that_is_no_couchdb_ends_the_run(pytester: pytest.Pytester, run: Run) -> None:
+def test_a_server_that_is_not_couchdb_ends_the_run(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("def test_it(couch_db): ...")
     with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as url:
         result = run("--couch-url", url)

@@ -31,7 +31,7 @@ IN_ORDER: list[Any] = [
 ]  # fmt: skip
 
 
-def test_values_of_all_types_stand_in_the_order_of_views(collator: Collator) -> None:
+def test_values_of_all_types_are_in_the_order_of_views(collator: Collator) -> None:
     keys = [collator.sort_key(value) for value in IN_ORDER]
     for (lower, upper), (low, high) in zip(pairwise(IN_ORDER), pairwise(keys), strict=True):
         assert low < high, (lower, upper)

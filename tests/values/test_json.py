@@ -81,13 +81,13 @@ def test_half_a_surrogate_pair_is_refused(text: str) -> None:
         json.loads(text)
 
 
-def test_a_whole_surrogate_pair_and_an_escaped_backslash_are_no_halves() -> None:
+def test_a_whole_surrogate_pair_and_an_escaped_backslash_are_not_halves() -> None:
     assert json.loads('"\\ud83d\\ude00"') == "😀"
     assert json.loads('"\\\\ud800"') == "\\ud800"
 
 
 @pytest.mark.parametrize("data", [b"\xff", b'"\xed\xa0\x80"', b"\xef\xbb\xbf1"])
-def test_bytes_that_are_no_utf8_are_refused(data: bytes) -> None:
+def test_bytes_that_are_not_utf8_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         json.loads(data)
 

@@ -74,7 +74,7 @@ def _written(time: int, form: str) -> str:
 
 
 def iso_text(time: Any) -> str:
-    """``toISOString`` of a time in milliseconds. Raises RangeError for none."""
+    """Return ``toISOString`` of a time in milliseconds. Raise RangeError for an invalid date."""
     if time.is_nan():
         raise MakeError("RangeError", "Date value is NaN")
     seconds, milliseconds = divmod(int(time.value), 1000)
