@@ -507,7 +507,7 @@ def test_a_list_in_json_is_decoded_and_still_a_file(wire: Any, db: Database, tex
 
 
 @pytest.mark.parametrize("text", [b"", b"not json", b"17", b"null"])
-def test_a_list_that_is_called_json_but_is_not_an_object_or_array_is_a_file(wire: Any, db: Database, text: bytes) -> None:
+def test_a_list_called_json_that_is_not_an_object_or_array_is_a_file(wire: Any, db: Database, text: bytes) -> None:
     wire.says(text)
     assert db.list("app/json", "by_name")[1].read() == text
 
