@@ -132,3 +132,5 @@ def test_a_partition_has_its_own_indexes(partitioned: Couch) -> None:
     assert reasons(partitioned, {"age": 1}, partition="p")["glob"] == ("scope_mismatch", 2)
     answer = partitioned.find({"age": 1}, sort=["team"], partition="p")
     assert answer["reason"] == "No partitioned index exists for this sort, try indexing by the sort fields."
+    answer = partitioned.find({"age": 1}, sort=["team"])
+    assert answer["reason"] == "No global index exists for this sort, try indexing by the sort fields."

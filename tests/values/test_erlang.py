@@ -22,6 +22,8 @@ values = st.recursive(
         (0, b"a\x00"),
         (255, b"a\xff"),
         (256, b"b\x00\x00\x01\x00"),
+        (2**31 - 1, b"b\x7f\xff\xff\xff"),
+        (-(2**31), b"b\x80\x00\x00\x00"),
         (-1, b"b\xff\xff\xff\xff"),
         (2**31, b"n\x04\x00\x00\x00\x00\x80"),
         (-(2**31) - 1, b"n\x04\x01\x01\x00\x00\x80"),
@@ -31,6 +33,8 @@ values = st.recursive(
         ("é", b"m\x00\x00\x00\x02\xc3\xa9"),
         ([], b"j"),
         ([1, 2], b"k\x00\x02\x01\x02"),
+        ([0, 255], b"k\x00\x02\x00\xff"),
+        ([256], b"l\x00\x00\x00\x01b\x00\x00\x01\x00j"),
         ([1, True], b"l\x00\x00\x00\x02a\x01d\x00\x04truej"),
         ({}, b"h\x01j"),
         ({"a": 1}, b"h\x01l\x00\x00\x00\x01h\x02m\x00\x00\x00\x01aa\x01j"),
@@ -38,6 +42,11 @@ values = st.recursive(
 )
 def test_values_have_the_external_form_that_erlang_gives_them(value: Any, term: bytes) -> None:
     assert external(value) == term
+
+
+def test_an_integer_alone_has_the_form_that_it_has_in_a_value() -> None:
+    for number in (0, 1, 255, 256, -1, 2**31 - 1, -(2**31), 2**31, 2**64):
+        assert external_integer(number) == external(number)
 
 
 def test_an_integer_of_more_than_255_bytes_is_a_large_one() -> None:
