@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from couchfake.api.routing import ROUTES
-from couchfake.recordings.files import area_names, load_area
+from couchfake.recordings import area_names, load_area
 
 EXCLUDED = ("replication",)  # which would call other servers
 

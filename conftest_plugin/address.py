@@ -15,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from couchfake import CouchFake
-    from couchfake.control.shared_server import SharedServer
+    from couchfake.control.addresses import SharedServer
 
 
 class Address:
@@ -44,7 +44,7 @@ class Address:
     def open(self) -> SharedServer:
         """Return the server at the address, listening."""
         if self._shared is None:
-            from couchfake.control.shared_server import SharedServer
+            from couchfake.control.addresses import SharedServer
 
             self._shared = SharedServer().start()
         return self._shared
@@ -65,7 +65,7 @@ class Environment:
 
     def __init__(self, entries: Iterable[str], url: str, login: tuple[str, str] | None) -> None:
         """Set the variables. ``login``: that of the real server's URL. Raise pytest.UsageError for a wrong entry."""
-        from couchfake.testing.environment import set_variable, variable_of
+        from couchfake.testing.block import set_variable, variable_of
 
         self._url = url
         self._logins: list[tuple[object, tuple[str, str] | None]] = [(None, login)]
@@ -122,7 +122,7 @@ class Environment:
 
 def intercept_all(urls: Iterable[str], address: Address) -> contextlib.ExitStack:
     """Send connections to these URLs to the address; closing the result ends it. Raise pytest.UsageError."""
-    from couchfake.control.interception import InterceptionError, intercept
+    from couchfake.control.addresses import InterceptionError, intercept
 
     undo = contextlib.ExitStack()
     shared = address.open()

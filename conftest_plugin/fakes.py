@@ -111,7 +111,7 @@ class FakeBackend:
     def server(self) -> couchdb_client.Server:
         """A client that is logged in as the first admin."""
         import couchdb_client
-        from couchfake.transports.in_process.adapter import BASE_URL
+        from couchfake.transports.in_process import BASE_URL
 
         if self._socket:
             return couchdb_client.Server(self.url)

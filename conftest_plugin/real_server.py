@@ -237,7 +237,7 @@ class RealSeed:
         import couchdb_client
         from couchfake.control.seeds.documents import SeedError
         from couchfake.control.seeds.folders import read_seed
-        from couchfake.control.seeds.target import Couch, load_into
+        from couchfake.control.seeds.servers import Couch, load_into
 
         server = couchdb_client.Server(self._backend.url)
         try:

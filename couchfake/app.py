@@ -13,22 +13,21 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from couchfake.auth import users
-from couchfake.auth.context import SERVER_ADMIN_ROLE
 from couchfake.auth.passwords import hash_admin
+from couchfake.auth.permissions import SERVER_ADMIN_ROLE
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.config import Config, check_spelling
+from couchfake.control.addresses import Place, SharedServer, intercept
 from couchfake.control.http_api import ControlApi
-from couchfake.control.interception import intercept
 from couchfake.control.kit import Kit
 from couchfake.control.observer import CONTROL_PATH
-from couchfake.control.shared_server import Place, SharedServer
-from couchfake.hooks.document_hooks import Hooks
-from couchfake.node.node import Node, Uuids
+from couchfake.hooks import Hooks
+from couchfake.node import Node, Uuids
 from couchfake.query_server import QueryServer
 from couchfake.replicator.service import Replicator
-from couchfake.transports.http1.server import Server
-from couchfake.transports.in_process.adapter import HOST, ApplicationAdapter, session
+from couchfake.transports.http1 import Server
+from couchfake.transports.in_process import HOST, ApplicationAdapter, session
 
 _MOST_HOSTS = 32  # names by which admins address a server
 
@@ -155,7 +154,7 @@ class CouchFake(Kit):
 
     def serve_fauxton(self, folder: str | Path) -> None:
         """Serve a build of Fauxton, CouchDB's web interface, at ``/_utils/``. Raise NotFauxton if it is not one."""
-        from couchfake.inspector.fauxton import Fauxton  # not needed by servers without it
+        from couchfake.inspector.files import Fauxton  # not needed by servers without it
 
         self._extensions["_utils"] = Fauxton(Path(folder))
 

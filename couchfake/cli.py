@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import configparser
 import contextlib
 import errno
 import ipaddress
@@ -16,16 +17,16 @@ import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from couchfake import CouchFake, __version__
 from couchfake.config import UnknownSetting
 from couchfake.control.observer import CONTROL_PATH
 from couchfake.control.seeds.documents import SeedError
-from couchfake.control.settings_file import SettingsFileError, read_settings
-from couchfake.inspector.fauxton import NotFauxton
+from couchfake.inspector.files import NotFauxton
 from couchfake.query_server.engines import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.recordings.commands import add_commands
-from couchfake.transports.http1.server import Access, Server
+from couchfake.transports.http1 import Access, Server
 
 # user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
 _LOGIN_IN_URL = re.compile(r"((?:/|%2f){2})[^/?#&\s]*?(?:@|%40)", re.IGNORECASE)
@@ -193,7 +194,7 @@ def load_seed(options: argparse.Namespace) -> int:
     import requests
 
     from couchfake.control.seeds.folders import read_seed
-    from couchfake.control.seeds.target import Couch, load_into
+    from couchfake.control.seeds.servers import Couch, load_into
 
     try:
         databases = read_seed(options.path, options.db)
@@ -209,8 +210,7 @@ def dump_seed(options: argparse.Namespace) -> int:
     """Dump a server; 1 if the server refuses something or the folder is in use."""
     import requests
 
-    from couchfake.control.seeds.dumping import dump_from
-    from couchfake.control.seeds.target import Couch
+    from couchfake.control.seeds.servers import Couch, dump_from
 
     try:
         with requests.Session() as session:
@@ -289,3 +289,57 @@ def log_access_as_json(access: Access) -> None:
 def without_secrets(target: str) -> str:
     """Return a request target without credentials in URLs and without values of parameters that sound secret."""
     return _SECRET_PARAMETER.sub(r"\1***", _LOGIN_IN_URL.sub(r"\1***@", target))
+
+
+# ---- settings in a file: sections of keys, in ini form as CouchDB's ``local.ini`` has them, or as JSON
+
+
+class SettingsFileError(ValueError):
+    """The file cannot be used; the text is a sentence that names the place."""
+
+
+def read_settings(path: Path) -> dict[str, dict[str, str]]:
+    """Return the settings of a file by section and key. Raise SettingsFileError."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise SettingsFileError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsFileError(f"{path}: not UTF-8 at byte {error.start}") from None
+    return _of_json(path, text) if text.lstrip().startswith("{") else _of_ini(path, text)
+
+
+def _of_ini(path: Path, text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(
+        delimiters=("=",),
+        comment_prefixes=(";",),
+        inline_comment_prefixes=(";",),
+        default_section="",
+        interpolation=None,
+        strict=False,
+    )
+    parser.optionxform = str  # type: ignore[assignment, method-assign]  # names of settings have their case
+    try:
+        parser.read_string(text, str(path))
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None) or (getattr(error, "errors", None) or [(None,)])[0][0]
+        place = f"{path}:{line}" if line else str(path)
+        raise SettingsFileError(f"{place}: expected a [section], or key = value") from None
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _of_json(path: Path, text: str) -> dict[str, dict[str, str]]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsFileError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise SettingsFileError(f"{path}:1: not JSON: too deep") from None
+    for section, keys in value.items():
+        if not isinstance(keys, dict):
+            raise SettingsFileError(f"{path}: the section {section!r} is to be an object of keys and values")
+    return {section: {key: _text(each) for key, each in keys.items()} for section, keys in value.items()}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -230,30 +230,24 @@ class Listing:
         """The text of each row."""
         include_docs, shown = self._options.include_docs, self._shown()
         for key, found in self._found:
-            name = json.quote(key) if isinstance(key, str) else json.dumps(key)
-            if found is None:
-                yield f'{{"key":{name},"error":"not_found"}}'.encode("utf-8", json.REPAIRED)
+            if found is None or isinstance(found, LocalDocument):
+                yield _other_row(key, found, include_docs)
                 continue
-            if isinstance(found, LocalDocument):
-                value = f'{{"rev":"0-{found.rev}"}}'
-            else:
-                leaf = found[1]
-                value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
-            row = f'{{"id":{name},"key":{name},"value":{value}'
-            try:
-                text = row.encode()
-            except UnicodeEncodeError:
-                text = row.encode("utf-8", json.REPAIRED)
-            yield b'%b,"doc":%b}' % (text, self._document(found, shown)) if include_docs else text + b"}"
+            entry, leaf = found
+            name = json.quote(key)
+            value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
+            row = json.utf8(f'{{"id":{name},"key":{name},"value":{value}')
+            yield b'%b,"doc":%b}' % (row, self._document(entry, leaf, shown)) if include_docs else row + b"}"
 
-    def _document(self, found: tuple[DocumentEntry, Revision] | LocalDocument, shown: DocOptions) -> bytes:
-        if isinstance(found, LocalDocument):
-            return json.encode(found.document())
-        entry, leaf = found
+    def _document(self, entry: DocumentEntry, leaf: Revision, shown: DocOptions) -> bytes:
         self._database.activity.reads += 1
-        if self._visible is not None and not leaf.deleted:
+        if leaf.deleted:
+            return b"null"
+        if self._visible is not None:
             leaf = self._visible(entry, leaf)
-        return b"null" if leaf.deleted else documents.shown_document(entry, leaf, shown, self._database.revs_limit)
+            if leaf.deleted:
+                return b"null"
+        return documents.shown_document(entry, leaf, shown, self._database.revs_limit)
 
     def _shown(self) -> DocOptions:
         options = self._options
@@ -264,6 +258,15 @@ class Listing:
             attachments=options.attachments,
             att_encoding_info=options.att_encoding_info,
         )
+
+
+def _other_row(key: Any, found: LocalDocument | None, include_docs: bool | None) -> bytes:
+    """The row of a local document, or of a key without a document."""
+    name = json.dumps(key)
+    if found is None:
+        return json.utf8(f'{{"key":{name},"error":"not_found"}}')
+    row = json.utf8(f'{{"id":{name},"key":{name},"value":{{"rev":"0-{found.rev}"}}')
+    return b'%b,"doc":%b}' % (row, json.encode(found.document())) if include_docs else row + b"}"
 
 
 def _end(key: Any, docid: str | None) -> str | None:

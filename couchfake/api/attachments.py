@@ -14,11 +14,9 @@ from couchfake.api.document_queries import (
     require_write_quorum,
     write_copies,
 )
-from couchfake.chttpd import request_headers
 from couchfake.chttpd.multipart import new_boundary
 from couchfake.chttpd.parameters import quote
-from couchfake.chttpd.request import Request
-from couchfake.chttpd.request_headers import accepted_encodings
+from couchfake.chttpd.request import Request, accepted_encodings, byteranges, content_range, ranges_of
 from couchfake.chttpd.responses import (
     Response,
     body_response,
@@ -131,22 +129,22 @@ def _header_text(content_type: Any) -> str:
 
 def _as_asked(request: Request, attachment: Attachment, headers: dict[str, str]) -> Response:
     """An attachment that is stored as it is: whole, a range of it, or several as multipart."""
-    ranges = request_headers.ranges_of(request.environ.get("HTTP_RANGE"), attachment.length)
+    ranges = ranges_of(request.environ.get("HTTP_RANGE"), attachment.length)
     if ranges is None:
         return _whole(request, headers, attachment.length, attachment)
     if len(ranges) == 1:
         [(first, last)] = ranges
-        headers["Content-Range"] = request_headers.content_range((first, last), attachment.length)
+        headers["Content-Range"] = content_range((first, last), attachment.length)
         return body_response(attachment.data[first : last + 1], headers.pop("Content-Type"), 206, headers)
     boundary = new_boundary()
-    pieces = request_headers.byteranges(attachment.data, str(attachment.content_type), ranges, boundary)
+    pieces = byteranges(attachment.data, str(attachment.content_type), ranges, boundary)
     return stream_response(pieces, f'multipart/byteranges; boundary="{boundary}"', 206)
 
 
 def _whole(request: Request, headers: dict[str, str], length: int, attachment: Attachment) -> Response:
     """All of it, as stored or decoded; of a gzipped one a range is refused where it is empty, and else ignored."""
     if attachment.encoding != "identity":
-        request_headers.ranges_of(request.environ.get("HTTP_RANGE"), length)
+        ranges_of(request.environ.get("HTTP_RANGE"), length)
     if request.method == "HEAD":  # nothing need be decoded for it
         return Response([], 200, {**headers, "Content-Length": str(length)})
     data = attachment.data if "Content-Encoding" in headers else attachment.decoded()

@@ -13,7 +13,7 @@ from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, CouchError, Forbidden, ServerError
-from couchfake.node.node import NODE_NAME, SYSTEM_DATABASES
+from couchfake.node import NODE_NAME, SYSTEM_DATABASES
 from couchfake.settings import USERS_DB_SECURITY_EDITABLE
 from couchfake.storage.database import Database
 from couchfake.values.erlang import read_integer

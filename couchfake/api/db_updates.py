@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from couchfake.api.changes_formats import Events, Format, Lines, OneObject, feed_response, feed_timeout
-from couchfake.changes.feed import Ended
-from couchfake.changes.scan import NO_LIMIT, ChangesQuery, Feed, Row
+from couchfake.api.changes import Events, Format, Lines, OneObject, feed_response, feed_timeout
+from couchfake.changes.feed import NO_LIMIT, ChangesQuery, Ended, Feed, Row
 from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import BadRequest
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.settings import GLOBAL_CHANGES_DBNAME
 from couchfake.storage.database import Database
 from couchfake.values import json

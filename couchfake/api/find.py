@@ -9,10 +9,10 @@ from couchfake.chttpd.responses import Response, json_response, raw_json_respons
 from couchfake.errors import Conflict, CouchError, Crash, NotFound, QueryParseError
 from couchfake.mango import cursor
 from couchfake.mango.errors import unknown_error
-from couchfake.mango.explain import explain as explanation
 from couchfake.mango.index import IndexDefinition, design_id, indexes_of, new_index, with_index, without_index
 from couchfake.mango.options import FindOptions, parse_bulk_delete, parse_find, parse_index
 from couchfake.mango.planner import Plan, plan
+from couchfake.mango.planner import explain as explanation
 from couchfake.settings import INDEX_SCAN_WARNING_THRESHOLD, MANGO_DEFAULT_LIMIT
 from couchfake.storage.database import Outcome
 from couchfake.storage.edits import Edit, check_docid

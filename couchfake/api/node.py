@@ -19,7 +19,7 @@ from couchfake.auth.passwords import HASHES
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response, json_response
 from couchfake.errors import BadRequest, CouchError, NotFound
-from couchfake.node.node import NODE_NAME, Node
+from couchfake.node import NODE_NAME, Node
 from couchfake.storage.database import Database
 from couchfake.storage.revision_ids import revision_hash
 

@@ -12,8 +12,8 @@ from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound
-from couchfake.storage.bodies import LEAF_OVERHEAD
 from couchfake.storage.database import Database
+from couchfake.storage.documents import LEAF_OVERHEAD
 from couchfake.storage.partitions import check_partition, partition_entries
 
 Result = TypeVar("Result")

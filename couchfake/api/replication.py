@@ -13,7 +13,7 @@ from couchfake.auth.permissions import require_authenticated
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, MethodNotAllowed, NotFound, QueryParseError
-from couchfake.replicator.documents import is_replicator_database
+from couchfake.replicator.service import is_replicator_database
 from couchfake.values.erlang import INTEGER, read_integer
 from couchfake.views.options import of_query
 

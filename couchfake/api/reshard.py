@@ -12,7 +12,7 @@ from couchfake.api.databases import shard_ranges
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound, NotSupported
-from couchfake.node.node import NODE_NAME
+from couchfake.node import NODE_NAME
 
 _RANGE = re.compile(r"([0-9a-fA-F]{8})-([0-9a-fA-F]{8})")
 _SHARD = re.compile(r"shards/([0-9a-fA-F]{8}-[0-9a-fA-F]{8})/(.+)\.[0-9]+")

@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import quote as escape
 from urllib.parse import quote_plus
 
-from couchfake.api.design_functions import functions_of, plain_headers
-from couchfake.api.function_request import rewrite_request
+from couchfake.api.design_functions import functions_of, plain_headers, rewrite_request
 from couchfake.api.views import find_ddoc
 from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request

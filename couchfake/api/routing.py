@@ -16,7 +16,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from couchfake.api import all_docs, attachments, bulk, databases, documents, partitions, server, session
+from couchfake.api import all_docs, attachments, bulk, databases, documents, partitions, server
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 
@@ -221,9 +221,9 @@ ROUTES = [
     route(
         "/_session/{rest...}",
         "GET,HEAD,POST,DELETE",
-        GET=below(session.who),
-        POST=below(session.login),
-        DELETE=below(session.logout),
+        GET=below(server.who),
+        POST=below(server.login),
+        DELETE=below(server.logout),
     ),
     route("/_up/{rest...}", "GET,HEAD", GET=below(server.up)),
     route("/_utils/{rest...}", "GET,HEAD", GET=server.utils),

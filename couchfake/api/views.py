@@ -14,18 +14,16 @@ from couchfake.chttpd.request import STALE_VIEW, Request
 from couchfake.chttpd.responses import Response, in_chunks, json_body, json_response
 from couchfake.errors import BadRequest, NotFound, ServerError
 from couchfake.mango.index import MANGO_INDEXES, defined_keys, index_rows, indexes_in
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.query_server import ReduceOverflow
 from couchfake.storage.database import Database, Visible
 from couchfake.storage.documents import DocumentEntry
 from couchfake.values import json
-from couchfake.views.database_indexes import VIEW_INDEXES, drop_undefined, group_of, signatures
+from couchfake.views.database_indexes import VIEW_INDEXES, ViewGroup, drop_undefined, group_of, signatures
 from couchfake.views.index import Index
 from couchfake.views.javascript import ViewServices
 from couchfake.views.options import ViewOptions, of_body, of_one_query, of_query
-from couchfake.views.query import View
-from couchfake.views.rows import map_texts
-from couchfake.views.signature import ViewGroup
+from couchfake.views.query import View, map_texts
 
 
 def require_ddoc(request: Request, ddoc: str, **_: Any) -> None:
@@ -45,7 +43,7 @@ def view(request: Request, ddoc: str, name: str) -> Response:
 
 def _read_options(request: Request) -> ViewOptions:
     """The parameters of a query. A POST has them in its body as well; those of the URL win."""
-    base = ViewOptions()
+    base = None
     if request.verb == "POST":
         request.require_json_type()
         body = request.json_object()

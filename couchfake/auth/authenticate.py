@@ -12,13 +12,12 @@ import hmac
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from couchfake.auth import cookies, jwt, passwords
-from couchfake.auth.context import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
 from couchfake.auth.cookies import OpenedSessions
-from couchfake.auth.credential_cache import CredentialCache, State
+from couchfake.auth.passwords import CredentialCache, State
+from couchfake.auth.permissions import ANONYMOUS, SERVER_ADMIN_ROLE, UserContext
 from couchfake.auth.users import Users
 from couchfake.config import Config
 from couchfake.errors import BadRequest, Forbidden, Unauthorized
@@ -42,8 +41,7 @@ INCORRECT = "Name or password is incorrect."
 _HANDLER = re.compile(r"(\w+?)_authenti(?:fi)?cation_handler")
 
 
-@dataclass(frozen=True)
-class Presented:
+class Presented(NamedTuple):
     """The parts of a request that show who makes it.
 
     ``path``: its decoded segments; ``header(name)``: a header's value or None; ``peer``: the client's address;

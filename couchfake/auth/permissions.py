@@ -1,4 +1,4 @@
-"""Permissions: security objects, members and admins of databases, server admins, and rights by path.
+"""The user context, and what it permits: members and admins of databases, server admins, and rights by path.
 
 Source: CouchDB documentation, "API: /{db}/_security" and "Intro: Security"; the order of checks is that of the
 real server, which looks at the path before it looks at methods and handlers.
@@ -7,12 +7,48 @@ real server, which looks at the path before it looks at methods and handlers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from couchfake.auth.context import METRICS_ROLE, SERVER_ADMIN_ROLE, UserContext
 from couchfake.config import Config
 from couchfake.errors import CouchError, Forbidden, Unauthorized
 from couchfake.settings import ADMIN_ONLY_ALL_DBS, DEFAULT_SECURITY
+
+SERVER_ADMIN_ROLE = "_admin"
+METRICS_ROLE = "_metrics"
+
+
+@dataclass(frozen=True)
+class UserContext:
+    """``name`` (None for anonymous clients), ``roles`` in the order of the user document, and the name of the
+    handler that recognised the user (``cookie``, ``default``, ``proxy``, ``jwt``; None where none did).
+
+    ``renewed_cookie`` is the ``Set-Cookie`` value due with the answer, None where none is.
+    """
+
+    name: str | None = None
+    roles: tuple[str, ...] = ()
+    handler: str | None = None
+    renewed_cookie: str | None = None
+
+    @property
+    def is_server_admin(self) -> bool:
+        return SERVER_ADMIN_ROLE in self.roles
+
+    def as_json(self, db_name: str) -> dict[str, Any]:
+        """Return the ``userCtx`` of validation, show, list, update and filter functions."""
+        return {"db": db_name, "name": self.name, "roles": list(self.roles)}
+
+
+TRUSTED_KEY = "couchfake.auth.user"
+"""In a WSGI environment, the UserContext of a caller inside this process. No HTTP request can set it."""
+
+ANONYMOUS = UserContext()
+# The server's own writes have no name and all rights.
+SERVER = UserContext(roles=(SERVER_ADMIN_ROLE,))
+# The server again, writing a design document of its own: it needs no check, and each new server writes it.
+BUILDER = UserContext(roles=(SERVER_ADMIN_ROLE,))
+
 
 Security = Mapping[str, Any]
 

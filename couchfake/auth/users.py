@@ -13,8 +13,7 @@ from copy import copy
 from typing import Any
 
 from couchfake.auth import passwords
-from couchfake.auth.context import BUILDER, SERVER, UserContext
-from couchfake.auth.permissions import is_database_admin
+from couchfake.auth.permissions import BUILDER, SERVER, UserContext, is_database_admin
 from couchfake.config import Config
 from couchfake.errors import Conflict, CouchError, Forbidden, NotFound, Unauthorized
 from couchfake.settings import (
@@ -27,8 +26,8 @@ from couchfake.settings import (
     PUBLIC_FIELDS,
     UPGRADE_HASH_ON_AUTH,
 )
-from couchfake.storage.bodies import Body
 from couchfake.storage.database import Database
+from couchfake.storage.documents import Body
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one

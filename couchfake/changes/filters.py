@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from couchfake.errors import BadRequest, CouchError, NotFound
-from couchfake.mango.fields import Projection, parse_fields
 from couchfake.mango.matcher import Matcher
-from couchfake.mango.selector import normalise
+from couchfake.mango.selector import Projection, normalise, parse_fields
 from couchfake.query_server import DesignFunctions, QueryServer
 from couchfake.storage import documents
 from couchfake.storage.database import Database
@@ -49,7 +48,7 @@ class Change(NamedTuple):
 
 class Filter(Protocol):
     """``projection``: where it is set, documents are shown with these members only. ``opens_documents``: it reads
-    them, and so do the members that are shown of them follow other rules (see ``rows``)."""
+    them, and so do the members that are shown of them follow other rules (see ``feed``)."""
 
     projection: Projection | None
     opens_documents: bool

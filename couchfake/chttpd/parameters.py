@@ -54,12 +54,21 @@ def quote(text: str) -> str:
 
 
 class Parameters:
-    """The pairs of a query string in order."""
+    """The pairs of a query string in order. It is parsed when something looks at them."""
 
-    __slots__ = ("pairs",)
+    __slots__ = ("_pairs", "_query")
 
     def __init__(self, query: str = "", pairs: list[tuple[str, str]] | None = None) -> None:
-        self.pairs: list[tuple[str, str]] = pairs if pairs is not None else list(_parse(query)) if query else []
+        self._query = query
+        self._pairs = pairs if pairs or query else []
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names and values, unescaped. Raise BadRequest if an escape is broken."""
+        pairs = self._pairs
+        if pairs is None:
+            pairs = self._pairs = _parse(self._query)
+        return pairs
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of that name."""

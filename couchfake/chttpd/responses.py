@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from http.client import responses as _PHRASES
+from itertools import chain
 from typing import Any
 
 import xxhash
@@ -65,19 +66,16 @@ class Response:
             self.fields = fields = Headers([(name, value.translate(_LINE_ENDS)) for name, value in fields])
         return fields
 
-    def add_header(self, name: str, value: str) -> None:
-        """Add a header, beside others of its name."""
-        if isinstance(self.fields, Headers):
-            self.fields.add(name, value)
-        else:
-            self.fields.append((name, value))
+    def add_headers(self, *headers: tuple[str, str]) -> None:
+        """Add headers, name and value, beside others of the same names."""
+        self.fields.extend(headers)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body, status = self.body, self.status_code
         if type(body) is bytes and not (status == 204 or status < 200):
             self._set_length(len(body))
-        pairs = list(self.fields)
-        text = "".join([value for _, value in pairs])
+        pairs = [*self.fields]
+        text = "".join(chain.from_iterable(pairs))
         if not (text.isascii() and text.isprintable()):
             pairs = [(name, _plain(value)) for name, value in pairs]
         start_response(_STATUS_LINES.get(status) or f"{status} {_UNKNOWN}", pairs)
@@ -103,6 +101,9 @@ class JsonResponse(Response):
     """JSON that the server itself has made, as opposed to attachments and the output of design functions."""
 
     __slots__ = ()
+
+    def _set_length(self, size: int) -> None:
+        self.add_headers(("Content-Length", str(size)))  # nothing else has set it
 
 
 def _plain(value: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import SERVER
 from couchfake.chttpd.request import STALE_VIEW, Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import CouchError

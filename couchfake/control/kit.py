@@ -13,22 +13,20 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from couchfake.api.dispatch import Dispatcher
-from couchfake.auth.context import SERVER, SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
+from couchfake.auth.permissions import SERVER, SERVER_ADMIN_ROLE, TRUSTED_KEY, UserContext
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.control.faults import Faults
-from couchfake.control.function_log import FunctionLog
-from couchfake.control.observer import Observer, OpenFeeds
+from couchfake.control.observer import FunctionLog, Observer, OpenFeeds
 from couchfake.control.request_log import RequestLog
 from couchfake.control.revision_trees import Branch, RevisionTree, conflict_branch, documents_of
 from couchfake.control.seeds.documents import document
-from couchfake.control.seeds.dumping import dump_from
 from couchfake.control.seeds.folders import SeedDatabase, read_seed
-from couchfake.control.seeds.target import Couch, load_into
+from couchfake.control.seeds.servers import Couch, dump_from, load_into
 from couchfake.control.snapshots import Saved, Snapshot, SnapshotStack, parts_of
 from couchfake.errors import CouchError, NotFound
-from couchfake.node.node import Node
-from couchfake.transports.in_process.adapter import HOST, session
+from couchfake.node import Node
+from couchfake.transports.in_process import HOST, session
 from couchfake.transports.wsgi import base_environ, header_items, make_environ
 from couchfake.values.clock import Clock
 

@@ -22,8 +22,8 @@ from couchfake.chttpd.request import Request
 from couchfake.control.faults import Fault, Faults
 from couchfake.control.secrets import without_login
 from couchfake.errors import CouchError
-from couchfake.node.node import Node
-from couchfake.replicator.endpoints import Unreachable
+from couchfake.node import Node
+from couchfake.replicator.transfer import Unreachable
 from couchfake.values.clock import Clock, Signal
 
 SENDER = "X-CouchFake-Server"

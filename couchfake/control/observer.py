@@ -1,13 +1,16 @@
-"""What the test kit does with each request: faults before and after the server's answer, and an entry in the log.
+"""What the test kit observes: each request, the feeds that are open, and what design functions log.
 
-Changes feeds are noted for as long as somebody is reading them.
+A request meets faults before and after the server's answer, and becomes an entry in the request log. Changes feeds are
+noted for as long as somebody is reading them.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
@@ -100,3 +103,44 @@ class _Watched:
         close = getattr(self._chunks, "close", None)
         if close is not None:
             close()
+
+
+# ---- design functions: the arguments of ``log()``, and the errors that a map function swallowed
+
+KEPT_LINES = 1000
+
+_logger = logging.getLogger("couchfake.design_functions")
+
+
+class FunctionLine(NamedTuple):
+    """One line. ``level``: ``info`` for ``log()``, ``error`` for an error."""
+
+    level: str
+    message: str
+    test: str | None
+
+
+class FunctionLog:
+    """The last lines that design functions logged, the oldest first. They go to ``logging`` too."""
+
+    def __init__(self) -> None:
+        self._lines: deque[FunctionLine] = deque(maxlen=KEPT_LINES)
+        self.test: str | None = None
+        """The id of the test that runs, noted in each line."""
+
+    def add(self, level: str, message: str) -> None:
+        self._lines.append(FunctionLine(level, message, self.test))
+        _logger.log(logging.ERROR if level == "error" else logging.INFO, "%s", message)
+
+    def copy_from(self, other: FunctionLog) -> None:
+        """Take over the lines of another log."""
+        self._lines.extend(other)
+
+    def clear(self) -> None:
+        self._lines.clear()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[FunctionLine]:
+        return iter(list(self._lines))

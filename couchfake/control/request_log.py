@@ -49,9 +49,8 @@ class LoggedRequest:
         found = vars(request)
         self._environ = environ = request.environ.copy()
         environ["wsgi.input"] = None  # it may hold a large body
-        for key in _SECRET_KEYS:
-            if key in environ:
-                environ[key] = STARS
+        for key in _SECRET_KEYS & environ.keys():
+            environ[key] = STARS
         self._target = request.target
         self._response_headers = response.fields
         self._body: bytes = found.get("body", b"")[:KEPT_BYTES]  # where the endpoint has read it
@@ -159,7 +158,7 @@ class LoggedRequest:
 _SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")
 
 
-_SECRET_KEYS = tuple("HTTP_" + name.upper().replace("-", "_") for name in HEADERS)
+_SECRET_KEYS = frozenset("HTTP_" + name.upper().replace("-", "_") for name in HEADERS)
 
 
 def _headers_of(environ: dict[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.storage import journal
 from couchfake.storage.journal import Journal
 from couchfake.views.database_indexes import resume_indexes, save_indexes

@@ -12,7 +12,7 @@ from typing import Any
 
 from couchfake.auth import users
 from couchfake.errors import CouchError
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.settings import PERUSER_DATABASE_PREFIX, PERUSER_DELETE_DBS, PERUSER_ENABLE, PERUSER_Q
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit

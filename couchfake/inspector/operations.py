@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,16 +15,27 @@ from urllib.parse import quote
 
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, body_response
+from couchfake.config import Config
 from couchfake.control.faults import FAULTS, Condition, Faults
 from couchfake.control.gates import index_fields
 from couchfake.control.http_api import Operation, as_json
 from couchfake.control.kit import Controlled
 from couchfake.control.request_log import LoggedRequest, RequestLog
 from couchfake.control.secrets import STARS
-from couchfake.errors import BadRequest, NotFound
+from couchfake.errors import BadRequest, CouchError, NotFound
 from couchfake.inspector.files import page, static_file
-from couchfake.inspector.map_trial import try_map
-from couchfake.settings import ADMINS, JWT_KEYS, LEGACY_SECTIONS, SECTIONS, SETTINGS, SHOWN, STORED_ONLY
+from couchfake.query_server import QueryServer
+from couchfake.query_server.source import as_program
+from couchfake.settings import (
+    ADMINS,
+    JWT_KEYS,
+    LEGACY_SECTIONS,
+    OS_PROCESS_TIMEOUT,
+    SECTIONS,
+    SETTINGS,
+    SHOWN,
+    STORED_ONLY,
+)
 
 SHOWN_CONFLICTS = 100
 
@@ -206,3 +219,67 @@ def _written(logged: LoggedRequest, docid: str) -> Iterator[tuple[str, str]]:
                     yield row["rev"], "edit"
     elif isinstance(answer, dict) and answer.get("id") == docid and "rev" in answer:
         yield answer["rev"], "replication" if logged.query.get("new_edits") == "false" else "edit"
+
+
+# ---- a map function tried on one document, without an index: its rows, what it logs, and the line of an error
+
+TIMEOUT = 2000
+"""Milliseconds that a map function may take."""
+
+_LINE = re.compile(r"\(line (\d+)\)")
+_VIEW = "trial"
+_LABEL = f"/_view/{_VIEW}: "
+
+
+def try_map(engine: str, source: str, document: dict[str, Any], lib: Any = None) -> dict[str, Any]:
+    """Return ``rows`` (keys and values), ``log`` (texts), ``error`` and ``line`` (both None without an error)."""
+    lines: list[tuple[str, str]] = []
+    server = QueryServer(
+        engine,
+        config=Config({OS_PROCESS_TIMEOUT.section: {OS_PROCESS_TIMEOUT.key: str(TIMEOUT)}}),
+        log=lambda level, message: lines.append((level, message.removeprefix(_LABEL))),
+    )
+    error: str | None = None
+    rows: list[Any] = []
+    try:
+        session = server.compile_map([(_VIEW, source)], lib)
+        rows = session.map_docs([json.dumps(document)])[0][0]
+        session.close()
+    except CouchError as failure:
+        error = _first_line(str(failure.reason or failure.error))
+    finally:
+        server.close()
+    errors = [message for level, message in lines if level == "error"]
+    if error is None and errors:
+        error = errors[-1]
+    return {
+        "rows": [{"key": key, "value": value} for key, value in rows],
+        "log": [message for level, message in lines if level != "error"],
+        "error": error,
+        "line": _line_of(error, source) if error else None,
+    }
+
+
+def _line_of(error: str, source: str) -> int | None:
+    found = _LINE.search(error)
+    return int(found[1]) if found else _line_of_syntax_error(source)
+
+
+def _line_of_syntax_error(source: str) -> int | None:
+    """Return the line at which a source cannot be parsed, counted from 1. The engine js2py does not say."""
+    try:
+        import _quickjs as quickjs
+    except ImportError:
+        return None
+    context = quickjs.Context()
+    context.set_memory_limit(16 * 1024 * 1024)
+    try:
+        context.eval(f"if (false) {{({as_program(source)}\n)}}")
+    except quickjs.JSException as failure:
+        found = re.search(r"<input>:(\d+)", str(failure))
+        return min(int(found[1]), source.count("\n") + 1) if found else None
+    return None
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0].partition(" (function")[0]

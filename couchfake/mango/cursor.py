@@ -1,31 +1,45 @@
-"""Running a query.
+"""Running a query, page by page.
 
 Rows of the chosen index, or documents by id, are read in order; each is tested against the whole selector, until one
 more than requested is found. Documents are tested as they are stored, and assembled only if they match.
 
-Source: the server's ``mango_cursor_view``.
+A bookmark is where the next page begins: base64url of an Erlang term that holds the last row's document id and key. It
+does not name the query: another query may use it, and begins at that row.
+
+Source: the server's ``mango_cursor_view`` and ``mango_json_bookmark``.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from couchfake.mango import errors
-from couchfake.mango.bookmark import NIL, Bookmark, pack, unpack
-from couchfake.mango.explain import keys
-from couchfake.mango.fields import Projection, parse_field, parse_name, set_path
+from couchfake.mango.errors import invalid_bookmark
 from couchfake.mango.index import IndexDefinition, index_rows
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.options import FindOptions
-from couchfake.mango.planner import Plan
-from couchfake.mango.selector import field_names
+from couchfake.mango.planner import Plan, keys
+from couchfake.mango.selector import Projection, field_names, parse_field, parse_name, set_path
 from couchfake.storage.documents import PLAIN, DocOptions, meta_members, shown_document
 from couchfake.values import json
 from couchfake.values.collation import MAX_KEY, Collator
+from couchfake.values.erlang import (
+    VERSION,
+    TermError,
+    external,
+    external_atom,
+    external_list,
+    external_tuple,
+    read_term,
+)
 from couchfake.views.index import Snapshot
 from couchfake.views.keys import key_range
 
@@ -35,6 +49,48 @@ if TYPE_CHECKING:
     from couchfake.storage.revision_tree import Revision
 
     _Document = tuple[DocumentEntry, Revision]
+
+NIL = "nil"
+_DOCID, _KEY = external_atom("startkey_docid"), external_atom("startkey")
+_FOREIGN = re.compile(r"[^A-Za-z0-9+/_\-=\s]")
+
+
+class Bookmark(NamedTuple):
+    """A row."""
+
+    docid: Any
+    key: Any
+
+
+def pack(bookmark: Bookmark) -> str:
+    docid, key = external(bookmark.docid), external(bookmark.key)
+    term = external_list([external_tuple(_DOCID, docid), external_tuple(_KEY, key)])
+    packed = zlib.compress(term)
+    if len(packed) <= len(term) - 5:  # Erlang compresses a term only if the result is no larger, header included
+        term = b"P" + len(term).to_bytes(4, "big") + packed
+    return base64.urlsafe_b64encode(VERSION + term).decode("ascii").rstrip("=")
+
+
+def unpack(text: str) -> Bookmark:
+    """Read a bookmark. Raise a CouchError (400) if the text is not one."""
+    try:
+        if _FOREIGN.search(text):
+            raise TermError("not base64")
+        bare = "".join(text.split()).rstrip("=")
+        data = base64.urlsafe_b64decode(bare.replace("+", "-").replace("/", "_") + "=" * (-len(bare) % 4))
+        pairs = dict(_pairs(read_term(data)))
+        return Bookmark(pairs["startkey_docid"], pairs["startkey"])
+    except (TermError, binascii.Error, KeyError):
+        raise invalid_bookmark(text) from None
+
+
+def _pairs(term: Any) -> list[tuple[str, Any]]:
+    if not isinstance(term, list):
+        raise TermError("not a list")
+    return [pair for pair in term if isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)]
+
+
+# ---- queries
 
 AT_A_TIME = 1000
 """How many ids are read at once, under the database's lock."""
@@ -123,7 +179,7 @@ class _Cursor:
         self.to_skip = plan.options.skip
         self.left = plan.options.limit
         self.repeated = 0  # rows to pass over, because the page before ended with them
-        self.bookmark: Bookmark | None = None
+        self.last: tuple[str, Any] | None = None  # ID and key of the row that the answer ends with
 
     def run(self, threshold: int) -> Found:
         options = self.plan.options
@@ -136,7 +192,7 @@ class _Cursor:
         else:
             self._scan_rows(begin)
         members = self.found.members
-        members["bookmark"] = pack(self.bookmark) if self.bookmark else options.bookmark or NIL
+        members["bookmark"] = pack(Bookmark(*self.last)) if self.last else options.bookmark or NIL
         if options.execution_stats:
             members["execution_stats"] = self.statistics.to_json()
         if warnings := self._warnings(threshold):
@@ -263,8 +319,7 @@ class _Cursor:
         quorum = self.plan.options.r > 1
         for key, docid, _ in self._rows(begin):
             statistics.keys += 1
-            with self.db.lock:
-                found = self.db.open_leaf(docid)
+            found = self.db.open_leaf(docid)
             if found is None or found[1].deleted:
                 continue
             entry, leaf = found
@@ -288,7 +343,7 @@ class _Cursor:
             document: dict[str, Any] = {"_id": docid}
             for path, value in zip(reversed(paths), reversed(key), strict=True):
                 set_path(document, path, value)
-            if match(document) and not self._is_repeated() and not self._take_document(document, Bookmark(docid, key)):
+            if match(document) and not self._is_repeated() and not self._take_document(document, docid, key):
                 return
 
     # ---- documents
@@ -305,24 +360,22 @@ class _Cursor:
     def _document(self, entry: DocumentEntry, leaf: Revision) -> dict[str, Any]:
         document = self.db.open_doc(entry, leaf)
         if self.shown.conflicts:
-            with self.db.lock:
-                document.update(meta_members(entry, leaf, self.shown))
+            document.update(meta_members(entry, leaf, self.shown))
         return document
 
     def _take(self, entry: DocumentEntry, leaf: Revision, key: Any) -> bool:
         """Take a document that matches. Return False if it is one more than requested."""
         if self.projection is not None:
             document = self._document(entry, leaf) if self._counts() else _NOTHING
-            return self._take_document(document, Bookmark(entry.id, key))
-        if not self._goes_on(Bookmark(entry.id, key)):
+            return self._take_document(document, entry.id, key)
+        if not self._goes_on(entry.id, key):
             return False
         if self._wanted:
-            with self.db.lock:
-                self.found.docs.append(shown_document(entry, leaf, self.shown, 0))
+            self.found.docs.append(shown_document(entry, leaf, self.shown, 0))
         return True
 
-    def _take_document(self, document: dict[str, Any], bookmark: Bookmark) -> bool:
-        if not self._goes_on(bookmark):
+    def _take_document(self, document: dict[str, Any], docid: str, key: Any) -> bool:
+        if not self._goes_on(docid, key):
             return False
         if self._wanted and self.projection is not None:
             self.found.docs.append(json.encode(self.projection.extract(document)))
@@ -332,16 +385,18 @@ class _Cursor:
         """Return whether the next document that matches is one of the answer."""
         return self.to_skip == 0 and self.left > 0
 
-    def _goes_on(self, bookmark: Bookmark) -> bool:
-        self._wanted = self._counts()
-        if self.left > 0:
-            self.bookmark = bookmark
+    def _goes_on(self, docid: str, key: Any) -> bool:
+        left = self.left
+        if left > 0:
+            self.last = docid, key
         if self.to_skip:
             self.to_skip -= 1
+            self._wanted = False
             return True
-        if not self.left:
+        if not left:
             return False
-        self.left -= 1
+        self._wanted = True
+        self.left = left - 1
         self.statistics.results += 1
         return True
 

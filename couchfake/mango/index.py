@@ -16,16 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from couchfake.errors import CouchError, Crash
 from couchfake.mango.errors import bad_request
-from couchfake.mango.fields import BAD_PATH, NOT_FOUND, get_path, parse_field
 from couchfake.mango.matcher import Matcher
 from couchfake.mango.options import Auto, IndexOptions, Sort, parse_definition
-from couchfake.mango.selector import Selector, normalise
+from couchfake.mango.selector import BAD_PATH, NOT_FOUND, Selector, get_path, normalise, parse_field
 from couchfake.storage.documents import DocOptions, meta_members
-from couchfake.storage.places import Place
 from couchfake.values import json
 from couchfake.values.collation import Collator
 from couchfake.values.erlang import VERSION, external, external_atom, external_list, external_tuple, write_term
-from couchfake.views.database_indexes import shared_index
+from couchfake.views.database_indexes import Place, shared_index
 from couchfake.views.index import Index, TreeDefinition
 from couchfake.views.reduce import Count
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from couchfake.errors import CouchError
-from couchfake.mango.fields import BAD_PATH, NOT_FOUND, get_path, parse_field
 from couchfake.mango.operators import Comparing, Test, elements_test, operator_test
-from couchfake.mango.selector import ELEMENTS, Selector
+from couchfake.mango.selector import BAD_PATH, ELEMENTS, NOT_FOUND, Selector, get_path, parse_field
 from couchfake.values.collation import Collator
 from couchfake.values.recursion import Steps, is_deeper_than, run
 

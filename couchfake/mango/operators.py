@@ -17,7 +17,7 @@ import regex
 
 from couchfake.errors import CouchError
 from couchfake.mango.errors import crash
-from couchfake.mango.pcre.regex import regex_test
+from couchfake.mango.pcre import regex_test
 from couchfake.mango.selector import COMPARISONS
 from couchfake.values.collation import Collator
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from couchfake.mango import errors
 from couchfake.mango.errors import bad_request, unknown_error
-from couchfake.mango.fields import Fields, parse_fields
-from couchfake.mango.selector import Selector, normalise
+from couchfake.mango.selector import Fields, Selector, normalise, parse_fields
 from couchfake.storage.partitions import check_partition
 from couchfake.values.erlang import write_term
 

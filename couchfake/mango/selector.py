@@ -1,4 +1,6 @@
-"""Selectors, normalised.
+"""Fields and selectors: how fields are named, which of them an answer has, and selectors in their normalised form.
+
+``a.b`` is member b of member a, ``a.0`` the first element, ``a\\.b`` one name.
 
 In a selector as clients send it much is implied: several members mean ``$and``, a bare value ``$eq``, nested objects
 join into dotted names. ``normalise`` writes all of it out, so that code that reads selectors meets one form only:
@@ -11,12 +13,127 @@ Source: CouchDB documentation, "Selector Syntax", and the server's ``mango_selec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from couchfake.mango import errors
-from couchfake.mango.pcre.regex import is_valid_pattern
+from couchfake.mango.errors import bad_request, crash, invalid_field_name
+from couchfake.mango.pcre import is_valid_pattern
+from couchfake.values.erlang import INTEGER, read_integer, write_term
 from couchfake.values.recursion import Steps, of_any_depth
+
+
+class Absent:
+    """The result of a path that leads to no value."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+NOT_FOUND: Final[Any] = Absent("NOT_FOUND")
+"""An object on the way has no such member."""
+
+BAD_PATH: Final[Any] = Absent("BAD_PATH")
+"""The path leads into a value without members, or past the end of an array."""
+
+_DOT = re.compile(r"(?<!\\)\.")
+
+
+def parse_field(field: str) -> tuple[str, ...]:
+    """Split a name at its dots. A backslash before a dot keeps it; all backslashes are dropped then."""
+    parts = _DOT.split(field) if "\\" in field else field.split(".")
+    if not all(parts):
+        raise invalid_field_name(field)
+    return tuple(part.replace("\\", "") for part in parts)
+
+
+def get_path(value: Any, path: tuple[str, ...]) -> Any:
+    """Return the value at the end of a path, ``NOT_FOUND`` or ``BAD_PATH``."""
+    for name in path:
+        if isinstance(value, dict):
+            value = value.get(name, NOT_FOUND)
+            if value is NOT_FOUND:
+                return NOT_FOUND
+        elif isinstance(value, list):
+            position = _position(name, len(value))
+            if position is None:
+                return BAD_PATH
+            value = value[position]
+        else:
+            return BAD_PATH
+    return value
+
+
+def _position(name: str, length: int) -> int | None:
+    if not INTEGER.fullmatch(name):
+        return None
+    position = read_integer(name)
+    return position if 0 <= position < length else None
+
+
+def set_path(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Set the value at the end of a path. Objects on the way are created; existing ones are copied.
+
+    An array on the way is not changed: it was set as a whole.
+    """
+    *way, last = path
+    for name in way:
+        inner = document.get(name)
+        if isinstance(inner, list):
+            return
+        inner = dict(inner) if isinstance(inner, dict) else {}
+        document[name] = inner
+        document = inner
+    document[last] = value
+
+
+Fields = list[Any] | None
+"""Names as they were sent; None for whole documents."""
+
+
+def parse_fields(value: Any) -> Fields:
+    if not isinstance(value, list):
+        raise bad_request("invalid_fields", f"Fields must be an array of strings, not: {write_term(value)}")
+    for field in value:
+        # Objects pass here, and break the query before anything is searched.
+        if not isinstance(field, (str, dict)):
+            raise bad_request("invalid_field", f"Invalid JSON for field spec: {write_term(field)}")
+    return value or None
+
+
+class Projection:
+    """The wanted members of a document, in the order in which they were named; elements come as members."""
+
+    def __init__(self, fields: list[Any]) -> None:
+        self._fields = fields
+        self._paths: list[tuple[str, ...]] | None = None
+        self._plain = all(isinstance(field, str) and field and not set(field) & {".", "\\"} for field in fields)
+
+    def extract(self, document: dict[str, Any]) -> dict[str, Any]:
+        if self._plain:
+            return {field: document[field] for field in self._fields if field in document}
+        if self._paths is None:
+            self._paths = [parse_name(field) for field in self._fields]
+        wanted: dict[str, Any] = {}
+        for path in self._paths:
+            value = get_path(document, path)
+            if value is not NOT_FOUND and value is not BAD_PATH:
+                set_path(wanted, path, value)
+        return wanted
+
+
+def parse_name(field: Any) -> tuple[str, ...]:
+    """Return the path of a name in ``fields``. Raise a CouchError if it is not a name, as the server does (500)."""
+    if not isinstance(field, str):
+        raise crash("function_clause")
+    return parse_field(field)
+
+
+# ---- selectors
 
 Selector = dict[str, Any]
 
@@ -55,22 +172,45 @@ def norm_ops(condition: Any) -> Steps[Selector]:
     if not isinstance(condition, dict) or not condition:
         return {"$eq": condition}
     if len(condition) > 1:
-        return {"$and": (yield _each(norm_ops, [{name: member} for name, member in condition.items()]))}
+        members = [{name: member} for name, member in condition.items()]
+        return {"$and": (yield _each(norm_ops, members, _simple_ops))}
     ((name, argument),) = condition.items()
     if not name.startswith("$"):
         return {name: (yield norm_ops.step(argument))}
     if name in COMBINATIONS and isinstance(argument, list):
-        return {name: (yield _each(norm_ops, argument))}
+        return {name: (yield _each(norm_ops, argument, _simple_ops))}
     if (name in ELEMENTS or name == "$not") and isinstance(argument, dict):
         return {name: (yield norm_ops.step(argument))}
     return _operator(name, argument)
 
 
-def _each(function: of_any_depth[[Any], Selector], conditions: list[Any]) -> Steps[list[Selector]]:
+def _each(
+    function: of_any_depth[[Any], Selector],
+    conditions: list[Any],
+    simple: Callable[[Any], Selector | None] = lambda condition: None,
+) -> Steps[list[Selector]]:
+    """Normalise each condition. ``simple`` does so for most, at once, and returns None for those that it cannot."""
     normal = []
     for each in conditions:
-        normal.append((yield function.step(each)))
+        done = simple(each)
+        normal.append((yield function.step(each)) if done is None else done)
     return normal
+
+
+def _simple_ops(condition: Any) -> Selector | None:
+    """Return ``norm_ops`` of a field's bare value, or of its operator without nested conditions."""
+    if not isinstance(condition, dict) or len(condition) != 1:
+        return None
+    ((field, argument),) = condition.items()
+    if field.startswith("$"):
+        return None
+    if not isinstance(argument, dict):
+        return {field: {"$eq": argument}}
+    if len(argument) == 1:
+        ((name, value),) = argument.items()
+        if name in COMPARISONS:
+            return {field: {name: value}}
+    return None
 
 
 def _operator(name: str, argument: Any) -> Selector:
@@ -122,7 +262,7 @@ def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     if name in COMBINATIONS:
         normal = []
         for each in argument:
-            normal.append((yield norm_fields.step(each, path)))
+            normal.append(each if not path and _is_simple(each) else (yield norm_fields.step(each, path)))
         return {name: normal}
     if name == "$not":
         return {name: (yield norm_fields.step(argument, path))}
@@ -138,6 +278,12 @@ def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     return result
 
 
+def _is_simple(condition: Selector) -> bool:
+    """Return whether a condition is a field's comparison."""
+    ((field, argument),) = condition.items()
+    return not field.startswith("$") and len(argument) == 1 and not COMPARISONS.isdisjoint(argument)
+
+
 # ---- negations
 
 
@@ -151,8 +297,14 @@ def norm_negations(condition: Selector) -> Steps[Selector]:
     if name == "$nor":
         return {"$and": (yield _each(_negated, argument))}
     if name in ("$and", "$or"):
-        return {name: (yield _each(norm_negations, argument))}
+        return {name: (yield _each(norm_negations, argument, _without_negation))}
     return condition
+
+
+def _without_negation(condition: Selector) -> Selector | None:
+    """Return ``norm_negations`` of a field's condition, which is the condition."""
+    ((name, _),) = condition.items()
+    return None if name.startswith("$") else condition
 
 
 @of_any_depth

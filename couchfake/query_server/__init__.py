@@ -23,9 +23,14 @@ memory or stack, is a 500 ``os_process_error``, and the next call works. See ``K
 """
 
 from couchfake.query_server.ddoc_check import validate_ddoc
-from couchfake.query_server.design_functions import DesignFunctions
+from couchfake.query_server.design_functions import (
+    DesignFunctions,
+    FunctionResponse,
+    ListResponse,
+    parse_response,
+    set_header,
+)
 from couchfake.query_server.engines import ENGINE_NAMES, KNOWN_GAPS, EngineUnavailable, choose_engine
-from couchfake.query_server.responses import FunctionResponse, ListResponse, parse_response, set_header
 from couchfake.query_server.server import QueryServer
 from couchfake.query_server.view_functions import MapFunction, MapSession, ReduceOverflow, Reducer
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from couchfake.recordings import area_names, load_area
 from couchfake.recordings.comparison import Reply
-from couchfake.recordings.files import area_names, load_area
-from couchfake.recordings.player import Played, play
-from couchfake.recordings.results import AreaResult
-from couchfake.recordings.senders import Headers, Sender
+from couchfake.recordings.player import Headers, Played, Sender, play
+from couchfake.recordings.report import AreaResult, Outcome
 from couchfake.recordings.target import (
     CONNECTION_ERRORS,
     Target,
@@ -26,26 +24,6 @@ from couchfake.recordings.target import (
 
 NO_ANSWER = 0
 """The status that stands for a connection which the server closed, or on which it did not answer in time."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished check. ``server`` is what it says it is, ``recorded_from`` the server that the recordings are of.
-
-    ``refused`` names settings of the recorded server that this one did not take, a line each.
-    """
-
-    url: str
-    server: str
-    recorded_from: str
-    areas: list[AreaResult]
-    seconds: float
-    refused: list[str]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every step of every area agrees at least in its body."""
-        return all(area.agrees for area in self.areas)
 
 
 class Check:

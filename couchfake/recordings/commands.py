@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from couchfake.recordings.check import Check, Outcome
+    from couchfake.recordings.check import Check
+    from couchfake.recordings.report import Outcome
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
 
@@ -108,8 +109,7 @@ def _quiet() -> Iterator[None]:
 def check(options: argparse.Namespace) -> int:
     """Check a server. Return 0 if every answer agrees, 1 if one differs."""
     from couchfake.recordings.check import Check
-    from couchfake.recordings.report import summary, write_page
-    from couchfake.recordings.results import total
+    from couchfake.recordings.report import summary, total, write_page
     from couchfake.recordings.target import Target
 
     prepared = Check(Target(options.url), options.area, options.chosen)
@@ -129,7 +129,7 @@ def _run_check(prepared: Check, verbose: bool) -> Outcome:
     from tqdm import tqdm
 
     from couchfake.recordings.replay import print_differences
-    from couchfake.recordings.results import HEADING
+    from couchfake.recordings.report import HEADING
 
     started = time.monotonic()
     print(f"{prepared.server} at {prepared.target.name}, against recordings of {prepared.recorded_from}\n")
@@ -184,6 +184,6 @@ def record(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Compare a server with a fake. Return 0 if they agree, 1 if they differ."""
-    from couchfake.recordings.differential.run import compare_with_fake
+    from couchfake.recordings.differential import compare_with_fake
 
     return 0 if compare_with_fake(options.url, options.seed, options.requests, options.area, options.out) else 1

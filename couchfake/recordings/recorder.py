@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from couchfake.recordings import write_recording
 from couchfake.recordings.comparison import Reply
-from couchfake.recordings.files import write_recording
-from couchfake.recordings.player import Conversation
-from couchfake.recordings.senders import Headers, connect
+from couchfake.recordings.player import Conversation, Headers, connect
 from couchfake.recordings.target import CONNECTION_ERRORS, Target, split_login
 from couchfake.recordings.transcript import Exchange, Transcript
-from couchfake.transports.http1.server import Server
+from couchfake.transports.http1 import Server
 from couchfake.transports.wsgi import has_no_body
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from couchfake.recordings.files import load, step_text
+from couchfake.recordings import load, step_text
 from couchfake.recordings.player import label, play
-from couchfake.recordings.report import what_differs
-from couchfake.recordings.results import HEADING, AreaResult, total
+from couchfake.recordings.report import HEADING, AreaResult, total, what_differs
 from couchfake.recordings.target import (
     CONNECTION_ERRORS,
     Target,

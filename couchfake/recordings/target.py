@@ -18,8 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from couchfake import CouchFake
-from couchfake.recordings.player import Conversation
-from couchfake.recordings.senders import Sender, in_process, over_socket
+from couchfake.recordings.player import Conversation, Sender, in_process, over_socket
 
 DEFAULT_USER = "adm:pass"
 """The admin's login with which the shipped recordings were made."""

@@ -2,12 +2,12 @@
 
 ``request``           the body of ``_replicate`` or of a ``_replicator`` document, checked, with its options
 ``errors``            requests that are refused, and replications that fail
-``endpoints``         what a replication needs of a source and of a target
 ``local_endpoint``    a database of this server, and the filters of its changes
-``http_endpoint``     a database of any server, by URL, with attachments in their stored form; ``http_client``
-``transfer``          one run: changes, missing revisions, fetching, writing, checkpoints
+``http_endpoint``     a database of any server, by URL, with attachments in their stored form
+``transfer``          what a replication needs of its source and target; one run: changes, missing revisions, fetching,
+                      writing, checkpoints
 ``jobs``              the replications of one server: one-shot, continuous, cancelled, retried
-``documents``         the documents of ``_replicator``: their jobs and states, and who sees their credentials
-``service``           all of it, as a node uses it
+``service``           all of it, as a node uses it; the documents of ``_replicator``: their jobs and states, and who
+                      sees their credentials
 Source: CouchDB documentation, "Replication Protocol".
 """

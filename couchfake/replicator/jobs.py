@@ -13,13 +13,12 @@ from typing import Any
 
 import requests
 
-from couchfake.auth.context import UserContext
+from couchfake.auth.permissions import UserContext
 from couchfake.errors import CouchError
-from couchfake.node.node import NODE_NAME, Node
-from couchfake.replicator.endpoints import ReplicationEndpoint, Unreachable
+from couchfake.node import NODE_NAME, Node
 from couchfake.replicator.errors import FilterNotFetched, message
 from couchfake.replicator.request import Endpoint, ReplicationRequest
-from couchfake.replicator.transfer import Cancelled, Transfer
+from couchfake.replicator.transfer import Cancelled, ReplicationEndpoint, Transfer, Unreachable
 from couchfake.settings import REPLICATOR_MAX_HISTORY
 from couchfake.values.clock import Signal
 
@@ -82,8 +81,7 @@ class Job:
             from couchfake.replicator.local_endpoint import LocalEndpoint
 
             return LocalEndpoint(self._node, endpoint.name or "", self.user)
-        from couchfake.replicator.http_client import HttpClient
-        from couchfake.replicator.http_endpoint import HttpEndpoint
+        from couchfake.replicator.http_endpoint import HttpClient, HttpEndpoint
 
         session = self._open_session()
         session.headers.update(dict(endpoint.headers))

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from couchfake.auth.context import UserContext
-from couchfake.auth.permissions import authorize, require_member, require_server_admin
+from couchfake.auth.permissions import UserContext, authorize, require_member, require_server_admin
 from couchfake.changes import filters
 from couchfake.changes.filters import DesignDocuments, DocIds, Filter, Selector, Style, filter_function, view_filter
 from couchfake.config import Config
 from couchfake.errors import BadRequest, CouchError, Crash, NotFound
-from couchfake.node.node import Node
-from couchfake.replicator.endpoints import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
+from couchfake.node import Node
 from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
+from couchfake.replicator.transfer import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
 from couchfake.settings import BIND_ADDRESS, PORT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of

@@ -13,10 +13,9 @@ from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 from couchfake.config import Config
 from couchfake.errors import BadRequest
-from couchfake.node.node import Node
+from couchfake.node import Node
 from couchfake.replicator import errors
-from couchfake.replicator.endpoints import SourceFilter
-from couchfake.replicator.transfer import Options
+from couchfake.replicator.transfer import Options, SourceFilter
 from couchfake.settings import (
     REPLICATOR_CHECKPOINT_INTERVAL,
     REPLICATOR_CONNECTION_TIMEOUT,

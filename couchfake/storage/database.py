@@ -15,16 +15,14 @@ from typing import Any, Protocol, cast
 from sortedcontainers import SortedDict, SortedList
 
 from couchfake.errors import CouchError, NotFound
-from couchfake.storage import bodies, documents
+from couchfake.storage import documents
 from couchfake.storage.activity import Activity
-from couchfake.storage.bodies import ParsedBodies
-from couchfake.storage.documents import DocumentEntry, LocalDocument
+from couchfake.storage.documents import DocumentEntry, LocalDocument, ParsedBodies
 from couchfake.storage.edits import Edit
 from couchfake.storage.journal import Journal, Transaction
-from couchfake.storage.purges import PurgeHistory
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
-from couchfake.storage.sequences import SequenceFormat
+from couchfake.storage.sequences import PurgeHistory, SequenceFormat
 
 Visible = Callable[[DocumentEntry, Revision], Revision]
 """What one reader may see of a revision: itself, one that shows less, or a CouchError."""
@@ -340,13 +338,13 @@ class Database:
         """Return the sizes of the database in bytes: ``file``, ``external`` and ``active``. The lock must be held."""
         active = self._active_size()
         return {
-            "file": bodies.EMPTY_FILE + max(self.appended, active),
+            "file": documents.EMPTY_FILE + max(self.appended, active),
             "external": self.external_size,
             "active": active,
         }
 
     def _active_size(self) -> int:
-        return self.external_size + bodies.LEAF_OVERHEAD * len(self.entries)
+        return self.external_size + documents.LEAF_OVERHEAD * len(self.entries)
 
     def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
         """Remove leaves as if they had never been written. Return, for each id, the revisions that were removed.

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from couchfake.errors import CouchError, IllegalDocid
-from couchfake.storage.bodies import json_size
-from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.documents import DocumentEntry, json_size
 from couchfake.storage.edits import Edit, check_docid, size_in_bytes
 from couchfake.storage.revision_ids import RevisionId
 

@@ -23,7 +23,7 @@ from couchfake.storage.revision_ids import RevisionId, format_hash
 
 if TYPE_CHECKING:
     from couchfake.storage.attachments import Attachment
-    from couchfake.storage.bodies import Body
+    from couchfake.storage.documents import Body
 
 MergeResult = Literal["new_leaf", "new_branch", "internal_node"]
 

@@ -1,8 +1,9 @@
-"""Update sequences as clients see them.
+"""The two sequences of a database: of updates, as clients see them, and of purges, with what each of them removed.
 
-Inside, a sequence is an integer. Outside it is ``N-opaque``; the opaque part is base64url of an Erlang term and is
-what counts when a sequence comes back: the number before the dash is for people.
-Source: CouchDB documentation, "Database API: Changes".
+Inside, an update sequence is an integer. Outside it is ``N-opaque``; the opaque part is base64url of an Erlang term and
+is what counts when a sequence comes back: the number before the dash is for people.
+The history of purges is kept so that indexes and replicas can forget what was purged too.
+Source: CouchDB documentation, "Database API: Changes" and "Database API: Purge".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Sequence
 
 from couchfake.errors import BadRequest
+from couchfake.storage.revision_ids import RevisionId, format_rev
 from couchfake.values.erlang import (
     VERSION,
     external_atom,
@@ -87,3 +89,55 @@ class SequenceFormat:
         if is_list(term):  # a real server's
             return 0
         raise BadRequest("Malformed sequence supplied in 'since' parameter.")
+
+
+# ---- purges
+
+PurgeInfo = tuple[int, str, list[str]]
+"""A purge sequence, a document's id, and the revisions that the request named."""
+
+
+class PurgeHistory:
+    """Purge requests by their sequence. ``listed`` shows no more than ``limit`` once ``trim`` was called.
+
+    All of them are kept for indexes, which may be further behind.
+    """
+
+    __slots__ = ("_first_listed", "_infos", "limit", "seq")
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.limit = 1000
+        self._infos: list[PurgeInfo] = []
+        self._first_listed = 0
+
+    def copy(self) -> PurgeHistory:
+        copied = PurgeHistory()
+        copied.seq, copied.limit, copied._infos = self.seq, self.limit, list(self._infos)
+        copied._first_listed = self._first_listed
+        return copied
+
+    def add(self, docid: str, revs: list[RevisionId]) -> None:
+        self._infos.append((self.seq + 1, docid, [format_rev(rev) for rev in revs]))
+        self.seq += 1
+
+    def since(self, seq: int) -> list[PurgeInfo]:
+        """Return the requests after ``seq``."""
+        return self._infos[seq:]
+
+    def listed(self) -> list[PurgeInfo]:
+        """Return the requests that the history still shows."""
+        return self._infos[self._first_listed :]
+
+    def trim(self) -> None:
+        """Show only the newest ``limit`` requests from now on."""
+        self._first_listed = max(self._first_listed, len(self._infos) - self.limit)
+
+    def state(self) -> tuple[int, int]:
+        """Return what ``restore`` needs to undo later changes."""
+        return self.seq, self._first_listed
+
+    def restore(self, state: tuple[int, int]) -> None:
+        """Put an earlier state back."""
+        self.seq, self._first_listed = state
+        del self._infos[self.seq :]

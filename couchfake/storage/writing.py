@@ -16,9 +16,8 @@ from typing import Any
 from couchfake.errors import Conflict, CouchError, MissingStub
 from couchfake.storage import attachments
 from couchfake.storage.activity import Activity
-from couchfake.storage.bodies import WRITE_OVERHEAD, Body
 from couchfake.storage.database import Database, Outcome
-from couchfake.storage.documents import DocumentEntry, LocalDocument
+from couchfake.storage.documents import WRITE_OVERHEAD, Body, DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
 from couchfake.storage.journal import Transaction
 from couchfake.storage.partitions import check_room, full_partitions

@@ -130,7 +130,11 @@ def _with_capital_digits(text: str) -> str:
 
 def encode(value: Any) -> bytes:
     """Return ``dumps`` as UTF-8 bytes, repaired."""
-    text = dumps(value)
+    return utf8(dumps(value))
+
+
+def utf8(text: str) -> bytes:
+    """Return JSON text as UTF-8 bytes, repaired."""
     try:
         return text.encode()  # with an error handler it takes half as long again
     except UnicodeEncodeError:

@@ -10,9 +10,9 @@ How the rooms meet, from below:
 ``reduce``    The built-in reducers. ``hyperloglog`` counts distinct keys.
 ``index``     ``Index``: one or more trees that follow a database. It takes the order of keys and a function to map
               documents (``Mapper``), and knows nothing of JavaScript or Mango.
-``signature`` Design document → its views as definitions, and what two design documents share.
+``database_indexes``  Design document → its views as definitions, with a signature; indexes shared by signature.
 ``options``   Query parameters of views, ``_all_docs`` and their kin.
-``query``     A view, and an answered query of it: rows, total, offset. ``rows``: rows as JSON text.
+``query``     A view, and an answered query of it: rows, total, offset, and the rows as JSON text.
 ``javascript``  The indexes of design documents, with their map and reduce functions.
 
 An index of another kind (Mango's) is made like this::

@@ -12,10 +12,9 @@ from couchfake.query_server import Reducer as ReduceFunction
 from couchfake.settings import REDUCE_LIMIT
 from couchfake.storage.documents import DocOptions, shown_document
 from couchfake.values.collation import Collator
-from couchfake.views.database_indexes import VIEW_INDEXES, shared_index, signatures
+from couchfake.views.database_indexes import VIEW_INDEXES, ViewGroup, ViewTree, shared_index, signatures
 from couchfake.views.index import Emitted, Index, TreeDefinition
 from couchfake.views.reduce import SumOverflow, builtin_reducer
-from couchfake.views.signature import ViewGroup, ViewTree
 from couchfake.views.tree import Reducer, Row
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ def of_query(pairs: Iterable[tuple[str, str]], base: ViewOptions | None = None) 
         read = _QUERY.get(name)
         if read is not None:
             changes.update(read(value))
-    return replace(base or ViewOptions(), **changes)
+    return _changed(base, changes)
 
 
 def of_body(members: Mapping[str, Any], base: ViewOptions | None = None) -> ViewOptions:
@@ -76,7 +76,13 @@ def of_body(members: Mapping[str, Any], base: ViewOptions | None = None) -> View
         read = _BODY.get(name)
         if read is not None:
             changes.update(read(value))
-    return replace(base or ViewOptions(), **changes)
+    return _changed(base, changes)
+
+
+def _changed(base: ViewOptions | None, changes: dict[str, Any]) -> ViewOptions:
+    if base is None:
+        return ViewOptions(**changes)
+    return replace(base, **changes) if changes else base
 
 
 def of_one_query(members: Mapping[str, Any], base: ViewOptions) -> ViewOptions:

@@ -11,7 +11,7 @@ import pytest
 
 from couchfake.api import dispatch
 from couchfake.chttpd.request import Request
-from couchfake.recordings.senders import in_process
+from couchfake.recordings.player import in_process
 
 
 @pytest.mark.parametrize("path", ["/?callback=%zz", "/_up?a=%zz&callback=x", "/?callback=%"])

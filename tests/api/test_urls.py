@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
 
 from couchfake.app import CouchFake
+from couchfake.transports.wsgi import base_environ, make_environ
 
 
 def status_of(fake: CouchFake, target: str) -> tuple[int, bytes]:
@@ -30,6 +32,29 @@ def status_of(fake: CouchFake, target: str) -> tuple[int, bytes]:
 def test_a_broken_escape_is_refused(target: str) -> None:
     status, body = status_of(CouchFake(), target)
     assert (status, body) == (400, b'{"error":"bad_request","reason":"invalid_url_encoding"}\n')
+
+
+def test_a_wsgi_server_that_does_not_pass_the_target_as_sent_gets_the_same_documents() -> None:
+    """As wsgiref and others do; then an escaped slash cannot be distinguished from a slash."""
+    fake = CouchFake()
+    for docid, path_info in [
+        ("ä b", "/db/\xc3\xa4 b"),
+        ("100%", "/db/100%"),
+        ("a?b#c", "/db/a?b#c"),
+        ("[x", "/db//[x"),
+    ]:
+        assert put_by_path_info(fake, "/db")[0] in (201, 412)
+        status, body = put_by_path_info(fake, path_info)
+        assert (status, json.loads(body)["id"]) == (201, docid)
+
+
+def put_by_path_info(fake: CouchFake, path_info: str) -> tuple[int, bytes]:
+    environ = make_environ(base_environ("127.0.0.1", 5984), "PUT", "/", {}, io.BytesIO(b"{}"))
+    environ.update(PATH_INFO=path_info, CONTENT_LENGTH="2", CONTENT_TYPE="application/json")
+    del environ["REQUEST_URI"]
+    got: list[str] = []
+    body = b"".join(fake.wsgi(environ, lambda status, headers: got.append(status)))
+    return int(got[0][:3]), body
 
 
 def test_a_url_beyond_the_configured_length_is_refused(admin: Any) -> None:

@@ -9,13 +9,11 @@ import pytest
 
 from couchfake.auth import users
 from couchfake.auth.authenticate import Authenticator, Presented
-from couchfake.auth.context import SERVER, UserContext
 from couchfake.auth.passwords import hash_admin
-from couchfake.auth.permissions import default_security
+from couchfake.auth.permissions import SERVER, UserContext, default_security
 from couchfake.config import Config
-from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, Visible
-from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.documents import DocumentEntry, ParsedBodies
 from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from couchfake.auth.authenticate import Presented
-from couchfake.auth.context import ANONYMOUS
+from couchfake.auth.permissions import ANONYMOUS
 from couchfake.errors import BadRequest, CouchError, Forbidden, Unauthorized
 
 BASIC, COOKIE = "{chttpd_auth, default_authentication_handler}", "{chttpd_auth, cookie_authentication_handler}"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from couchfake.auth.context import UserContext
-from couchfake.auth.credential_cache import CredentialCache, State
+from couchfake.auth.passwords import CredentialCache, State
+from couchfake.auth.permissions import UserContext
 
 ADA = UserContext("ada", ("poet",), "default")
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from couchfake.auth.context import ANONYMOUS, SERVER, UserContext
 from couchfake.auth.permissions import (
+    ANONYMOUS,
+    SERVER,
+    UserContext,
     authorize,
     default_security,
     is_database_admin,

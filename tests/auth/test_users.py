@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from couchfake.auth import users
-from couchfake.auth.context import ANONYMOUS, SERVER, UserContext
+from couchfake.auth.permissions import ANONYMOUS, SERVER, UserContext
 from couchfake.errors import Forbidden, NotFound, Unauthorized
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one

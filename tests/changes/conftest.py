@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.auth.context import SERVER
-from couchfake.changes.scan import ChangesQuery, Scan
-from couchfake.node.node import Node
+from couchfake.auth.permissions import SERVER
+from couchfake.changes.feed import ChangesQuery, Scan
+from couchfake.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.edits import read_edit
 from couchfake.storage.revision_ids import format_rev

@@ -7,9 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from couchfake import CouchFake
-from couchfake.changes.feed import Ended, Event, Heartbeat, Rows, Waiting, read_changes, wait_for_change, wait_until
+from couchfake.changes.feed import (
+    ChangesQuery,
+    Ended,
+    Event,
+    Heartbeat,
+    Rows,
+    Waiting,
+    read_changes,
+    wait_for_change,
+    wait_until,
+)
 from couchfake.changes.filters import DocIds, Selector
-from couchfake.changes.scan import ChangesQuery
 from couchfake.storage.database import Database
 from couchfake.transports.client import Client
 from couchfake.values.clock import Clock

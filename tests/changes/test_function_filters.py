@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
+from couchfake.changes.feed import ChangesQuery, Scan
 from couchfake.changes.filters import FunctionFilter, filter_function, view_filter
-from couchfake.changes.scan import ChangesQuery, Scan
 from couchfake.errors import CouchError, NotFound
 from couchfake.storage.database import Database
 

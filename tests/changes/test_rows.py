@@ -6,9 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from couchfake.changes.feed import ChangesQuery, RowWriter, Scan
 from couchfake.changes.filters import DocIds, Selector
-from couchfake.changes.rows import RowWriter
-from couchfake.changes.scan import ChangesQuery, Scan
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocOptions
 from couchfake.values.collation import Collator

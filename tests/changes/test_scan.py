@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from couchfake.changes.feed import ChangesQuery, Scan
 from couchfake.changes.filters import DesignDocuments, DocIds, Selector
-from couchfake.changes.scan import ChangesQuery, Scan
 from couchfake.storage.database import Database
 from couchfake.values.collation import Collator
 

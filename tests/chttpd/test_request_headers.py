@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from couchfake.chttpd.request_headers import accepted_encodings, accepts, byteranges, content_range, ranges_of
+from couchfake.chttpd.request import accepted_encodings, accepts, byteranges, content_range, ranges_of
 from couchfake.errors import RangeNotSatisfiable
 
 # Accept and Accept-Encoding

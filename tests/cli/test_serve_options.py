@@ -12,8 +12,7 @@ import pytest
 import requests
 
 from couchfake import CouchFake
-from couchfake.cli import main
-from couchfake.control.settings_file import read_settings
+from couchfake.cli import main, read_settings
 
 from .test_cli import Served
 

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from couchfake import CouchFake
-from couchfake.recordings.files import area_names, load_area
-from couchfake.recordings.player import Played, play
-from couchfake.recordings.senders import in_process
+from couchfake.recordings import area_names, load_area
+from couchfake.recordings.player import Played, in_process, play
 
 DIVERGENCES = Path(__file__).parents[2] / "docs" / "divergences.md"
 ORDER = "order"

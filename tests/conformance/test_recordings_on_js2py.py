@@ -10,9 +10,8 @@ import pytest
 
 from couchfake import CouchFake
 from couchfake.query_server import KNOWN_GAPS
-from couchfake.recordings.files import load_area
-from couchfake.recordings.player import play
-from couchfake.recordings.senders import in_process
+from couchfake.recordings import load_area
+from couchfake.recordings.player import in_process, play
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     f"{area}/{scenario['name']}": scenario

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from couchfake import CouchFake
-from couchfake.control.shared_server import SharedServer
+from couchfake.control.addresses import SharedServer
 
 from .conftest import Client
 

@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from couchfake import CouchFake
-from couchfake.control.interception import InterceptionError
+from couchfake.control.addresses import InterceptionError
 
 
 def by_http_client(host: str, port: int) -> bytes:

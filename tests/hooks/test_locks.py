@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
-from couchfake.auth.context import SERVER
-from couchfake.node.node import Node
+from couchfake.auth.permissions import SERVER
+from couchfake.node import Node
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
-from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import SERVER
 from couchfake.hooks.peruser import DEAF
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write_one

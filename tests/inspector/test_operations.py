@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from couchfake import CouchFake
-from couchfake.inspector.map_trial import try_map
+from couchfake.inspector.operations import try_map
 from couchfake.query_server.engines import ENGINE_NAMES, EngineUnavailable, choose_engine
 
 Send = Callable[..., Any]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couchfake.errors import CouchError
-from couchfake.mango.bookmark import Bookmark, pack, unpack
+from couchfake.mango.cursor import Bookmark, pack, unpack
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from couchfake.errors import CouchError
 from couchfake.mango import matcher
-from couchfake.mango.bookmark import Bookmark, pack, unpack
+from couchfake.mango.cursor import Bookmark, pack, unpack
 from couchfake.mango.matcher import DeepMatcher, Matcher
 from couchfake.mango.operators import Comparing
 from couchfake.mango.selector import normalise

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from couchfake.query_server.engines.js2py.process import injector
+from couchfake.query_server.engines.js2py import process
 
 
 def made(function: Callable[..., Any]) -> Callable[..., Any]:
-    return injector.fix_js_args(function)  # type: ignore[arg-type]  # def makes a FunctionType
+    return process.fix_js_args(function)  # type: ignore[arg-type]  # def makes a FunctionType
 
 
 def test_a_function_gets_this_and_arguments_behind_its_own() -> None:
@@ -55,7 +55,7 @@ def test_a_function_that_has_them_stays_as_it_is() -> None:
 def test_js2py_imports_it_where_it_needs_to(
     version: tuple[int, ...], replaced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, injector.NAME, ModuleType("js2py's own"))
+    monkeypatch.setitem(sys.modules, process.NAME, ModuleType("js2py's own"))
     monkeypatch.setattr(sys, "version_info", version)
-    injector.install()
-    assert hasattr(sys.modules[injector.NAME], "fix_js_args") == replaced
+    process.install()
+    assert hasattr(sys.modules[process.NAME], "fix_js_args") == replaced

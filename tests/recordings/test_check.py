@@ -11,8 +11,8 @@ import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
+from couchfake.recordings import load_area
 from couchfake.recordings.check import Check
-from couchfake.recordings.files import load_area
 from couchfake.recordings.target import Target
 
 

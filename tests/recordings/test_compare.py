@@ -10,8 +10,7 @@ import requests
 
 from couchfake import CouchFake
 from couchfake.cli import main
-from couchfake.recordings.differential.lockstep import Lockstep
-from couchfake.recordings.differential.run import AREAS, steps, world_of
+from couchfake.recordings.differential import AREAS, Lockstep, steps, world_of
 from couchfake.recordings.target import Target
 
 

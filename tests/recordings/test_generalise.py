@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from couchfake.recordings import load_area
 from couchfake.recordings.comparison import Reply, judge
-from couchfake.recordings.files import load_area
-from couchfake.recordings.generalise import response_of
 from couchfake.recordings.player import Conversation
 from couchfake.recordings.target import Target
+from couchfake.recordings.transcript import response_of
 
 JSON = ("Content-Type", "application/json")
 

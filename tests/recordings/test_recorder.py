@@ -18,7 +18,7 @@ from couchfake.cli import main
 from couchfake.recordings.player import play
 from couchfake.recordings.recorder import Recorder
 from couchfake.recordings.target import Target
-from couchfake.transports.http1.server import Server
+from couchfake.transports.http1 import Server
 
 PASSWORD = "Correct-Horse-1"
 

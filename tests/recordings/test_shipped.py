@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from couchfake.recordings.files import area_names, load_area
+from couchfake.recordings import area_names, load_area
 
 
 def test_each_area_names_itself_and_what_it_was_recorded_from() -> None:

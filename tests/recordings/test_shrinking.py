@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from couchfake.recordings.comparison import Verdict
-from couchfake.recordings.differential.lockstep import Divergence, shrink, smaller_requests, smaller_values
+from couchfake.recordings.differential import Divergence, shrink, smaller_requests, smaller_values
 
 
 def step(path: str, **request: Any) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import requests
 
 from couchfake.app import CouchFake
 from couchfake.config import Config
-from couchfake.replicator import http_client
-from couchfake.replicator.endpoints import Unreachable
-from couchfake.replicator.http_client import Answer, HttpClient, refusal
+from couchfake.replicator import http_endpoint
+from couchfake.replicator.http_endpoint import Answer, HttpClient, refusal
 from couchfake.replicator.request import read_options
+from couchfake.replicator.transfer import Unreachable
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_refusal_need_not_be_couchdbs(content: bytes, error: str, reason: str 
 def test_an_answer_that_does_not_end_is_given_up(
     serve: Callable[[list[bytes]], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_client, "LONGEST_ANSWER", 1000)
+    monkeypatch.setattr(http_endpoint, "LONGEST_ANSWER", 1000)
     endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * 5000
     client = HttpClient(serve([endless]), requests.Session(), 10, retries=0)
     with pytest.raises(Unreachable, match="answers with more than 1000 bytes"):

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from couchfake.app import CouchFake
-from couchfake.auth.context import SERVER
+from couchfake.auth.permissions import SERVER
 from couchfake.config import Config
 from couchfake.errors import CouchError
-from couchfake.replicator.endpoints import Unreachable
 from couchfake.replicator.local_endpoint import LocalEndpoint
 from couchfake.replicator.request import read_options
-from couchfake.replicator.transfer import Cancelled, Options, Transfer, common_ancestry
+from couchfake.replicator.transfer import Cancelled, Options, Transfer, Unreachable, common_ancestry
 from couchfake.storage.database import Database
 from couchfake.storage.edits import Edit
 from couchfake.storage.writing import write

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from couchfake.api.changes_formats import feed_timeout
+from couchfake.api.changes import feed_timeout
 from couchfake.settings import (
     ADMIN_ONLY_ALL_DBS,
     ALLOW_JSONP,

@@ -9,9 +9,8 @@ import pytest
 from couchfake.config import Config
 from couchfake.errors import CouchError
 from couchfake.storage.attachments import AttachmentSettings
-from couchfake.storage.bodies import ParsedBodies
 from couchfake.storage.database import Database, Visible
-from couchfake.storage.documents import DocumentEntry
+from couchfake.storage.documents import DocumentEntry, ParsedBodies
 from couchfake.storage.edits import Edit, read_edit
 from couchfake.storage.revision_ids import format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from couchfake.storage.bodies import PARSED_OVERHEAD, Body, ParsedBodies
+from couchfake.storage.documents import PARSED_OVERHEAD, Body, ParsedBodies
 
 
 def is_parsed(body: Body) -> bool:

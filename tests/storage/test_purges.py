@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from couchfake.storage.purges import PurgeHistory
+from couchfake.storage.sequences import PurgeHistory
 
 from .conftest import Store
 

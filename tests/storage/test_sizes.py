@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from couchfake.storage.bodies import json_size, text_size
+from couchfake.storage.documents import json_size, text_size
 from couchfake.values import json as couch_json
 
 from .conftest import Store

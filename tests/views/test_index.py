@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchfake.app import CouchFake
-from couchfake.storage.places import Place
 from couchfake.values.collation import Collator
 from couchfake.views import index as index_module
-from couchfake.views.database_indexes import shared_index
+from couchfake.views.database_indexes import Place, shared_index
 from couchfake.views.index import Emitted, Index, Snapshot, TreeDefinition
 from couchfake.views.reduce import Count
 from tests.interrupting import Interrupt, traced_by

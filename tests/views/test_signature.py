@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from couchfake.views.signature import view_group
+from couchfake.views.database_indexes import view_group
 
 
 def ddoc(views: Any = None, **members: Any) -> dict[str, Any]:

@@ -2,6 +2,5 @@
 
 ``documents``  Files of documents, in any of the forms that CouchDB's tools write. ``SeedError``.
 ``folders``    A folder per server or database, and design documents as folders of JavaScript files.
-``target``     Writing what was read into a server.
-``dumping``    Writing what a server holds into a folder.
+``servers``    Writing what was read into a server, and what a server holds into a folder.
 """

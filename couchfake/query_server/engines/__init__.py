@@ -124,7 +124,7 @@ def _quickjs() -> EngineFactory:
 def _js2py() -> EngineFactory:
     if not _installed("js2py"):
         raise EngineUnavailable("the JavaScript engine 'js2py' is not installed: pip install couchfake[js2py]")
-    from couchfake.query_server.engines.js2py.engine import Js2PyEngine
+    from couchfake.query_server.engines.js2py import Js2PyEngine
 
     return Js2PyEngine
 

@@ -18,8 +18,8 @@ HEADER_LIMIT = 1000
 HEAD_LIMIT = 1 << 20
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([0-9])\Z")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00\r\n]*?)[ \t]*\Z")
+_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([0-9])\r*\Z")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r]*)\r*\Z")
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 
 
@@ -62,30 +62,31 @@ def origin_form(target: str) -> str:
 
 def parse_head(raw: bytes) -> Head:
     """Parse a request head, without the empty line that ends it. Raise MalformedRequest."""
-    lines = raw.split(b"\n")
+    lines = raw.decode("latin-1").split("\n")
     if len(raw) > LINE_LIMIT and max(map(len, lines)) > LINE_LIMIT:
         raise MalformedRequest("line too long")
     if len(lines) > HEADER_LIMIT:
         raise MalformedRequest("too many headers")
-    start = _REQUEST_LINE.match(lines[0].rstrip(b"\r"))
+    start = _REQUEST_LINE.match(lines[0])
     if start is None:
         raise MalformedRequest("malformed request line")
     fields = []
     for line in lines[1:]:
-        field = _FIELD.match(line.rstrip(b"\r"))
+        field = _FIELD.match(line)
         if field is None:
             raise MalformedRequest("malformed header")
-        fields.append((field[1].decode("ascii"), field[2].decode("latin-1")))
+        name, value = field.groups()
+        fields.append((name, value.strip(" \t")))
     headers = header_items(fields)
-    target = origin_form(start[2].decode("latin-1"))
-    minor = int(start[3])
+    method, target, version = start.groups()
+    minor = int(version)
     length, chunked = _framing(headers)
     connection = headers.get("HTTP_CONNECTION")
     keep_alive = minor > 0
     if connection is not None:
         tokens = {token.strip().lower() for token in connection.split(",")}
         keep_alive = "close" not in tokens if minor > 0 else "keep-alive" in tokens
-    return Head(start[1].decode("ascii"), target, minor, headers, length, chunked, keep_alive)
+    return Head(method, origin_form(target), minor, headers, length, chunked, keep_alive)
 
 
 def _framing(headers: dict[str, str]) -> tuple[int | None, bool]:

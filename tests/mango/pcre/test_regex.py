@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from couchfake import CouchFake
-from couchfake.mango.pcre import regex
-from couchfake.mango.pcre.regex import is_valid_pattern, regex_test, unlimited_length
+from couchfake.mango import pcre
+from couchfake.mango.pcre import is_valid_pattern, regex_test, unlimited_length
 from couchfake.mango.pcre.translate import translate
 
 
@@ -250,8 +250,8 @@ def test_strings_are_matched_byte_by_byte_with_latin_1_letters() -> None:
 
 
 def test_a_runaway_pattern_ends_without_a_match(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regex, "SECONDS_FOR_ONE", 0.05)
-    monkeypatch.setattr(regex, "SECONDS_FOR_ALL", 0.1)
+    monkeypatch.setattr(pcre, "SECONDS_FOR_ONE", 0.05)
+    monkeypatch.setattr(pcre, "SECONDS_FOR_ALL", 0.1)
     test = regex_test("^(\\w+\\s?)*\\(\\d+$")
     assert not any(test("aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj kkkk! " * 3) for _ in range(50))
     assert test("word word(12")
@@ -269,10 +269,10 @@ def test_searches_get_less_time_when_those_before_have_used_up_theirs() -> None:
             raise TimeoutError
 
     runaway = Runaway()
-    search = regex._limited_search(runaway)  # type: ignore[arg-type]
-    full = round(regex.SECONDS_FOR_ALL / regex.SECONDS_FOR_ONE)
+    search = pcre._limited_search(runaway)  # type: ignore[arg-type]
+    full = round(pcre.SECONDS_FOR_ALL / pcre.SECONDS_FOR_ONE)
     assert [search("x") for _ in range(full + 2)] == [None] * (full + 2)
-    assert runaway.seconds == [regex.SECONDS_FOR_ONE] * full + [regex.SECONDS_BEYOND] * 2
+    assert runaway.seconds == [pcre.SECONDS_FOR_ONE] * full + [pcre.SECONDS_BEYOND] * 2
 
 
 def test_the_engine_without_a_limit_is_used_only_where_the_steps_are_bounded() -> None:
@@ -308,11 +308,11 @@ def test_every_pattern_is_answered_within_the_limit(pattern: str, end: str, text
 
 
 def test_other_requests_are_served_while_a_pattern_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regex, "SECONDS_FOR_ONE", 3.0)
+    monkeypatch.setattr(pcre, "SECONDS_FOR_ONE", 3.0)
     searching = threading.Event()
-    limited_search = regex._limited_search
+    limited_search = pcre._limited_search
 
-    def announced(compiled: Any) -> regex.Search:
+    def announced(compiled: Any) -> pcre.Search:
         search = limited_search(compiled)
 
         def run(text: str) -> object | None:
@@ -321,7 +321,7 @@ def test_other_requests_are_served_while_a_pattern_runs(monkeypatch: pytest.Monk
 
         return run
 
-    monkeypatch.setattr(regex, "_limited_search", announced)
+    monkeypatch.setattr(pcre, "_limited_search", announced)
     fake = CouchFake()
     db = f"{fake.url}db"
     with fake.session() as session:

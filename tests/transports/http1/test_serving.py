@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from couchfake.transports.client import Client, ClientDisconnected
-from couchfake.transports.http1.server import Access, Server
+from couchfake.transports.http1 import Access, Server
 
 
 class Application:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from couchfake.transports.client import Client
-from couchfake.transports.in_process.adapter import BASE_URL, session
+from couchfake.transports.in_process import BASE_URL, session
 
 
 class Recorder:

@@ -15,7 +15,7 @@ from js2py import base
 from js2py.base import Js, MakeError, PyJs, PyJsException
 from js2py.translators import translating_nodes
 
-from couchfake.query_server.engines.js2py.process import dates, library, numbers, script_json
+from couchfake.query_server.engines.js2py.process import library, numbers_and_dates
 
 ABSENT = (
     "console", "window", "ArrayBuffer", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
@@ -30,10 +30,10 @@ def apply_patches() -> None:
     translating_nodes.TryStatement = try_statement
     _turn_failures_into_errors()
     _keep_member_order()
-    dates.install(js2py.pyjs.Date)
-    numbers.install(js2py.pyjs.Number, js2py.pyjs.Math)
+    numbers_and_dates.install_dates(js2py.pyjs.Date)
+    numbers_and_dates.install_numbers(js2py.pyjs.Number, js2py.pyjs.Math)
     library.install()
-    script_json.install(js2py.pyjs.JSON)
+    library.install_json(js2py.pyjs.JSON)
 
 
 def builtins() -> list[Any]:
@@ -101,7 +101,7 @@ def _keep_member_order() -> None:
 
     def members(self: Any) -> Iterator[Any]:
         names = [name for name in self.own if self.IS_CHILD_SCOPE or self.own[name]["enumerable"]]
-        for name in script_json.member_order(names):
+        for name in library.member_order(names):
             descriptor = self.own.get(name)
             if descriptor and descriptor["enumerable"]:
                 yield Js(name)
