@@ -47,10 +47,16 @@ def test_an_index_must_hold_every_document_that_could_match(couch: Couch) -> Non
     assert chosen(couch, {"$or": [{"age": 1}, {"age": {"$gt": 5}, "team": 2}]}) == "age"
 
 
+def test_every_document_has_an_id_and_a_revision(couch: Couch) -> None:
+    couch.index("age", "_id", "_rev", name="all three")
+    assert chosen(couch, {"age": 1}) == "all three"
+
+
 def test_a_sort_needs_an_index_that_begins_with_it(couch: Couch) -> None:
     couch.index("team", "age", name="both")
     assert chosen(couch, {}, sort=["team", "age"]) == "both"
     assert chosen(couch, {"team": "core"}, sort=["age"]) == "both"
+    assert chosen(couch, {"team": "core", "size": {"$gt": 1}}, sort=["age"]) == "both"
     assert chosen(couch, {"team": {"$gt": "a"}}, sort=["age"]) is None
     assert couch.find({"team": {"$gt": "a"}}, sort=["age"])["error"] == "no_usable_index"
     assert reasons(couch, {"team": {"$gt": "a"}}, sort=["age"])["both"] == ("sort_order_mismatch", 1)

@@ -119,6 +119,21 @@ def test_all_looks_into_objects_and_arrays(collator: Collator) -> None:
         assert not matches(collator, {"x": {"$all": [other]}}, {"x": elements})
 
 
+def test_a_pattern_is_looked_for_in_strings_alone(collator: Collator) -> None:
+    assert matches(collator, {"x": {"$regex": "^a.$"}}, {"x": "ab"})
+    for value in ("ba", "abc", 5, None, ["ab"], {"ab": "ab"}):
+        assert not matches(collator, {"x": {"$regex": "^a.$"}}, {"x": value})
+
+
+def test_values_of_other_types_come_before_or_after_a_number(collator: Collator) -> None:
+    for lower in (None, False, True):
+        assert matches(collator, {"x": {"$lt": 5}}, {"x": lower})
+        assert not matches(collator, {"x": {"$gte": 5}}, {"x": lower})
+    for higher in ("", [1], {"a": 1}):
+        assert matches(collator, {"x": {"$gt": 5}}, {"x": higher})
+        assert not matches(collator, {"x": {"$lte": 5}}, {"x": higher})
+
+
 def test_values_of_other_types_come_before_or_after_a_string(collator: Collator) -> None:
     for lower in (None, False, 7, 1.5):
         assert matches(collator, {"x": {"$lt": "a"}}, {"x": lower})

@@ -212,6 +212,18 @@ def change(tree: RevisionTree, path: list[str], start: int, then: str) -> Any:
     return result, foreseen, [node and node.rev for node in found], counts, purged, drawn(tree), drawn(tree.copy())
 
 
+def test_a_forest_with_an_index_knows_a_hash_that_was_doubled_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revision_tree, "INDEXED", 2)
+    tree = RevisionTree()
+    merge(tree, "d", "a", pos=4)
+    merge(tree, "c")
+    merge(tree, "c", "b", "d")  # "d" is there twice, and the last revision that is added is another one
+    assert revs(tree) == ["4-a", "3-d"]
+    tree.repair(1000)
+    assert revs(tree) == ["4-a"]
+    assert history(tree, "4-a") == ["4-a", "3-d", "2-b", "1-c"]
+
+
 HISTORIES = st.tuples(
     st.lists(st.sampled_from("abc"), min_size=1, max_size=4),
     st.integers(1, 3),

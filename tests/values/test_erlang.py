@@ -81,6 +81,7 @@ def test_ten_thousand_levels_are_written() -> None:
         ("ä", '<<"ä"/utf8>>'),
         ("\x00", "<<0>>"),
         ({"a": [1, None]}, '{[{<<"a">>,[1,null]}]}'),
+        ({"a": {}, "b": 2}, '{[{<<"a">>,{[]}},{<<"b">>,2}]}'),
     ],
 )
 def test_lists_of_printable_characters_codes_are_written_as_strings(value: Any, notation: str) -> None:

@@ -142,6 +142,8 @@ def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
         ("(?<=ab|c)d", "cd"),
         ("(?<=(ab))c", "abc"),
         ("(?<=^a)b", "ab"),
+        ("(?<=(?:\\Qab\\E|cd))e", "abe"),
+        ("^[a-\\p{Lu}]{3}$", "a-Q"),
         ("(?<=(?<n>a)b)c", "abc"),
         ("a(?#comment)b", "ab"),
         ("(*UTF8)^.$", "ä"),
