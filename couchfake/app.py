@@ -68,8 +68,7 @@ class CouchFake(Kit):
         self._begin()
 
     def _begin(self) -> None:
-        self._dispatcher = self._attend(self._make_node())
-        self._dispatcher.extensions = self._extensions
+        self._dispatcher = self._attend(self._make_node(), self._extensions)
         if self._seed is not None:
             self.load(self._seed)
 
