@@ -192,12 +192,8 @@ def format_float(number: float) -> str:
     whole, _, fraction = mantissa.partition(".")
     power = int(exponent)
     digits = whole + fraction
-    if 0 <= power < 21:
-        return (
-            f"{sign}{digits.ljust(power + 1, '0')}.0"
-            if len(digits) <= power + 1
-            else (f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}")
-        )
+    if 0 <= power < 21:  # repr has an exponent only from 1e16 on, and never more than 17 digits
+        return f"{sign}{digits.ljust(power + 1, '0')}.0"
     if -7 < power < 0:
         return f"{sign}0.{'0' * (-power - 1)}{digits}"
     return f"{sign}{mantissa}e{'+' if power > 0 else '-'}{abs(power)}"

@@ -66,6 +66,13 @@ def test_few_hits_among_many_documents_are_warned_of(couch: Couch) -> None:
     assert found["warning"].startswith(NO_INDEX + "\nThe number of documents examined is high")
 
 
+def test_as_many_documents_as_the_threshold_are_not_too_many(couch: Couch) -> None:
+    couch.save(*PEOPLE[:10])
+    assert couch.find({"name.first": "N3"})["warning"] == NO_INDEX
+    couch.save({"_id": "eleventh"})
+    assert couch.find({"name.first": "N3"})["warning"] != NO_INDEX
+
+
 def test_an_index_follows_its_documents_unless_switched_off(couch: Couch) -> None:
     couch.save(*PEOPLE)
     couch.index("age")

@@ -119,6 +119,12 @@ def test_all_looks_into_objects_and_arrays(collator: Collator) -> None:
         assert not matches(collator, {"x": {"$all": [other]}}, {"x": elements})
 
 
+def test_each_value_has_a_type(collator: Collator) -> None:
+    values: dict[str, object] = {"null": None, "boolean": True, "number": 1.5, "string": "", "array": [], "object": {}}
+    for name in values:
+        assert [each for each in values if matches(collator, {"x": {"$type": name}}, {"x": values[each]})] == [name]
+
+
 def test_a_pattern_is_looked_for_in_strings_alone(collator: Collator) -> None:
     assert matches(collator, {"x": {"$regex": "^a.$"}}, {"x": "ab"})
     for value in ("ba", "abc", 5, None, ["ab"], {"ab": "ab"}):

@@ -44,6 +44,13 @@ def test_values_have_the_external_form_that_erlang_gives_them(value: Any, term: 
     assert external(value) == term
 
 
+def test_long_values_have_their_length_in_four_bytes() -> None:
+    assert external("x" * 255) == b"m\x00\x00\x00\xff" + b"x" * 255
+    assert external("x" * 70_000) == b"m\x00\x01\x11\x70" + b"x" * 70_000
+    assert external([7] * 65_535) == b"k\xff\xff" + b"\x07" * 65_535
+    assert external([7] * 65_536) == b"l\x00\x01\x00\x00" + b"a\x07" * 65_536 + b"j"
+
+
 def test_an_integer_alone_has_the_form_that_it_has_in_a_value() -> None:
     for number in (0, 1, 255, 256, -1, 2**31 - 1, -(2**31), 2**31, 2**64):
         assert external_integer(number) == external(number)
