@@ -147,6 +147,7 @@ def test_a_pattern_that_pcre_refuses_is_refused(pattern: str) -> None:
         ("^[a-\\p{Lu}]{3}$", "a-Q"),
         ("(?<=(?<n>a)b)c", "abc"),
         ("a(?#comment)b", "ab"),
+        ("a(?C)b(?C12)c", "abc"),
         ("(*UTF8)^.$", "ä"),
         ("\\8\\9", "89"),  # no such groups: the digits themselves
         ("(*ACCEPT)a", "b"),
