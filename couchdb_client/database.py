@@ -195,8 +195,8 @@ class Database:
         """Copy a document and return the new revision of ``dest``.
 
         ``src`` is an ID or a document. ``dest`` is an ID, or a document to overwrite, in the revision that it has in
-        ``_rev``. A text with ``?rev=…`` at its end, or with nothing but escapes where an ID needs them, is understood
-        as couchdb-python does. Raise `ValueError` for a text that may be an escaped ID or not.
+        ``_rev``. A string with ``?rev=…`` at its end, or with nothing but escapes where an ID needs them, is understood
+        as couchdb-python does. Raise `ValueError` for a string that may be an escaped ID or not.
         """
         return copy(self.resource, src, dest)
 

@@ -78,7 +78,7 @@ class _Updates(Format):
         self._sent = query.clock.monotonic()
 
     def row_texts(self, rows: Sequence[Row]) -> list[bytes]:
-        """Return a text for each event; other documents of the database have none."""
+        """Return the JSON of each event; other documents of the database have none."""
         self._sent = self.query.clock.monotonic()
         texts = []
         for change, _ in rows:

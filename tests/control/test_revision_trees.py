@@ -95,7 +95,8 @@ def test_deep_trees_are_drawn(fake: CouchFake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bodies", "message"), [([{"a": 1}], "at least two"), ([{"a": 1}, {"a": 1}], "one revision"), ([1, 2], "is a dict")]
+    ("bodies", "message"),
+    [([{"a": 1}], "at least two"), ([{"a": 1}, {"a": 1}], "one revision"), ([1, 2], "must be a dict")],
 )
 def test_what_is_not_a_conflict_is_refused(fake: CouchFake, bodies: list[Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

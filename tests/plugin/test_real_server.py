@@ -212,12 +212,12 @@ def test_databases_of_the_application_are_deleted_by_their_prefix_and_others_nam
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("admins=['a:b']", "admins is a dict of names and passwords"),
-        ("admins={'a': 5}", "admins is a dict of names and passwords"),
-        ("config={'couchdb': 'x'}", "config is a dict of sections"),
-        ("config=[]", "config is a dict of sections"),
-        ("clock=5", "clock is a datetime, at which the clock is frozen, or a function, not 5"),
-        ("uuids='x'", "uuids is a number, a seed, or a function without arguments"),
+        ("admins=['a:b']", "admins must be a dict of names and passwords"),
+        ("admins={'a': 5}", "admins must be a dict of names and passwords"),
+        ("config={'couchdb': 'x'}", "config must be a dict of sections"),
+        ("config=[]", "config must be a dict of sections"),
+        ("clock=5", "clock must be a datetime, at which the clock is frozen, or a function, not 5"),
+        ("uuids='x'", "uuids must be a number, a seed, or a function without arguments"),
         ("intercept=5", "intercept is a URL or a list of URLs"),
     ],
 )
