@@ -72,8 +72,11 @@ class Dispatcher:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
-        request = Request(dispatch_host(environ, self.node.config), self.node, self.answer)
+        request = Request(environ, self.node, self.answer)
         try:
+            mapped = dispatch_host(environ, self.node.config)
+            if mapped is not environ:
+                request = Request(mapped, self.node, self.answer)
             response = as_script(request, self._answer_or_refusal(request))
             finish(request, response, started)
             return self._send(request, response, started, start_response)
