@@ -39,15 +39,15 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Whether the tests notice changed code; the argument after ``--`` is the number of changes, 300 by default."""
+    """Whether the tests notice changed code. After ``--``: the number of changes, 300 by default, and a seed."""
     install(session, "test", "mutation")
     session.run(
         "mutmut", "run", "--max-children", "2", "couchfake.values.recursion.*"
     )  # makes all, and times the tests
     notes = [json.loads(path.read_text("utf-8")) for path in Path("mutants").rglob("*.py.meta")]
     names = sorted(name for note in notes for name in note["exit_code_by_key"])
-    wanted = int(session.posargs[0]) if session.posargs else 300
-    session.run("mutmut", "run", "--max-children", "2", *random.Random(1).sample(names, min(wanted, len(names))))
+    wanted, seed = map(int, [*session.posargs, *("300", "1")[len(session.posargs) :]])
+    session.run("mutmut", "run", "--max-children", "2", *random.Random(seed).sample(names, min(wanted, len(names))))
     session.run("mutmut", "results")
 
 

@@ -33,7 +33,7 @@ class Address:
             self.environment.attached(fake, login)
 
     def left_by(self, fake: CouchFake) -> None:
-        """The fake is not behind the address any more."""
+        """The fake is no longer behind the address."""
         if self.environment is not None:
             self.environment.detached(fake)
 

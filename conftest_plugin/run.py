@@ -272,7 +272,7 @@ class Run:
         self._case_fakes.append(fake)
 
     def before_test(self, item: pytest.Item) -> None:
-        """Remember the state of the servers that a test does not list, but may reach all the same.
+        """Remember the state of the servers that a test does not list, but may still reach.
 
         ``_couch_test`` takes care of those that it lists.
         """

@@ -26,7 +26,7 @@ FAKE_SETTINGS = ("js_engine", "admins", "config", "clock", "uuids")
 """Arguments of ``CouchFake`` that the marker ``couch`` and ``couch_fixture`` take."""
 MARKER_SETTINGS = ("backend", *FAKE_SETTINGS, "intercept", "faults", "gates")
 PER_TEST = ("faults", "gates")
-"""What a test's marker may say of a server that a ``couch_fixture`` has made."""
+"""What a test's marker may set for a server that a ``couch_fixture`` has made."""
 FAKES_ONLY = ("js_engine", "clock", "uuids", "intercept", "faults")
 """Settings that a real server cannot have."""
 MARKER = "couch"
@@ -98,7 +98,7 @@ class Settings:
 
     @property
     def secrets(self) -> list[str]:
-        """Texts that must not be printed."""
+        """Strings that must not be printed."""
         return secrets_of(self.url.value) if self.url.value else []
 
     def with_fake(self, **settings: Any) -> Settings:
@@ -259,21 +259,23 @@ def with_marker(settings: Settings, given: Mapping[str, Any], where: str = f"@py
 def _check_types(given: Mapping[str, Any], where: str) -> None:
     admins, config, intercept = given.get("admins"), given.get("config"), given.get("intercept", ())
     if admins is not None and not _is_table(admins, str):
-        raise pytest.UsageError(f"{where}: admins is a dict of names and passwords, such as {{'adm': 'pass'}}")
+        raise pytest.UsageError(f"{where}: admins must be a dict of names and passwords, such as {{'adm': 'pass'}}")
     if config is not None and not (
         isinstance(config, Mapping) and all(_is_table(keys, (str, int, float)) for keys in config.values())
     ):
         raise pytest.UsageError(
-            f"{where}: config is a dict of sections, each a dict of keys and values, such as"
+            f"{where}: config must be a dict of sections, each a dict of keys and values, such as"
             " {'couchdb': {'max_document_size': '1000'}}"
         )
     clock, uuids = given.get("clock"), given.get("uuids")
     if clock is not None and not callable(clock) and not isinstance(clock, datetime):
         raise pytest.UsageError(
-            f"{where}: clock is a datetime, at which the clock is frozen, or a function, not {clock!r}"
+            f"{where}: clock must be a datetime, at which the clock is frozen, or a function, not {clock!r}"
         )
     if uuids is not None and not callable(uuids) and not isinstance(uuids, int):
-        raise pytest.UsageError(f"{where}: uuids is a number, a seed, or a function without arguments, not {uuids!r}")
+        raise pytest.UsageError(
+            f"{where}: uuids must be a number, a seed, or a function without arguments, not {uuids!r}"
+        )
     faults, gates = given.get("faults", ()), given.get("gates", ())
     if not isinstance(faults, (list, tuple)) or not all(_is_table(each, object) and "fault" in each for each in faults):
         raise pytest.UsageError(f"{where}: faults is a list of dicts, such as [{{'fault': 'refuse', 'status': 503}}]")

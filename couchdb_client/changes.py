@@ -16,7 +16,7 @@ __all__ = ["changes", "open_feed", "read_change"]
 #: Seconds of silence of a feed that waits, where the request does not say: the server's default for both its settings.
 DEFAULT_SILENCE = 60.0
 
-#: Longer lines than this are no heartbeats.
+#: Longer lines than this are not heartbeats.
 _SHORTEST = 3
 
 

@@ -134,7 +134,7 @@ class Database:
     # Documents
 
     def create(self, data: Mapping[str, Any]) -> str:
-        """Create a document and return the ID that the server chose. Deprecated, as it was: use `save`."""
+        """Create a document and return the ID that the server chose. Deprecated, as in couchdb-python: use `save`."""
         warnings.warn("Database.create is deprecated, use Database.save instead", DeprecationWarning, stacklevel=2)
         docid: str = self.resource.fetch("POST", body=as_dict(data))["id"]
         return docid
@@ -195,8 +195,8 @@ class Database:
         """Copy a document and return the new revision of ``dest``.
 
         ``src`` is an ID or a document. ``dest`` is an ID, or a document to overwrite, in the revision that it has in
-        ``_rev``. A text with ``?rev=…`` at its end, or with nothing but escapes where an ID needs them, is understood
-        as couchdb-python does. Raise `ValueError` for a text that may be an escaped ID or not.
+        ``_rev``. A string with ``?rev=…`` at its end, or with nothing but escapes where an ID needs them, is understood
+        as couchdb-python does. Raise `ValueError` for a string that may be an escaped ID or not.
         """
         return copy(self.resource, src, dest)
 
@@ -261,7 +261,7 @@ class Database:
         """Resolve a document's conflict with one bulk request, and return the document.
 
         ``merge`` is called with the list of the revisions in conflict, the current one first, and with their newest
-        common ancestor, None if that is not stored any more. It returns the new content; all other revisions are
+        common ancestor, None if that is no longer stored. It returns the new content; all other revisions are
         deleted. If one of them was updated meanwhile, the merge is done again. A document without conflicts is returned
         unchanged. Raise `ResourceNotFound` if it does not exist, `ResourceConflict` if all ``attempts`` have met an
         update.

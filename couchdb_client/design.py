@@ -118,7 +118,7 @@ def _define(doc: dict[str, Any], definitions: list[ViewDefinition], remove_missi
     """Put ``definitions`` into a design document."""
     views = doc.get("views") or {}
     names = {definition.name for definition in definitions}
-    # A member without a map function is no view but code that views share: views.lib.
+    # A member without a map function is not a view, but code that views share: views.lib.
     others = {name for name, view in views.items() if name not in names and "map" in view}
     if remove_missing:
         views = {name: view for name, view in views.items() if name not in others}

@@ -36,7 +36,7 @@ def load_design_doc(
     file and directory, and those for which it is false are left out: use it to ignore backup files.
 
     Raise `OSError` if there is no such directory, `DuplicateKeyError` if two names differ only in their extension,
-    `ValueError` if a ``.json`` file is not valid JSON or a text not valid UTF-8.
+    `ValueError` if a ``.json`` file is not valid JSON or another file not valid UTF-8.
     """
     directory = os.fspath(directory)
     if not os.path.isdir(directory):

@@ -337,7 +337,7 @@ class Transport:
     # What is looked up once
 
     def _environment(self, origin: str, session: requests.Session) -> _Environment:
-        """Return what the session and the environment say of requests to ``origin`` (a scheme and a host)."""
+        """Return what the session and the environment configure for requests to ``origin`` (a scheme and a host)."""
         proxies = session.proxies
         key = (origin, session.verify, session.cert, session.trust_env, tuple(proxies.items()) if proxies else None)
         found = self._cached.environments.get(key)

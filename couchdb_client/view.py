@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             handlers=[log_to],
         )
     output = sys.stdout.buffer
-    with redirect_stdout(sys.stderr):  # what functions print is no answer
+    with redirect_stdout(sys.stderr):  # what functions print is not an answer
         return run(output=output)
 
 

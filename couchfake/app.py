@@ -68,8 +68,7 @@ class CouchFake(Kit):
         self._begin()
 
     def _begin(self) -> None:
-        self._dispatcher = self._attend(self._make_node())
-        self._dispatcher.extensions = self._extensions
+        self._dispatcher = self._attend(self._make_node(), self._extensions)
         if self._seed is not None:
             self.load(self._seed)
 
@@ -221,16 +220,16 @@ class CouchFake(Kit):
 def _check_arguments(admins: Any, clock: Any, uuids: Any, config: Any) -> None:
     """Raise TypeError for an argument of a wrong type, and UnknownSetting for a misspelt setting."""
     if admins is not None and not isinstance(admins, Mapping):
-        raise TypeError("admins is a dict of names and passwords, such as {'adm': 'pass'}")
+        raise TypeError("admins must be a dict of names and passwords, such as {'adm': 'pass'}")
     if clock is not None and not callable(clock) and not isinstance(clock, datetime):
-        raise TypeError(f"clock is a datetime, at which the clock is frozen, or a function, not {clock!r}")
+        raise TypeError(f"clock must be a datetime, at which the clock is frozen, or a function, not {clock!r}")
     if uuids is not None and not callable(uuids) and not isinstance(uuids, int):
-        raise TypeError(f"uuids is a number, a seed, or a function without arguments, not {uuids!r}")
+        raise TypeError(f"uuids must be a number, a seed, or a function without arguments, not {uuids!r}")
     if config is None:
         return
     if not isinstance(config, Mapping) or not all(isinstance(keys, Mapping) for keys in config.values()):
         raise TypeError(
-            "config is a dict of sections, each a dict of keys and values, such as"
+            "config must be a dict of sections, each a dict of keys and values, such as"
             " {'couchdb': {'max_document_size': '1000'}}"
         )
     check_spelling(config)

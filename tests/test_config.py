@@ -184,10 +184,10 @@ def test_a_setting_that_resembles_none_of_couchdb_is_kept(section: str, key: str
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"admins": ["a"]}, "admins is a dict of names and passwords, such as {'adm': 'pass'}"),
-        ({"clock": "2026"}, "clock is a datetime, at which the clock is frozen, or a function, not '2026'"),
-        ({"uuids": "x"}, "uuids is a number, a seed, or a function without arguments, not 'x'"),
-        ({"config": {"couchdb": "x"}}, "config is a dict of sections, each a dict of keys and values"),
+        ({"admins": ["a"]}, "admins must be a dict of names and passwords, such as {'adm': 'pass'}"),
+        ({"clock": "2026"}, "clock must be a datetime, at which the clock is frozen, or a function, not '2026'"),
+        ({"uuids": "x"}, "uuids must be a number, a seed, or a function without arguments, not 'x'"),
+        ({"config": {"couchdb": "x"}}, "config must be a dict of sections, each a dict of keys and values"),
     ],
 )
 def test_a_wrong_argument_of_a_server_is_one_sentence(arguments: dict[str, Any], message: str) -> None:

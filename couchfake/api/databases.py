@@ -14,7 +14,7 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, CouchError, Forbidden, ServerError
 from couchfake.node import NODE_NAME, SYSTEM_DATABASES
-from couchfake.settings import CLUSTER_Q, USERS_DB_SECURITY_EDITABLE
+from couchfake.settings import USERS_DB_SECURITY_EDITABLE
 from couchfake.storage.database import Database
 from couchfake.values.erlang import read_integer
 
@@ -32,10 +32,8 @@ def create(request: Request) -> Response:
     if "placement" in request.parameters and name not in request.node.databases:
         request.node.check_name(name)
         raise ServerError("no_nodes_in_zone")  # this node, the only one, is in no zone
-    database = request.node.create_database(name, props)
-    config = request.node.config
     q = request.parameters.get("q")
-    database.q = read_integer(q) if q else config[CLUSTER_Q]
+    request.node.create_database(name, props, read_integer(q) if q else None)
     return json_response({"ok": True}, 201, {"Location": f"{request.base_uri}/{quote(name)}"})
 
 
@@ -94,7 +92,7 @@ def database_info(database: Database) -> dict[str, Any]:
 
 
 def compact(request: Request) -> Response:
-    """``POST /{db}/_compact``: bodies of old revisions go."""
+    """``POST /{db}/_compact``: drop the bodies of old revisions."""
     request.require_json_type()
     request.db.compact()
     request.db.compacted = request.node.clock()

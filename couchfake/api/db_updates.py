@@ -17,7 +17,7 @@ from couchfake.node import Node
 from couchfake.settings import GLOBAL_CHANGES_DBNAME
 from couchfake.storage.database import Database
 from couchfake.values import json
-from couchfake.values.erlang import read_integer
+from couchfake.values.erlang import INTEGER, read_integer
 
 DEFAULT_HEARTBEAT = 60_000
 """The milliseconds of ``heartbeat=true``."""
@@ -45,7 +45,7 @@ def _read_numbers(parameters: Parameters) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for name, value in parameters.pairs:
         if name in ("limit", "timeout", "heartbeat") and not (name == "heartbeat" and value in ("true", "false")):
-            if not value.isascii() or not value.lstrip("+").isdigit():
+            if not INTEGER.fullmatch(value) or read_integer(value) < 0:
                 raise BadRequest("invalid_integer")
             numbers[name] = read_integer(value)
     if parameters.get("heartbeat") == "true":
@@ -78,7 +78,7 @@ class _Updates(Format):
         self._sent = query.clock.monotonic()
 
     def row_texts(self, rows: Sequence[Row]) -> list[bytes]:
-        """Return a text for each event; other documents of the database have none."""
+        """Return the JSON of each event; other documents of the database have none."""
         self._sent = self.query.clock.monotonic()
         texts = []
         for change, _ in rows:

@@ -15,7 +15,7 @@ from couchfake.api.databases import database_info
 from couchfake.api.document_queries import require_writable
 from couchfake.api.views import find_ddoc, open_view
 from couchfake.auth.permissions import require_server_admin
-from couchfake.chttpd.parameters import Parameters, quote, read_json, unquote
+from couchfake.chttpd.parameters import Parameters, quote, unquote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, make_etag, not_modified
 from couchfake.errors import CouchError, Crash, NotFound, ServerError
@@ -29,6 +29,7 @@ from couchfake.storage.revision_ids import format_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
+from couchfake.values.json import read_json
 from couchfake.views.options import ViewOptions, check_all_docs, of_body, of_query
 from couchfake.views.query import View, map_texts
 

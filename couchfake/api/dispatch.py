@@ -9,7 +9,7 @@ Source: CouchDB documentation, "Configuration: Virtual Hosts"; ``couch_httpd_vho
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
@@ -56,14 +56,19 @@ class Dispatcher:
     """The WSGI application of a node.
 
     Every request enters, and every response leaves, through ``__call__``. An endpoint answers through :meth:`answer`,
-    which a rewritten request goes through again.
+    which a rewritten request goes through again. ``extensions`` answer below first parts of the path that are not
+    CouchDB's; the mapping may change later.
     """
 
-    def __init__(self, node: Node, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        observer: Observer | None = None,
+        extensions: Mapping[str, Callable[[Request], Response]] | None = None,
+    ) -> None:
         self.node = node
         self._observer = observer or Unobserved()
-        self.extensions: dict[str, Callable[[Request], Response]] = {}
-        """What answers below a first part of the path that CouchDB does not know."""
+        self._extensions = {} if extensions is None else extensions
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = perf_counter()
@@ -106,8 +111,8 @@ class Dispatcher:
         if preflight_response is not None:
             return preflight_response
         segments, verb = request.segments, request.verb
-        if self.extensions and segments and segments[0] in self.extensions:
-            return self.extensions[segments[0]](request)
+        if self._extensions and segments and segments[0] in self._extensions:
+            return self._extensions[segments[0]](request)
         authorize(request.user, verb, segments, self.node.security_of, self.node.config)
         found = TABLE.match(segments)
         if found is None:

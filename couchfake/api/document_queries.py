@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from couchfake.chttpd.parameters import Parameters, read_json
+from couchfake.chttpd.parameters import Parameters
 from couchfake.chttpd.request import Request
 from couchfake.errors import BadRequest, CouchError, ServerError
 from couchfake.settings import MAX_DOCUMENT_ID_LENGTH
@@ -16,6 +16,7 @@ from couchfake.storage.partitions import check_partitioned_docid, is_exempt, par
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.storage.writing import write_one
 from couchfake.values.erlang import INTEGER, read_integer
+from couchfake.values.json import read_json
 
 
 @dataclass

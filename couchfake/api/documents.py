@@ -19,7 +19,7 @@ from couchfake.api.document_queries import (
     write_copies,
 )
 from couchfake.chttpd import multipart
-from couchfake.chttpd.parameters import quote, read_json, unquote_leniently
+from couchfake.chttpd.parameters import quote, unquote_leniently
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, etag_matches, json_response, make_etag, not_modified, raw_json_response
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
@@ -30,6 +30,7 @@ from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write_one
 from couchfake.values import json
+from couchfake.values.json import read_json
 
 
 def require_id(request: Request, docid: str) -> None:

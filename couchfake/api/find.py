@@ -34,6 +34,7 @@ def find(request: Request, rest: list[str]) -> Response:
     visible = request.node.hooks.reader(request.db, request.user)
     found = cursor.find(request.db, chosen, request.node.collator, threshold, visible)
     request.node.stats.add("mango.docs_examined", found.examined)
+    request.node.stats.add("mango.quorum_docs_examined", found.quorum_examined)
     if chosen.index is not None and chosen.index.special:
         request.node.stats.add("mango.unindexed_queries")
     members = b"".join(b',\r\n"%b": %b' % (name.encode(), json.encode(value)) for name, value in found.members.items())

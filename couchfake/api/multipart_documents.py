@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from couchfake.api.document_queries import edit_of, require_writable, write_copies
 from couchfake.chttpd import multipart
-from couchfake.chttpd.parameters import read_json
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response, stream_response
 from couchfake.errors import BadRequest, Crash, ServerError
@@ -19,6 +18,7 @@ from couchfake.storage.edits import Edit
 from couchfake.storage.revision_ids import RevisionId, format_rev, parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.values import json
+from couchfake.values.json import read_json
 
 
 def attachment_parts(leaf: Revision, shown: DocOptions) -> list[multipart.AttachmentPart]:
@@ -66,7 +66,7 @@ def revision_part(
 
 
 def post_form(request: Request, docid: str) -> Response:
-    """``POST /{db}/{docid}``: the upload form of old, which a page of this very server must have sent.
+    """``POST /{db}/{docid}``: the legacy upload form, which a page of this server must have sent.
 
     Files are the fields ``_attachments``; they join those of the document in ``_doc`` or of the revision ``_rev``.
     """

@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 
 from couchfake.api.design_functions import functions_of, plain_headers, rewrite_request
 from couchfake.api.views import find_ddoc
-from couchfake.chttpd.parameters import quote, read_json
+from couchfake.chttpd.parameters import quote
 from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response
 from couchfake.errors import BadRequest, CouchError, NotFound, ServerError
@@ -23,6 +23,7 @@ from couchfake.settings import REWRITE_LIMIT, SECURE_REWRITES
 from couchfake.storage.documents import DocumentEntry
 from couchfake.transports.wsgi import header_items, make_environ
 from couchfake.values import json
+from couchfake.values.json import read_json
 
 _COUNT = "couchfake.rewrites"
 

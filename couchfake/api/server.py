@@ -25,7 +25,7 @@ from couchfake.settings import (
     VENDOR,
 )
 from couchfake.values.collation import raw_sort_key
-from couchfake.values.erlang import format_term
+from couchfake.values.erlang import INTEGER, format_term, read_integer
 from couchfake.views.keys import MISSING
 from couchfake.views.options import ViewOptions, bounded, check_all_docs, of_query
 
@@ -141,17 +141,15 @@ def _with_etag(request: Request, value: Any) -> Response:
 
 # Identifiers
 
-_COUNT = re.compile(r"\+?[0-9]+")
-
 
 def uuids(request: Request) -> Response:
     """``GET /_uuids``: new identifiers, never to be cached."""
     text = request.parameters.get("count", "1") or ""
-    if not _COUNT.fullmatch(text):
+    if not INTEGER.fullmatch(text) or read_integer(text) < 0:
         raise BadRequest("count must be a positive integer")
-    if len(text) > 18 or int(text) > request.node.config[UUIDS_MAX_COUNT]:
+    if read_integer(text) > request.node.config[UUIDS_MAX_COUNT]:
         raise BadRequest("count parameter too large")
-    made = [request.node.uuids() for _ in range(int(text))]
+    made = [request.node.uuids() for _ in range(read_integer(text))]
     headers = {
         "Cache-Control": "no-cache",
         "Expires": "Mon, 01 Jan 1990 00:00:00 GMT",

@@ -152,7 +152,7 @@ SHOWN_REVISIONS = 20
 
 
 class FunctionFilter:
-    """Passes on what ``ask(documents)`` says of each of a number of documents.
+    """Passes on what ``ask(documents)`` answers for each of a number of documents.
 
     ``revs_limit``: the length of the documents' ``_revisions``.
     """

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from couchfake.errors import BadRequest
-from couchfake.values import json
+from couchfake.values.json import read_json
 
 _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})?")
 _UNESCAPED = re.compile(r"[A-Za-z0-9._:-]*")  # what quote() leaves as it is
@@ -51,14 +51,6 @@ def quote(text: str) -> str:
         chr(byte) if byte < 128 and (chr(byte).isalnum() or chr(byte) in "-._:") else f"%{byte:02X}"
         for byte in text.encode("utf-8", "surrogateescape")
     )
-
-
-def read_json(text: str | bytes) -> Any:
-    """Return text of a client parsed as JSON. Raise BadRequest if it is not valid JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 class Parameters:

@@ -21,7 +21,7 @@ from werkzeug.wsgi import get_input_stream
 
 from couchfake.auth.authenticate import Presented
 from couchfake.auth.permissions import TRUSTED_KEY
-from couchfake.chttpd.parameters import Parameters, read_json, unquote
+from couchfake.chttpd.parameters import Parameters, unquote
 from couchfake.errors import BadContentType, BadRequest, CouchError, RangeNotSatisfiable, TooLarge
 from couchfake.settings import (
     DECODE_PLUS_TO_SPACE,
@@ -32,6 +32,7 @@ from couchfake.settings import (
     X_FORWARDED_SSL,
 )
 from couchfake.values.erlang import INTEGER, read_integer
+from couchfake.values.json import read_json
 
 if TYPE_CHECKING:
     from couchfake.auth.permissions import UserContext

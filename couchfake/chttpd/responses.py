@@ -85,7 +85,7 @@ class Response:
         return (body,) if isinstance(body, bytes) else body
 
     def _set_length(self, size: int) -> None:
-        """Set Content-Length, whatever a design function says of it."""
+        """Set Content-Length, whatever a design function sets."""
         fields = self.fields
         if isinstance(fields, list):
             for name, _ in fields:

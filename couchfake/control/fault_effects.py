@@ -67,7 +67,7 @@ def check_number(name: str, value: Any, least: float, most: float | None = None)
     """Raise ValueError if an argument is not a number between these two."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least or (most and value > most):
         bounds = f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"
-        raise ValueError(f"{name} is a number {bounds}, not {value!r}")
+        raise ValueError(f"{name} must be a number {bounds}, not {value!r}")
 
 
 def refusal_of(
@@ -106,7 +106,7 @@ class Drop(Effect):
 
     def __init__(self, when: str) -> None:
         if when not in ("before", "middle", "after"):
-            raise ValueError(f"when is 'before', 'middle' or 'after', not {when!r}")
+            raise ValueError(f"when must be 'before', 'middle' or 'after', not {when!r}")
         self._when = when
 
     def before(self, request: Request) -> None:
@@ -139,7 +139,7 @@ class Conflict(Effect):
 
     def __init__(self, document: dict[str, Any] | None) -> None:
         if document is not None and not isinstance(document, dict):
-            raise ValueError(f"document is a dict, not {document!r}")
+            raise ValueError(f"document must be a dict, not {document!r}")
         self._document = document
 
     def before(self, request: Request) -> None:

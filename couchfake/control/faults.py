@@ -74,12 +74,12 @@ class Condition:
         texts = {"method": method, "path": path, "database": database, "document": document, "user": user}
         for name, text in texts.items():
             if text is not None and not isinstance(text, str):
-                raise ValueError(f"{name} is a text, not {text!r}")
+                raise ValueError(f"{name} must be a string, not {text!r}")
         for name, number in (("nth", nth), ("times", times)):
             if number is not None:
                 check_number(name, number, 1)
         if where is not None and not callable(where):
-            raise ValueError(f"where is a function of a request, not {where!r}")
+            raise ValueError(f"where must be a function of a request, not {where!r}")
         self.method = method.upper() if method else None
         self.path = path
         self.database = database

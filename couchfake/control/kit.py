@@ -49,13 +49,13 @@ class Kit:
         self.function_log = FunctionLog()
         self._snapshots = SnapshotStack([])
 
-    def _attend(self, node: Node) -> Dispatcher:
+    def _attend(self, node: Node, extensions: Mapping[str, Callable[[Request], Response]]) -> Dispatcher:
         """Take a new node, whose snapshots begin here, and return the application around it."""
         self._snapshots.end()
         self.node = node
         node.replication_limit = self.faults.replication_limit
         self._snapshots = SnapshotStack([self._save_clock, *parts_of(node)])
-        return Dispatcher(node, Observer(self.requests, self.faults, self.open_feeds, self.clock))
+        return Dispatcher(node, Observer(self.requests, self.faults, self.open_feeds, self.clock), extensions)
 
     def _save_clock(self) -> Saved:
         state = self.clock.save()

@@ -310,7 +310,7 @@ class RequestLog:
         self.test: str | None = None
         """The id of the test that runs, noted in each request."""
         self.total = 0
-        """How many requests there were, including those of earlier tests and those that are not kept any more."""
+        """How many requests there were, including those of earlier tests and those that are no longer kept."""
 
     @property
     def limit(self) -> int:
@@ -330,7 +330,7 @@ class RequestLog:
 
     @property
     def dropped(self) -> int:
-        """How many requests of the running test are not kept any more."""
+        """How many requests of the running test are no longer kept."""
         with self._lock:
             return max(0, self.total - self._begun - len(self._kept))
 

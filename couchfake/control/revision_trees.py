@@ -226,7 +226,7 @@ def conflict_branch(bodies: Sequence[Mapping[str, Any] | None], base: Mapping[st
     if len(bodies) < 2:
         raise ValueError("a conflict has at least two bodies")
     if any(bodies[n] == bodies[m] for n in range(len(bodies)) for m in range(n)):
-        raise ValueError("two equal bodies are one revision, and no conflict")
+        raise ValueError("two equal bodies are one revision, not a conflict")
     return [[base, *bodies]] if base is not None else list(bodies)
 
 
@@ -244,7 +244,7 @@ def _revisions(docid: str, branch: Branch) -> Iterator[dict[str, Any]]:
         each, history = waiting.pop()
         body, children = _body_and_children(each)
         if body is not None and not isinstance(body, Mapping):
-            raise ValueError(f"a revision is a dict, or None for a deletion, not {body!r}")
+            raise ValueError(f"a revision must be a dict, or None for a deletion, not {body!r}")
         own = {name: value for name, value in (body or {}).items() if not name.startswith("_")}
         deleted = body is None or bool(body.get("_deleted", False))
         parent = (len(history), bytes.fromhex(history[0])) if history else None

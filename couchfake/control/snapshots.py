@@ -26,7 +26,7 @@ class SnapshotEnded(RuntimeError):
 class Snapshot:
     """The state of a server at one moment. Made by ``CouchFake.snapshot``.
 
-    A snapshot is discarded automatically when nothing refers to it any more.
+    A snapshot is discarded automatically when nothing refers to it.
     """
 
     def __init__(self, stack: SnapshotStack) -> None:
@@ -36,7 +36,7 @@ class Snapshot:
         """Return the server to the state of the snapshot. May be called any number of times.
 
         Documents, databases, settings, users and ids are restored. Replications and open feeds end, sessions that were
-        opened since become invalid, and snapshots that were taken since cannot be restored any more. A request that
+        opened since become invalid, and snapshots that were taken since can no longer be restored. A request that
         is running in another thread is undone, or gets a 404. Raise SnapshotEnded if the snapshot cannot be restored.
         """
         self._stack.restore(self)

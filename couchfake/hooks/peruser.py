@@ -99,7 +99,7 @@ class UserDatabases:
 
     def _provide(self, own: str, name: str) -> None:
         if own not in self._node.databases:
-            self._node.create_database(own).q = self._config[PERUSER_Q]
+            self._node.create_database(own, q=self._config[PERUSER_Q])
         self._share(self._node.database(own), name, is_member=True)
 
     def _share(self, database: Database, name: str, *, is_member: bool) -> None:

@@ -9,9 +9,10 @@ import html
 import mimetypes
 import re
 from base64 import b64encode
-from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
+
+from werkzeug.http import http_date
 
 from couchfake.auth.permissions import authorize
 from couchfake.chttpd.request import Request
@@ -136,7 +137,7 @@ class Fauxton:
         path = self._folder.joinpath(*names or [INDEX]).resolve() if _are_plain(names) else self._folder
         if not path.is_file() or not path.is_relative_to(self._folder):
             raise NotFound()
-        modified = formatdate(int(path.stat().st_mtime), usegmt=True)
+        modified = http_date(path.stat().st_mtime)
         headers = {"Cache-Control": "private, must-revalidate", "Last-Modified": modified}
         config = request.node.config
         if config[CSP_UTILS_ENABLE]:

@@ -111,7 +111,10 @@ class Found:
     docs: list[bytes] = field(default_factory=list)
     members: dict[str, Any] = field(default_factory=dict)
     examined: int = 0
-    """Documents that were read."""
+    """Documents that were read while the rows were."""
+
+    quorum_examined: int = 0
+    """Documents that were read afterwards, from several copies."""
 
 
 @dataclass
@@ -194,7 +197,7 @@ class _Cursor:
             members["execution_stats"] = self.statistics.to_json()
         if warnings := self._warnings(threshold):
             members["warning"] = "\n".join(warnings)
-        self.found.examined = self.statistics.docs + self.statistics.quorum_docs
+        self.found.examined, self.found.quorum_examined = self.statistics.docs, self.statistics.quorum_docs
         return self.found
 
     # ---- going through documents by id

@@ -18,7 +18,7 @@ def bad_request(error: str, reason: str) -> CouchError:
 
 
 def unknown_error(module: str, name: str, value: Any) -> CouchError:
-    """A refusal without a text of its own."""
+    """A refusal without a reason of its own."""
     return ServerError(f"Unknown Error: {module} :: {{{name},{write_term(value)}}}")
 
 

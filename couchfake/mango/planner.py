@@ -248,7 +248,7 @@ def explain(db_name: str, partitioned: bool, plan: Plan) -> dict[str, Any]:
         "selector_hints": [_hints(options.selector)],
     }
     if plan.index:
-        answer["mrargs"] = _view_arguments(plan, plan.index)
+        answer["mrargs"] = _view_arguments(plan)
         answer["covering"] = plan.covering
     return answer
 
@@ -264,7 +264,7 @@ def keys(plan: Plan) -> tuple[Any, Any]:
     return "" if span.low is MIN else span.low, MAX_KEY if span.high is MAX else span.high
 
 
-def _view_arguments(plan: Plan, index: IndexDefinition) -> dict[str, Any]:
+def _view_arguments(plan: Plan) -> dict[str, Any]:
     options = plan.options
     first, last = map(_shown_key, keys(plan))
     if plan.descending:
@@ -331,8 +331,8 @@ def _verdicts(trace: Trace, chosen: IndexDefinition | None) -> dict[tuple[bool, 
     """Return the verdict on each index.
 
     An index that drops out at an early stage ranks behind those that drop out later; a stage at which none drops out
-    takes no rank. A partial index that is named counts as dropped at the first stage and goes on all the same: its
-    ranks are added up.
+    takes no rank. A partial index that is named counts as dropped at the first stage and continues: its ranks are added
+    up.
     """
     stages = (
         (trace.allowed, trace.of_type, True, "unfavored_type"),

@@ -17,7 +17,7 @@ from couchfake.config import Config
 from couchfake.errors import CouchError, NotFound
 from couchfake.node.stats import Stats
 from couchfake.query_server import QueryServer
-from couchfake.settings import MAX_DATABASE_NAME_LENGTH, UTC_ID_SUFFIX, UUIDS_ALGORITHM
+from couchfake.settings import CLUSTER_Q, MAX_DATABASE_NAME_LENGTH, UTC_ID_SUFFIX, UUIDS_ALGORITHM
 from couchfake.storage.activity import Activity
 from couchfake.storage.attachments import AttachmentSettings
 from couchfake.storage.database import Database, DocumentHooks
@@ -127,24 +127,28 @@ class Node:
         with self.lock:
             return iter(list(self.databases))
 
-    def create_database(self, name: str, props: dict[str, Any] | None = None) -> Database:
-        """Create a database. Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``."""
+    def create_database(self, name: str, props: dict[str, Any] | None = None, q: int | None = None) -> Database:
+        """Create a database of ``q`` shards, ``[cluster] q`` by default.
+
+        Errors: 400 ``illegal_database_name``, ``database_name_too_long``, 412 ``file_exists``.
+        """
         self.check_name(name)
         with self.lock:
             if name in self.databases:
                 raise CouchError(412, "file_exists", "The database could not be created, the file already exists.")
-            database = self._add_database(name, props)
+            database = self._add_database(name, props, q)
             self.hooks.after_database_event(name, "created")
         return database
 
     def create_system_databases(self) -> None:
         """Create the databases that exist when a server starts. Hooks are not called."""
         for name in SYSTEM_DATABASES[:2]:
-            self._add_database(name, None)
+            self._add_database(name)
 
-    def _add_database(self, name: str, props: dict[str, Any] | None) -> Database:
+    def _add_database(self, name: str, props: dict[str, Any] | None = None, q: int | None = None) -> Database:
         database = Database(name, self.uuids.random(), self.clock(), self.hooks, self.parsed, props)
         database.security = default_security(self.config)
+        database.q = self.config[CLUSTER_Q] if q is None else q
         self.databases[name] = database
         return database
 

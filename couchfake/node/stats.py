@@ -63,6 +63,7 @@ COUNTERS = {
     },
     **{f"couchdb.httpd_status_codes.{code}": f"number of HTTP {text}" for code, text in _STATUS_TEXTS.items()},
     "mango.docs_examined": "number of documents examined by mango queries coordinated by this node",
+    "mango.quorum_docs_examined": "number of documents examined by mango queries, using cluster quorum",
     "mango.unindexed_queries": "number of mango queries that could not use an index",
 }
 

@@ -44,7 +44,7 @@ class CompiledFunction:
     """``opening`` is the command that compiles the function, with its texts; ``label`` names it in the log.
 
     ``indexing``: its errors are those of an indexer, which crashes with them. ``on_error``: called after any error.
-    ``patience``: the seconds that a call waits for another one before it gets a script of its own; None if there is
+    ``busy_timeout``: the seconds that a call waits for another one before it gets a script of its own; None if there is
     one script for all calls. ``shared``: the script in which it runs, instead of one of its own.
     """
 
@@ -56,7 +56,7 @@ class CompiledFunction:
         *,
         indexing: bool = False,
         on_error: Callable[[], None] | None = None,
-        patience: float | None = None,
+        busy_timeout: float | None = None,
         shared: SharedScript | None = None,
     ) -> None:
         self._runtime = runtime
@@ -65,7 +65,7 @@ class CompiledFunction:
         self._place = shared or SharedScript(opening)
         self._indexing = indexing
         self._on_error = on_error
-        self._patience = patience
+        self._busy_timeout = busy_timeout
 
     @property
     def memory(self) -> int:
@@ -136,7 +136,7 @@ class CompiledFunction:
     def _opened(self) -> Script:
         with self._place.compiling:
             if self._place.script is None:
-                script = self._runtime.engine.new_script(self._patience)
+                script = self._runtime.engine.new_script(self._busy_timeout)
                 if self._place.opening:
                     try:
                         self._read(script.call(self._runtime.timeout(), *self._place.opening), answers.anything)
@@ -195,9 +195,9 @@ class PureFunction(CompiledFunction):
         shared: SharedScript,
         *,
         on_error: Callable[[], None],
-        patience: float,
+        busy_timeout: float,
     ) -> None:
-        super().__init__(runtime, label, on_error=on_error, patience=patience, shared=shared)
+        super().__init__(runtime, label, on_error=on_error, busy_timeout=busy_timeout, shared=shared)
         self._texts = (source, as_program(source))
 
     def submit(self, part: str, command: str, *arguments: str, read: Callable[[Any], _T]) -> Callable[[], _T]:

@@ -105,7 +105,7 @@ MEMORY_OF_ALL = 512 * 1024 * 1024  # bytes that all scripts of a server may hold
 
 OWN_SCRIPTS = 64  # design documents above which pure validation functions share a script
 
-PATIENCE = 0.1  # seconds that a call of a design function waits for another one before it gets a script of its own
+BUSY_TIMEOUT = 0.1  # seconds that a call of a design function waits for another one before it gets a script of its own
 
 LANGUAGES = ("javascript", "coffeescript")  # the real server runs both as JavaScript
 
@@ -149,7 +149,7 @@ class QueryServer:
         self._ddocs: LRUCache[_DesignWorld] = LRUCache(KEPT_DDOCS)
         self._sessions: LRUCache[MapSession] = LRUCache(KEPT)
         self._reducers: LRUCache[Reducer] = LRUCache(KEPT)
-        self._checker = CompiledFunction(self._runtime, "", patience=PATIENCE)
+        self._checker = CompiledFunction(self._runtime, "", busy_timeout=BUSY_TIMEOUT)
         self._pure = SharedScript(("", "freeze"))
 
     @property
@@ -249,11 +249,13 @@ class QueryServer:
                 runtime = self._runtime
                 if path == ("validate_doc_update",) and self._shares_script(source):
                     functions[path] = PureFunction(
-                        runtime, label, source, self._pure, on_error=forget, patience=PATIENCE
+                        runtime, label, source, self._pure, on_error=forget, busy_timeout=BUSY_TIMEOUT
                     )
                 else:
                     opening = ("", "add_ddoc", text, dumps(list(path)), as_program(source))
-                    functions[path] = CompiledFunction(runtime, label, opening, on_error=forget, patience=PATIENCE)
+                    functions[path] = CompiledFunction(
+                        runtime, label, opening, on_error=forget, busy_timeout=BUSY_TIMEOUT
+                    )
             return functions[path]
 
         return DesignFunctions(ddoc, compile_function, forget)

@@ -30,7 +30,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class Verdict:
-    """``differences`` are texts that begin with the place in the body; ``in_order`` is about members of objects."""
+    """``differences`` are strings that begin with the place in the body; ``in_order`` is about members of objects."""
 
     differences: list[str] = field(default_factory=list)
     in_order: bool = True

@@ -116,7 +116,7 @@ class Played(NamedTuple):
 class Conversation:
     """One server's side of a scenario: how to send to it, and the values captured from its answers so far.
 
-    ``user`` is the login ``name:password`` of requests that have no login of their own; empty for none.
+    ``user`` is the login ``name:password`` of requests that have no login of their own; empty if there is none.
     """
 
     def __init__(self, send: Sender, user: str = "adm:pass") -> None:

@@ -1,4 +1,4 @@
-"""What playing recordings found out, and the report of it: lines for a terminal, and a page that stands alone."""
+"""What playing recordings found out, and the report of it: lines for a terminal, and a page of one file."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Masking:
         return self.value(value)
 
     def text(self, text: str) -> str:
-        """Return a text with the passwords of logins in URLs replaced."""
+        """Return a string with the passwords of logins in URLs replaced."""
         return _LOGIN_IN_URL.sub(self._login, text)
 
     def _login(self, match: re.Match[str]) -> str:

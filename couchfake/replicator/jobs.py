@@ -72,7 +72,7 @@ class Job:
 
     @property
     def is_scheduled(self) -> bool:
-        """Return False while the filter function of a document's replication cannot be fetched: it is no job yet."""
+        """Return False while the filter function of a document's replication cannot be fetched: it is not a job yet."""
         return self.state != "error"
 
     def _peer(self, endpoint: Endpoint) -> ReplicationEndpoint:
@@ -166,9 +166,14 @@ class Job:
         if self._cancelled.is_set():
             raise Cancelled
         self.transfer = Transfer(
-            self.request.id, self._node.uuids.random(), self.source, self.target, self.request.options, self._node.clock
+            self.request.id,
+            self._node.uuids.random(),
+            self.source,
+            self.target,
+            self.request.options,
+            self._node.clock,
+            self._node.replication_limit,
         )
-        self.transfer.limit = self._node.replication_limit
         return self.transfer
 
     def _should_retry(self, error: CouchError | Unreachable) -> bool:

@@ -16,7 +16,7 @@ from couchfake.errors import BadRequest, CouchError, Crash, NotFound
 from couchfake.node import Node
 from couchfake.replicator.errors import changes_failed, db_not_found, revs_diff_failed
 from couchfake.replicator.transfer import Fetched, Page, SourceChange, SourceFilter, UpdateSequence
-from couchfake.settings import BIND_ADDRESS, CLUSTER_Q, PORT
+from couchfake.settings import BIND_ADDRESS, PORT
 from couchfake.storage.database import Database
 from couchfake.storage.documents import DocumentEntry, body_of
 from couchfake.storage.edits import Edit
@@ -25,6 +25,7 @@ from couchfake.storage.revision_ids import parse_rev
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.writing import write, write_one
 from couchfake.values import json
+from couchfake.values.json import read_json
 
 _COUNT = re.compile(r"\+?0*[1-9][0-9]{0,3}")
 
@@ -60,10 +61,9 @@ class LocalEndpoint:
             return
         props = {"partitioned": True} if params.get("partitioned") in (True, "true") else {}
         try:
-            database = self._node.create_database(self._db_name, props)
+            self._node.create_database(self._db_name, props, int(counts["q"]) if "q" in params else None)
         except CouchError:
             return
-        database.q = int(counts["q"]) if "q" in params else self._node.config[CLUSTER_Q]
 
     def update_seq(self) -> UpdateSequence:
         database = self._database()
@@ -227,18 +227,10 @@ def _builtin(query: SourceFilter) -> Filter:
         raise BadRequest("unknown builtin filter name")
     ids = query.query_params.get("doc_ids")
     if isinstance(ids, str):
-        ids = _read_json(ids)
+        ids = read_json(ids)
     if not isinstance(ids, list) or not all(isinstance(docid, str) for docid in ids):
         raise BadRequest("`doc_ids` filter parameter is not a list of doc ids.")
     return DocIds(ids)
-
-
-def _read_json(text: str) -> Any:
-    """Parse the parameter of a URL. Raise BadRequest if it is not JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def _function(node: Node, database: Database, query: SourceFilter, user: UserContext) -> Filter:

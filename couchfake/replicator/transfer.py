@@ -173,7 +173,9 @@ class Transfer:
         target: ReplicationEndpoint,
         options: Options,
         clock: Callable[[], float],
+        limit: Callable[[str], int | None] = lambda database: None,
     ) -> None:
+        """``limit`` returns the number of documents after which a run to a database fails: a fault of the test kit."""
         self.source = source
         self.target = target
         self.options = options
@@ -193,8 +195,7 @@ class Transfer:
         self._history: list[dict[str, Any]] = []
         self._log: dict[str, Any] = {}
         self._last_checkpoint = clock()
-        self.limit: Callable[[str], int | None] = lambda database: None
-        """After how many documents a run to a database fails: a fault of the test kit."""
+        self._limit = limit
         self._is_source_open = False
         self._filter_code: str | None = None
         self.is_prepared = False  # whether both databases have been opened
@@ -297,7 +298,7 @@ class Transfer:
             return
         fetched = self.source.fetch(list(missing.items()), self.options.use_bulk_get)
         self._refuse_if_stopping()
-        limit = self.limit(self.target.name)
+        limit = self._limit(self.target.name)
         edits = (
             fetched.edits if limit is None else fetched.edits[: max(0, limit - self.statistics.counts["docs_written"])]
         )

@@ -31,7 +31,7 @@ Encoding = Literal["identity", "gzip"]
 
 @dataclass(frozen=True)
 class AttachmentSettings:
-    """What the configuration says of attachments: ``max_size`` in bytes, ``max_count`` a document."""
+    """The settings of attachments: ``max_size`` in bytes, ``max_count`` a document."""
 
     compressible_types: tuple[str, ...] = COMPRESSIBLE_TYPES.default
     compression_level: int = COMPRESSION_LEVEL.default
@@ -103,7 +103,7 @@ class Attachment:
         return self.encoding == "identity" or self.length != self.encoded_length
 
     def decoded(self) -> bytes:
-        """The content as it was before compression; ``ServerError`` where the uploaded bytes were no gzip after all."""
+        """The content as it was before compression; ``ServerError`` if the uploaded bytes are not gzip."""
         if self.encoding == "identity":
             return self.data
         try:

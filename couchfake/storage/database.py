@@ -69,7 +69,7 @@ class DocumentHooks(Protocol):
 
 
 class Database:
-    """See the module. ``seq``s are integers here; ``pack_seq`` makes them texts."""
+    """See the module. ``seq``s are integers here; ``pack_seq`` makes them strings."""
 
     def __init__(
         self,

@@ -20,8 +20,9 @@ from couchfake.values import erlang
 
 RevisionId = tuple[int, bytes]
 
-_UNDEFINED = b"h\x03" + 3 * b"d\x00\x09undefined"
-_HEAD = {False: b"\x83l\x00\x00\x00\x05d\x00\x05false", True: b"\x83l\x00\x00\x00\x05d\x00\x04true"}
+_UNDEFINED = erlang.external_tuple(*[erlang.external_atom("undefined")] * 3)
+_ZERO = erlang.external_integer(0)
+_DELETED = (erlang.external(False), erlang.external(True))
 
 
 def parse_hash(text: str) -> bytes:
@@ -44,7 +45,7 @@ def parse_rev(text: Any) -> RevisionId:
     """Parse ``"3-abc"`` to ``(3, b"abc")``. Raise BadRequest "Invalid rev format" if it is not a revision."""
     if isinstance(text, str):
         generation, dash, rest = text.partition("-")
-        if dash and (generation.isascii() and generation.lstrip("+").isdigit()):
+        if dash and erlang.INTEGER.fullmatch(generation):
             try:
                 return int(generation), parse_hash(rest)
             except ValueError:
@@ -64,15 +65,19 @@ def revision_hash(
 ) -> str:
     """The 32 hex digits of a new revision. ``parent`` is its (generation, hash bytes).
 
-    Attachments are (name, type, md5), or None where the server looks for these in vain: of a document that follows
-    its own tombstone they are in their form on disk when the revision is made, and only their number enters it.
+    Attachments are (name, type, md5), or None where the server does not find these: in a document that follows its own
+    tombstone they are in their form on disk when the revision is made, and only their number enters it.
     """
-    if parent is None:
-        start = b"a\x00a\x00"
-    else:
-        start = erlang.external_integer(parent[0]) + erlang.external_binary(parent[1])
-    term = _HEAD[deleted] + start + erlang.external(body) + _attachments(attachments) + b"j"
-    return md5(term, usedforsecurity=False).hexdigest()
+    term = erlang.external_list(
+        (
+            _DELETED[deleted],
+            _ZERO if parent is None else erlang.external_integer(parent[0]),
+            _ZERO if parent is None else erlang.external_binary(parent[1]),
+            erlang.external(body),
+            _attachments(attachments),
+        )
+    )
+    return md5(erlang.VERSION + term, usedforsecurity=False).hexdigest()
 
 
 def _attachments(attachments: Iterable[tuple[str, Any, bytes] | None]) -> bytes:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import zlib
 from collections.abc import Sequence
 
 from couchfake.errors import BadRequest
@@ -23,6 +22,7 @@ from couchfake.values.erlang import (
     external_integer,
     external_list,
     external_tuple,
+    is_list,
 )
 
 # [{'couchfake@127.0.0.1', [0, 4294967295], {Seq, Uuid, Node}}]: one shard, as with q=1. The sequence is an
@@ -86,19 +86,9 @@ class SequenceFormat:
             seq = int.from_bytes(term[len(self._head) : len(self._head) + 4], "big")
             if self.pack(seq).partition("-")[2] == opaque.rstrip("="):
                 return seq
-        if _is_list(term):
+        if is_list(term):  # a real server's
             return 0
         raise BadRequest("Malformed sequence supplied in 'since' parameter.")
-
-
-def _is_list(term: bytes) -> bool:
-    """Return whether bytes are a whole Erlang list in external format, perhaps compressed (as real servers have it)."""
-    if term.startswith(b"\x83P"):
-        try:
-            term = b"\x83" + zlib.decompress(term[6:])
-        except zlib.error:
-            return False
-    return term.startswith(b"\x83l") and term.endswith(b"j")
 
 
 # ---- purges

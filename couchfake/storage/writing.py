@@ -129,7 +129,7 @@ def _must_prepare(database: Database, tasks: list[_Task]) -> bool:
 
 
 class Verdicts:
-    """What validation functions say of the edits of one request, by edit and the revision that it follows.
+    """The verdicts of validation functions on the edits of one request, by edit and the revision that it follows.
 
     A verdict holds as long as the design documents and the security object stay as they were.
     """

@@ -254,16 +254,27 @@ def read_term(data: bytes) -> Any:
 
     Binaries and atoms become strings, but true, false and null; ``{[…]}`` becomes a dict, another tuple a tuple.
     """
-    if data[:1] != VERSION:
-        raise TermError("no version byte")
-    if data[1:2] == b"P":
-        data = _unpacked(data)
-    else:
-        data = data[1:]
+    data = _body(data)
     try:
         return run(_Reader(data).term())
     except (IndexError, struct.error, TypeError, ValueError, OverflowError):
         raise TermError("no term") from None
+
+
+def is_list(data: bytes) -> bool:
+    """Return whether bytes are a list of at least one element, by how they begin and end alone."""
+    try:
+        data = _body(data)
+    except TermError:
+        return False
+    return data[:1] == b"l" and data[-1:] == b"j"
+
+
+def _body(data: bytes) -> bytes:
+    """Return what follows the version byte, uncompressed."""
+    if data[:1] != VERSION:
+        raise TermError("no version byte")
+    return _unpacked(data) if data[1:2] == b"P" else data[1:]
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from couchfake.errors import BadRequest
+
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
@@ -67,6 +69,14 @@ def loads(data: bytes | bytearray | str) -> Any:
     if "\\u" in text:
         _refuse_lone_surrogates(text)
     return value
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return text of a client parsed as JSON. Raise BadRequest if it is not valid JSON."""
+    try:
+        return loads(text)
+    except ValueError:
+        raise BadRequest("invalid UTF-8 JSON") from None
 
 
 def scan(text: str, start: int) -> tuple[Any, int]:
@@ -182,12 +192,8 @@ def format_float(number: float) -> str:
     whole, _, fraction = mantissa.partition(".")
     power = int(exponent)
     digits = whole + fraction
-    if 0 <= power < 21:
-        return (
-            f"{sign}{digits.ljust(power + 1, '0')}.0"
-            if len(digits) <= power + 1
-            else (f"{sign}{digits[: power + 1]}.{digits[power + 1 :]}")
-        )
+    if 0 <= power < 21:  # repr has an exponent only from 1e16 on, and never more than 17 digits
+        return f"{sign}{digits.ljust(power + 1, '0')}.0"
     if -7 < power < 0:
         return f"{sign}0.{'0' * (-power - 1)}{digits}"
     return f"{sign}{mantissa}e{'+' if power > 0 else '-'}{abs(power)}"

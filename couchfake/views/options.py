@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from couchfake.errors import BadRequest, QueryParseError, ServerError
+from couchfake.errors import QueryParseError, ServerError
 from couchfake.storage.partitions import check_partition
-from couchfake.values import json
 from couchfake.values.erlang import INTEGER, format_term
+from couchfake.values.json import read_json
 from couchfake.views.keys import MISSING
 
 MAX_LIMIT: Final = 576460752303423487
@@ -189,13 +189,6 @@ def _json_integer(value: Any) -> int:
     return value
 
 
-def _text_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise BadRequest("invalid UTF-8 JSON") from None
-
-
 def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else format_term(value)
 
@@ -292,5 +285,5 @@ def _readers(
     }
 
 
-_QUERY: Final[Mapping[str, _Read]] = _readers(_text_json, _text_boolean, _text_integer)
+_QUERY: Final[Mapping[str, _Read]] = _readers(read_json, _text_boolean, _text_integer)
 _BODY: Final[Mapping[str, _Read]] = _readers(lambda value: value, _json_boolean, _json_integer)

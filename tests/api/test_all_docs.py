@@ -47,7 +47,7 @@ def test_ranges_say_where_they_begin(db: Client) -> None:
     assert listed(db, "_all_docs?startkey_docid=b") == (["b", "d"], 2, 4)
 
 
-def test_keys_that_are_no_texts_stand_before_all_ids(db: Client) -> None:
+def test_keys_that_are_not_strings_come_before_all_ids(db: Client) -> None:
     for key in ("null", "1", "true", "[]", "{}"):
         assert listed(db, f"_all_docs?startkey={key}")[0] == ["_design/x", "a", "b", "d"]
         assert listed(db, f"_all_docs?endkey={key}") == ([], 0, 4)

@@ -75,6 +75,13 @@ def test_views_queries_and_purges_are_counted(db: Any) -> None:
     }
 
 
+def test_documents_that_a_query_reads_from_several_copies_are_counted_apart(db: Any) -> None:
+    db.json("POST", "/db/_bulk_docs", {"docs": [{"n": 1}, {"n": 2}]}, 201)
+    before = counters(db)
+    db.json("POST", "/db/_find", {"selector": {"n": 1}, "r": 2}, 200)
+    assert grown(db, before) == {"quorum_docs_examined": 2, "unindexed_queries": 1}
+
+
 def test_refusals_by_validation_functions_are_counted(db: Any) -> None:
     refuse = "function (doc) { if (doc.bad) throw({forbidden: 'no'}); }"
     db.json("PUT", "/db/_design/d", {"validate_doc_update": refuse}, 201)

@@ -94,6 +94,7 @@ def test_server_sent_events_carry_the_change(recording: Any) -> None:
         ("since=nonsense", "Malformed sequence supplied in 'since' parameter."),
         ("limit=x", "invalid_integer"),
         ("heartbeat=-1", "invalid_integer"),
+        ("timeout=%2B%2B1", "invalid_integer"),
     ],
 )
 def test_parameters_that_mean_nothing(recording: Any, query: str, reason: str) -> None:

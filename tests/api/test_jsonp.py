@@ -59,6 +59,6 @@ def test_callbacks_mean_nothing_where_they_are_not_allowed(page: Client) -> None
     assert (answer.headers["Content-Type"], answer.json()["x"]) == ("application/json", 1)
 
 
-def test_the_elder_section_allows_them_too(party: Client) -> None:
+def test_the_legacy_section_allows_them_too(party: Client) -> None:
     party.set("httpd", "allow_jsonp", "true")
     assert called(party, "/?callback=f", "f")["couchdb"] == "Welcome"

@@ -140,6 +140,18 @@ def test_a_partition_that_was_shrunk_has_room_again(house: Any) -> None:
     house.json("PUT", "/house/attic:4", {"day": 4}, 201)
 
 
+def test_without_a_limit_no_partition_is_full(house: Any) -> None:
+    house.set("couchdb", "max_partition_size", "0")
+    house.json("PUT", "/house/attic:4", {"day": 4}, 201)
+
+
+def test_a_partition_ends_at_the_first_colon(house: Any) -> None:
+    house.json("PUT", "/house/shed:left:shelf", {}, 201)
+    rows = house.json("GET", "/house/_partition/shed/_all_docs")["rows"]
+    assert [row["id"] for row in rows] == ["shed:left:shelf"]
+    assert house.json("GET", "/house/_partition/shed")["doc_count"] == 1
+
+
 def test_full_partitions_refuse_rows_of_a_request(house: Any) -> None:
     house.set("couchdb", "max_partition_size", "50")
     docs = [{"_id": "attic:5"}, {"_id": "attic:1"}, {"_id": "roof:9"}, {"_id": "_design/d", "views": {}}]

@@ -78,7 +78,8 @@ def users(script: Script) -> None:
     script("GET", document, auth=USER, may_show=hashes)
     script("GET", document, auth=None)
     script("PUT", document, {**made, "roles": 5})
-    script("PUT", document, {**made, "password": [WRONG]}, may_show=(WRONG,))  # the real server quotes what is no text
+    # The real server quotes a password that is not a string.
+    script("PUT", document, {**made, "password": [WRONG]}, may_show=(WRONG,))
     script("PUT", "/_users/org.couchdb.user:bob", {**made, "password": WRONG})
     script("GET", "/_users/_all_docs?include_docs=true", auth=USER)
     script("GET", "/_users/_changes?include_docs=true", may_show=hashes)

@@ -95,10 +95,20 @@ def test_identifiers_of_every_algorithm(admin: Any, algorithm: str) -> None:
         assert made == sorted(made)
 
 
-@pytest.mark.parametrize("count", ["-1", "x", "1.5", "", "%201"])
+@pytest.mark.parametrize("count", ["-1", "x", "1.5", "", "%201", "%2B%2B1"])
 def test_a_count_that_is_not_a_natural_number_is_refused(anonymous: Any, count: str) -> None:
     expected = "400 bad_request: count must be a positive integer"
     assert anonymous.refusal("GET", f"/_uuids?count={count}") == expected
+
+
+@pytest.mark.parametrize(("count", "number"), [("%2B2", 2), ("-0", 0), ("007", 7)])
+def test_a_count_may_be_any_spelling_of_a_natural_number(anonymous: Any, count: str, number: int) -> None:
+    assert len(anonymous.json("GET", f"/_uuids?count={count}")["uuids"]) == number
+
+
+@pytest.mark.parametrize("count", ["1001", "9" * 5000])
+def test_a_count_above_the_limit_is_refused(anonymous: Any, count: str) -> None:
+    assert anonymous.refusal("GET", f"/_uuids?count={count}") == "400 bad_request: count parameter too large"
 
 
 def test_a_single_node_is_its_own_cluster(admin: Any) -> None:

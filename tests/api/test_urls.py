@@ -35,7 +35,7 @@ def test_a_broken_escape_is_refused(target: str) -> None:
 
 
 def test_a_wsgi_server_that_does_not_pass_the_target_as_sent_gets_the_same_documents() -> None:
-    """As wsgiref and others do; an escaped slash cannot be told from a slash then."""
+    """As wsgiref and others do; then an escaped slash cannot be distinguished from a slash."""
     fake = CouchFake()
     for docid, path_info in [
         ("ä b", "/db/\xc3\xa4 b"),

@@ -77,5 +77,5 @@ def test_nobody_else_edits_or_deletes_a_users_document() -> None:
     assert verdict(gone, GOOD, ADMIN) is None
 
 
-def test_a_name_is_for_ever() -> None:
+def test_a_name_cannot_be_changed() -> None:
     assert verdict(GOOD, {**GOOD, "name": "other"}) == "Usernames can not be changed."

@@ -140,7 +140,7 @@ def test_a_feed_whose_client_is_gone_tells_nothing(db: Database, writer: Writer)
     assert described(read_changes(db, LONGPOLL, client)) == []
 
 
-def test_local_documents_are_no_changes(db: Database, writer: Writer) -> None:
+def test_local_documents_are_not_changes(db: Database, writer: Writer) -> None:
     def write() -> None:
         writer.put("_local/x")
         writer.put("a")

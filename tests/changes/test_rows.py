@@ -51,7 +51,7 @@ def test_ids_are_quoted_as_json_wants_it(db: Database, writer: Writer) -> None:
     assert [row["id"] for row in values(db, ALL)] == names
 
 
-def test_revisions_that_are_no_hashes_keep_their_text(db: Database, writer: Writer) -> None:
+def test_revisions_that_are_not_hashes_keep_their_text(db: Database, writer: Writer) -> None:
     writer.leaves("a", "1-abc")
     assert values(db, ALL)[0]["changes"] == [{"rev": "1-abc"}]
 

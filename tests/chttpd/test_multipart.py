@@ -42,7 +42,7 @@ class TestReading:
         assert document == b"{}"
         assert list(parts) == [b"one", b"\r\ntwo\r\n"]
 
-    def test_what_stands_around_the_parts_is_dropped(self) -> None:
+    def test_what_surrounds_the_parts_is_dropped(self) -> None:
         body = b"preamble\r\n" + JSON_PART + b"--frontier-- \r\nepilogue\r\n--frontier\r\n\r\nno part"
         document, parts = read_related(TYPE, body)
         assert (document, list(parts)) == (b"{}", [])
@@ -111,7 +111,7 @@ class TestWriting:
         )
         assert related_type([self.NOTE], "b") == 'multipart/related; boundary="b"'
 
-    def test_a_document_without_attachments_stands_alone(self) -> None:
+    def test_a_document_without_attachments_is_the_only_part(self) -> None:
         assert related(b"{}", [], "b") == [b"{}"]
         assert related_type([], "b") == "application/json"
 

@@ -193,7 +193,7 @@ def test_an_attachment_is_a_file_even_if_it_is_empty_or_json(wire: Any, db: Data
     assert db.get_attachment("x", "missing", "default") == "default"
 
 
-def test_view_options_are_json_but_for_text_that_is_no_key(wire: Any, db: Database) -> None:
+def test_view_options_are_json_except_for_text_that_is_not_a_key(wire: Any, db: Database) -> None:
     wire.says(b'{"rows":[]}')
     options: dict[str, Any] = {
         "startkey": "a",
@@ -282,7 +282,7 @@ def test_slices_add_options_and_leave_the_results_alone(db: Database) -> None:
     assert results.options == {"descending": True}
 
 
-def test_a_name_without_a_slash_is_no_view(db: Database) -> None:
+def test_a_name_without_a_slash_is_not_a_view(db: Database) -> None:
     with pytest.raises(ValueError, match="designdoc/name"):
         db.view("by_name")
 
@@ -538,7 +538,7 @@ def test_a_list_in_json_is_decoded_and_still_a_file(wire: Any, db: Database, tex
 
 
 @pytest.mark.parametrize("text", [b"", b"not json", b"17", b"null"])
-def test_a_list_that_is_called_json_but_is_no_object_or_array_is_a_file(wire: Any, db: Database, text: bytes) -> None:
+def test_a_list_called_json_that_is_not_an_object_or_array_is_a_file(wire: Any, db: Database, text: bytes) -> None:
     wire.says(text)
     assert db.list("app/json", "by_name")[1].read() == text
 

@@ -57,7 +57,7 @@ def test_a_stale_revision_is_refused(couch_db: Database) -> None:
     assert couch_db["a"]["n"] == 2
 
 
-def test_a_deleted_document_can_begin_anew(couch_db: Database) -> None:
+def test_a_deleted_document_can_be_created_again(couch_db: Database) -> None:
     couch_db["a"] = {"n": 1}
     del couch_db["a"]
     _, rev = couch_db.save({"_id": "a", "n": 1})

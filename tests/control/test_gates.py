@@ -62,7 +62,7 @@ def test_a_range_of_ids_needs_no_index(shop: tuple[CouchFake, requests.Session],
     assert unindexed(*shop, selector) == []
 
 
-def test_all_ids_are_no_range_of_ids(shop: tuple[CouchFake, requests.Session]) -> None:
+def test_all_ids_are_not_a_range_of_ids(shop: tuple[CouchFake, requests.Session]) -> None:
     (problem,) = unindexed(*shop, {"_id": {"$gt": None}})
     assert "No index helps" in problem
 

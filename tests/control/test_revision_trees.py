@@ -84,7 +84,7 @@ def test_branches_whose_ancestors_were_cut_off_are_separate_roots() -> None:
     assert [each.rev for each in tree] == ["2-b", "3-c", "4-d", "5-e", "5-z", "8-w", "9-y"]
 
 
-def test_deep_trees_are_no_problem(fake: CouchFake) -> None:
+def test_deep_trees_are_drawn(fake: CouchFake) -> None:
     branch: Any = {"n": 2000}
     for n in reversed(range(900)):
         branch = [{"n": n}, branch]
@@ -95,9 +95,10 @@ def test_deep_trees_are_no_problem(fake: CouchFake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bodies", "message"), [([{"a": 1}], "at least two"), ([{"a": 1}, {"a": 1}], "one revision"), ([1, 2], "is a dict")]
+    ("bodies", "message"),
+    [([{"a": 1}], "at least two"), ([{"a": 1}, {"a": 1}], "one revision"), ([1, 2], "must be a dict")],
 )
-def test_what_is_no_conflict_is_refused(fake: CouchFake, bodies: list[Any], message: str) -> None:
+def test_what_is_not_a_conflict_is_refused(fake: CouchFake, bodies: list[Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fake.conflict("shop", "tea", *bodies)
     with pytest.raises(CouchError):

@@ -349,7 +349,7 @@ def test_a_replication_that_a_document_asked_for_begins_again(filled: Asked) -> 
     row: dict[str, Any] = {"results": [], "last_seq": 0}
     while "later" not in {each["id"] for each in row["results"]}:
         row = filled.ask("GET", f"copy/_changes?feed=longpoll&since={row['last_seq']}")
-        assert row["results"], "the replication stands still"
+        assert row["results"], "the replication makes no progress"
 
 
 def test_a_request_that_began_before_cannot_write_afterwards(filled: Asked) -> None:

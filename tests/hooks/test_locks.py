@@ -105,7 +105,7 @@ def test_an_interrupt_while_a_users_database_is_created_is_made_good_by_the_next
     node = fake.node
     create = node.create_database
 
-    def interrupted(name: str, props: dict[str, Any] | None = None) -> Database:
+    def interrupted(*args: Any, **options: Any) -> Database:
         raise KeyboardInterrupt
 
     node.create_database = interrupted  # type: ignore[method-assign]

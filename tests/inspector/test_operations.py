@@ -53,7 +53,7 @@ def test_conflicts_are_counted(fake: CouchFake, couch: Send) -> None:
     couch("PUT", "/shop")
     couch("PUT", "/shop/tea", {})
     fake.conflict("shop", "milk", {"n": 1}, {"n": 2})
-    fake.grow("shop", "rum", {"n": 1}, None)  # a deleted branch is no conflict
+    fake.grow("shop", "rum", {"n": 1}, None)  # a deleted branch is not a conflict
     assert couch("GET", "/_couchfake/conflicts/shop") == {"total": 1, "ids": ["milk"]}
     assert couch("GET", "/_couchfake/conflicts/none")["error"] == "not_found"
 

@@ -55,6 +55,7 @@ def test_statistics_count_what_was_looked_at(couch: Couch) -> None:
     assert looked_at({"age": {"$gte": 28}}, r=2) == [6, 0, 6, 6]
     assert looked_at({"age": {"$gt": 20}}, limit=3) == [7, 7, 0, 3]
     assert looked_at({"team": "core"}, limit=100) == [31, 31, 0, 10]
+    assert looked_at({}, limit=100) == [30, 30, 0, 30]  # without the design document, which would match
 
 
 def test_few_hits_among_many_documents_are_warned_of(couch: Couch) -> None:
@@ -63,6 +64,13 @@ def test_few_hits_among_many_documents_are_warned_of(couch: Couch) -> None:
     assert found["warning"] == NO_INDEX
     found = couch.find({"name.first": "N3"})
     assert found["warning"].startswith(NO_INDEX + "\nThe number of documents examined is high")
+
+
+def test_as_many_documents_as_the_threshold_are_not_too_many(couch: Couch) -> None:
+    couch.save(*PEOPLE[:10])
+    assert couch.find({"name.first": "N3"})["warning"] == NO_INDEX
+    couch.save({"_id": "eleventh"})
+    assert couch.find({"name.first": "N3"})["warning"] != NO_INDEX
 
 
 def test_an_index_follows_its_documents_unless_switched_off(couch: Couch) -> None:

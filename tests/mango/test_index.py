@@ -59,6 +59,13 @@ def test_the_last_index_takes_its_design_document_along_and_other_members_keep_i
     assert without_index({**body, "note": "mine"}, "n") == {"language": "query", "note": "mine"}
 
 
+def test_other_indexes_of_a_design_document_stay_when_one_is_deleted() -> None:
+    first = with_index(None, make({"fields": ["a"]}, ddoc="d", name="n"))
+    both = with_index(first, make({"fields": ["b"]}, ddoc="d", name="m"))
+    assert both is not None
+    assert without_index(both, "m") == first
+
+
 def test_a_design_document_of_another_language_takes_no_index() -> None:
     with pytest.raises(CouchError) as caught:
         with_index({"language": "javascript"}, make({"fields": ["a"]}))

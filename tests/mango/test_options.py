@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from couchfake.errors import CouchError
+from couchfake.mango.index import new_index
 from couchfake.mango.options import parse_bulk_delete, parse_find, parse_index
 
 
@@ -71,6 +72,31 @@ def test_a_wrong_option_is_refused_in_the_servers_words(body: dict, error: str, 
 )
 def test_what_the_server_has_no_words_for_is_a_500(body: dict, reason: str) -> None:
     assert refusal(body) == (500, "unknown_error", reason)
+
+
+def test_a_stale_answer_that_is_accepted_is_shown_as_ok() -> None:
+    assert parse_find({"selector": {}, "stale": "ok"}).to_json()["stale"] == "ok"
+    assert parse_find({"selector": {}, "stale": False}).to_json()["stale"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "reason"),
+    [
+        ({"index": 5}, "invalid_index", "JSON indexes must be an object, not: 5"),
+        ({"index": {"fields": ["a"]}, "type": 5}, "invalid_string", "Invalid string: 5"),
+    ],
+)
+def test_a_wrong_index_is_refused_in_the_servers_words(body: dict, error: str, reason: str) -> None:
+    with pytest.raises(CouchError) as caught:
+        new_index(parse_index(body))
+    assert (caught.value.status, caught.value.error, caught.value.reason) == (400, error, reason)
+
+
+def test_an_index_that_is_neither_partitioned_nor_not_is_a_500() -> None:
+    with pytest.raises(CouchError) as caught:
+        parse_index({"index": {"fields": ["a"]}, "partitioned": 5})
+    assert caught.value.status == 500
+    assert caught.value.reason == "Unknown Error: mango_opts :: {invalid_partitioned_value,5}"
 
 
 @pytest.mark.parametrize(

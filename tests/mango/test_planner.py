@@ -47,10 +47,16 @@ def test_an_index_must_hold_every_document_that_could_match(couch: Couch) -> Non
     assert chosen(couch, {"$or": [{"age": 1}, {"age": {"$gt": 5}, "team": 2}]}) == "age"
 
 
+def test_every_document_has_an_id_and_a_revision(couch: Couch) -> None:
+    couch.index("age", "_id", "_rev", name="all three")
+    assert chosen(couch, {"age": 1}) == "all three"
+
+
 def test_a_sort_needs_an_index_that_begins_with_it(couch: Couch) -> None:
     couch.index("team", "age", name="both")
     assert chosen(couch, {}, sort=["team", "age"]) == "both"
     assert chosen(couch, {"team": "core"}, sort=["age"]) == "both"
+    assert chosen(couch, {"team": "core", "size": {"$gt": 1}}, sort=["age"]) == "both"
     assert chosen(couch, {"team": {"$gt": "a"}}, sort=["age"]) is None
     assert couch.find({"team": {"$gt": "a"}}, sort=["age"])["error"] == "no_usable_index"
     assert reasons(couch, {"team": {"$gt": "a"}}, sort=["age"])["both"] == ("sort_order_mismatch", 1)
@@ -59,6 +65,7 @@ def test_a_sort_needs_an_index_that_begins_with_it(couch: Couch) -> None:
 def test_documents_sort_by_id_only_where_the_selector_says_something_of_it(couch: Couch) -> None:
     assert chosen(couch, {"_id": {"$gt": None}}, sort=["_id"]) == "_all_docs"
     assert chosen(couch, {"a": 1}, sort=["_id"]) is None
+    assert chosen(couch, {"_id": {"$gt": None}}, sort=["_id", "a"]) is None
 
 
 def test_a_requested_index_that_does_not_fit_is_replaced_or_refused(couch: Couch) -> None:
@@ -131,3 +138,5 @@ def test_a_partition_has_its_own_indexes(partitioned: Couch) -> None:
     assert reasons(partitioned, {"age": 1}, partition="p")["glob"] == ("scope_mismatch", 2)
     answer = partitioned.find({"age": 1}, sort=["team"], partition="p")
     assert answer["reason"] == "No partitioned index exists for this sort, try indexing by the sort fields."
+    answer = partitioned.find({"age": 1}, sort=["team"])
+    assert answer["reason"] == "No global index exists for this sort, try indexing by the sort fields."

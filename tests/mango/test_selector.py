@@ -111,7 +111,45 @@ def test_all_tells_integers_from_floats_but_a_whole_array_does_not(collator: Col
     assert not matches(collator, {"x": {"$all": []}}, {"x": []})
 
 
-def test_booleans_are_no_numbers(collator: Collator) -> None:
+def test_all_looks_into_objects_and_arrays(collator: Collator) -> None:
+    elements = [{"a": 1, "b": [2, "z"]}, [1, {"c": None}]]
+    for element in elements:
+        assert matches(collator, {"x": {"$all": [element]}}, {"x": elements})
+    for other in ({"a": 1}, {"b": [2, "z"], "a": 1}, {"a": 1, "b": [2, "y"]}, [1], [1, {"c": False}], "z"):
+        assert not matches(collator, {"x": {"$all": [other]}}, {"x": elements})
+
+
+def test_each_value_has_a_type(collator: Collator) -> None:
+    values: dict[str, object] = {"null": None, "boolean": True, "number": 1.5, "string": "", "array": [], "object": {}}
+    for name in values:
+        assert [each for each in values if matches(collator, {"x": {"$type": name}}, {"x": values[each]})] == [name]
+
+
+def test_a_pattern_is_looked_for_in_strings_alone(collator: Collator) -> None:
+    assert matches(collator, {"x": {"$regex": "^a.$"}}, {"x": "ab"})
+    for value in ("ba", "abc", 5, None, ["ab"], {"ab": "ab"}):
+        assert not matches(collator, {"x": {"$regex": "^a.$"}}, {"x": value})
+
+
+def test_values_of_other_types_come_before_or_after_a_number(collator: Collator) -> None:
+    for lower in (None, False, True):
+        assert matches(collator, {"x": {"$lt": 5}}, {"x": lower})
+        assert not matches(collator, {"x": {"$gte": 5}}, {"x": lower})
+    for higher in ("", [1], {"a": 1}):
+        assert matches(collator, {"x": {"$gt": 5}}, {"x": higher})
+        assert not matches(collator, {"x": {"$lte": 5}}, {"x": higher})
+
+
+def test_values_of_other_types_come_before_or_after_a_string(collator: Collator) -> None:
+    for lower in (None, False, 7, 1.5):
+        assert matches(collator, {"x": {"$lt": "a"}}, {"x": lower})
+        assert not matches(collator, {"x": {"$gte": "a"}}, {"x": lower})
+    for higher in (["a"], {"a": 1}):
+        assert matches(collator, {"x": {"$gt": "a"}}, {"x": higher})
+        assert not matches(collator, {"x": {"$lte": "a"}}, {"x": higher})
+
+
+def test_booleans_are_not_numbers(collator: Collator) -> None:
     assert not matches(collator, {"x": {"$in": [1]}}, {"x": True})
     assert not matches(collator, {"x": {"$all": [1]}}, {"x": [True]})
     assert not matches(collator, {"x": 0}, {"x": False})

@@ -167,7 +167,7 @@ def configured(reporter: Reporter | None) -> Any:
     return SimpleNamespace(pluginmanager=manager)
 
 
-def test_the_login_of_the_running_server_is_shown_and_servers_that_are_no_fakes_are_not() -> None:
+def test_the_login_of_the_running_server_is_shown_and_servers_that_are_not_fakes_are_not() -> None:
     reporter = Reporter()
     with CouchFake(admins={"adm": "pass"}) as fake:
         backends = [SimpleNamespace(), SimpleNamespace(fake=fake, admin=SimpleNamespace(name="adm"))]

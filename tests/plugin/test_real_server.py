@@ -50,7 +50,7 @@ def test_a_server_that_cannot_be_reached_ends_the_run_with_one_sentence(pytester
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
-def test_a_server_that_is_no_couchdb_ends_the_run(pytester: pytest.Pytester, run: Run) -> None:
+def test_a_server_that_is_not_couchdb_ends_the_run(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("def test_it(couch_db): ...")
     with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as url:
         result = run("--couch-url", url)
@@ -132,7 +132,7 @@ def test_no_failure_shows_the_password(
         assert secret not in output
 
 
-def test_a_malformed_url_is_told_without_its_password(pytester: pytest.Pytester, run: Run) -> None:
+def test_a_malformed_url_is_reported_without_its_password(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("def test_it(): ...")
     result = run("--couch-url", "http://adm:S3CRET@host:notaport/")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -212,12 +212,12 @@ def test_databases_of_the_application_are_deleted_by_their_prefix_and_others_nam
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("admins=['a:b']", "admins is a dict of names and passwords"),
-        ("admins={'a': 5}", "admins is a dict of names and passwords"),
-        ("config={'couchdb': 'x'}", "config is a dict of sections"),
-        ("config=[]", "config is a dict of sections"),
-        ("clock=5", "clock is a datetime, at which the clock is frozen, or a function, not 5"),
-        ("uuids='x'", "uuids is a number, a seed, or a function without arguments"),
+        ("admins=['a:b']", "admins must be a dict of names and passwords"),
+        ("admins={'a': 5}", "admins must be a dict of names and passwords"),
+        ("config={'couchdb': 'x'}", "config must be a dict of sections"),
+        ("config=[]", "config must be a dict of sections"),
+        ("clock=5", "clock must be a datetime, at which the clock is frozen, or a function, not 5"),
+        ("uuids='x'", "uuids must be a number, a seed, or a function without arguments"),
         ("intercept=5", "intercept is a URL or a list of URLs"),
     ],
 )

@@ -53,7 +53,7 @@ class Engine:
         self.at_submit: dict[int, ScriptError] = {}
         self.at_wait: dict[int, ScriptError] = {}
 
-    def new_script(self, patience: float | None = None) -> Played:
+    def new_script(self, busy_timeout: float | None = None) -> Played:
         self.scripts.append(Played(self, len(self.scripts)))
         return self.scripts[-1]
 

@@ -148,7 +148,7 @@ def test_a_task_behind_another_one_can_be_taken_back() -> None:
     third = strand.submit(lambda: order.append("third"))
     started.wait(10)
     with pytest.raises(Withdrawn):
-        second.wait(10, patience=0)
+        second.wait(10, busy_timeout=0)
     gate.set()
     first.wait(10)
     third.wait(10)

@@ -217,7 +217,7 @@ def test_a_database_that_is_deleted_takes_its_scripts_along(engine_name: str) ->
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
-def test_a_process_that_stands_still_is_ended_when_its_time_is_up(engine_name: str) -> None:
+def test_a_process_that_hangs_is_ended_when_its_time_is_up(engine_name: str) -> None:
     if engine_name == "quickjs":
         pytest.skip("it runs on threads of this process, and no script can wait")
     config = Config()

@@ -29,7 +29,7 @@ def test_the_package_stays_small() -> None:
     assert sum(len(file.read_bytes()) for file in folder.iterdir()) < 2_000_000
 
 
-def test_no_two_scenarios_share_a_database_so_that_none_stands_in_anothers_way() -> None:
+def test_no_two_scenarios_use_the_same_database() -> None:
     names = [
         name
         for area in area_names()

@@ -92,7 +92,7 @@ def eventually(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object
 
 @pytest.fixture
 def stranger() -> Iterator[str]:
-    """The URL of a web server that is no CouchDB."""
+    """The URL of a web server that is not CouchDB."""
     server = make_server("127.0.0.1", 0, Response("<html>hello</html>", content_type="text/html"))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

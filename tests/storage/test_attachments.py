@@ -252,6 +252,12 @@ class TestFollowing:
         (stored,) = self.read({"t": entry}, sent)
         assert (stored.data, stored.length, stored.encoded_length) == (sent, 50, len(sent))
 
+    def test_without_an_encoded_length_the_length_is_that_of_the_encoded_bytes(self) -> None:
+        sent = gzip.compress(b"x" * 50, mtime=0)
+        entry = {"follows": True, "content_type": "text/plain", "length": len(sent), "encoding": "gzip"}
+        (stored,) = self.read({"t": entry}, sent)
+        assert stored.data == sent
+
     def test_a_part_of_another_length_is_refused(self) -> None:
         with pytest.raises(BadRequest, match="longer"):
             self.refuse({"a": {"follows": True, "length": 1}}, b"22")

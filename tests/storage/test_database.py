@@ -93,7 +93,7 @@ class Books(RuleBasedStateMachine):
         assert db.ddoc_ids == {docid for docid in db.entries if docid.startswith("_design/")}
 
     @invariant()
-    def each_document_stands_once_in_the_order_of_changes(self) -> None:
+    def each_document_is_once_in_the_order_of_changes(self) -> None:
         db = self.store.db
         assert sorted(entry.id for entry in db.by_seq.values()) == sorted(db.entries)
         assert all(entry.seq == seq and db.entries[entry.id] is entry for seq, entry in db.by_seq.items())

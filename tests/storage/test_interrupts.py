@@ -39,6 +39,7 @@ def state(database: Database) -> Any:
             "local": {docid: found.rev for docid, found in database.local_documents.items()},
             "numbers": (*database.numbers(), database.doc_count, database.doc_del_count, database.purge_seq),
             "purges": database.purges.listed(),
+            "settings": (database.security, database.revs_limit, database.purged_infos_limit),
         }
 
 
@@ -97,6 +98,10 @@ def compact(store: Store) -> None:
     store.db.compact()
 
 
+def change_settings(store: Store) -> None:
+    store.db.change_setting(security={"admins": {"names": ["ann"]}}, revs_limit=7, purged_infos_limit=8)
+
+
 def write_more(store: Store) -> None:
     """Change the documents once more, whatever was done before."""
     for docid in ("a", "forked", "stub", "b"):
@@ -104,7 +109,7 @@ def write_more(store: Store) -> None:
     store.put("_local/one", n=9)
 
 
-WORKS = [update, delete, replicate, fill, write_local, delete_local, purge, compact]
+WORKS = [update, delete, replicate, fill, write_local, delete_local, purge, compact, change_settings]
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)

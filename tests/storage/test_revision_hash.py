@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from couchfake.errors import BadRequest
 from couchfake.storage.revision_ids import parse_rev, revision_hash
 
 from .conftest import Store
@@ -99,3 +100,28 @@ def test_whatever_enters_a_revision_changes_it() -> None:
 
 def test_the_id_of_a_document_does_not_enter_its_revisions(store: Store) -> None:
     assert store.put("a", x=1) == store.put("b", x=1)
+
+
+@pytest.mark.parametrize(
+    ("digits", "raw"),
+    [
+        ("0" * 31 + "f", bytes(15) + b"\x0f"),
+        ("F" * 32, b"\xff" * 16),
+        ("+" + "f" * 31, b"\x0f" + b"\xff" * 15),
+        ("-" + "0" * 30 + "1", b"\xff" * 16),
+        ("f" * 31, b"f" * 31),
+        ("sixteen letters!", b"sixteen letters!"),
+    ],
+)
+def test_a_hash_of_32_digits_is_a_number_and_any_other_a_text(digits: str, raw: bytes) -> None:
+    assert parse_rev(f"12-{digits}") == (12, raw)
+    assert parse_rev(f"+12-{digits}") == (12, raw)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "-a", "x-a", "1.5-a", " 1-a", "1_0-a", "++1-a", "1-" + "g" * 32, "1-" + "f" * 31 + " ", None, 1],
+)
+def test_what_is_not_a_revision_is_refused(text: Any) -> None:
+    with pytest.raises(BadRequest, match="Invalid rev format"):
+        parse_rev(text)

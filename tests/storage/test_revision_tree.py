@@ -104,6 +104,18 @@ def test_histories_that_share_nothing_have_roots_of_their_own() -> None:
     assert [root.rev for root in tree.roots] == ["1-a", "1-x"]
 
 
+def test_a_copy_has_the_history_of_each_branch() -> None:
+    tree = RevisionTree()
+    merge(tree, "a", "b", "c")
+    merge(tree, "a", "x")
+    merge(tree, "z", pos=5)
+    copied = tree.copy()
+    for leaf, expected in (("3-c", ["3-c", "2-b", "1-a"]), ("2-x", ["2-x", "1-a"]), ("5-z", ["5-z"])):
+        assert history(copied, leaf) == expected
+    merge(copied, "a", "y")
+    assert revs(tree) == ["5-z", "3-c", "2-x"]
+
+
 def test_stemming_keeps_the_newest_revisions_of_each_branch() -> None:
     tree = RevisionTree()
     merge(tree, "a", "b", "c", "d")
@@ -198,6 +210,18 @@ def change(tree: RevisionTree, path: list[str], start: int, then: str) -> Any:
     elif then == "forget":
         tree.forget_bodies()
     return result, foreseen, [node and node.rev for node in found], counts, purged, drawn(tree), drawn(tree.copy())
+
+
+def test_a_forest_with_an_index_knows_a_hash_that_was_doubled_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revision_tree, "INDEXED", 2)
+    tree = RevisionTree()
+    merge(tree, "d", "a", pos=4)
+    merge(tree, "c")
+    merge(tree, "c", "b", "d")  # "d" is there twice, and the last revision that is added is another one
+    assert revs(tree) == ["4-a", "3-d"]
+    tree.repair(1000)
+    assert revs(tree) == ["4-a"]
+    assert history(tree, "4-a") == ["4-a", "3-d", "2-b", "1-c"]
 
 
 HISTORIES = st.tuples(

@@ -27,6 +27,13 @@ def test_a_sequence_that_was_given_out_is_taken_back(number: int) -> None:
     assert SEQUENCES.unpack(text) == number
 
 
+def test_a_sequence_with_a_second_dash_is_taken_back() -> None:
+    with_dashes = [number for number in range(1000) if "-" in opaque(SEQUENCES.pack(number))]
+    assert with_dashes
+    for number in with_dashes:
+        assert SEQUENCES.unpack(SEQUENCES.pack(number)) == number
+
+
 @given(numbers)
 def test_the_opaque_part_counts_and_the_number_before_it_is_for_people(number: int) -> None:
     text = opaque(SEQUENCES.pack(number))

@@ -42,7 +42,7 @@ def test_what_has_no_fractions_and_no_escapes_counts_as_its_text(value: Any) -> 
     ],
 )
 def test_fractions_count_by_rule_of_thumb(number: float, size: int) -> None:
-    assert json_size(number) == size
+    assert json_size(number) == text_size(couch_json.encode(number)) == size
 
 
 @given(
@@ -53,6 +53,11 @@ def test_fractions_count_by_rule_of_thumb(number: float, size: int) -> None:
 def test_the_size_is_found_in_the_text_unless_it_has_escapes(value: Any) -> None:
     text = couch_json.encode(value)
     assert text_size(text) == (None if b"\\" in text else json_size(value))
+
+
+def test_numbers_in_strings_count_as_text() -> None:
+    value = {"version 1.50": ["-2.5e-3", 50.75], "e+": 3}
+    assert text_size(couch_json.encode(value)) == json_size(value) == len('{"version 1.50":["-2.5e-3",...],"e+":3}')
 
 
 def test_the_file_grows_with_each_write_until_it_is_compacted(store: Store) -> None:

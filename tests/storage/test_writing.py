@@ -134,6 +134,7 @@ def test_an_ancestor_that_comes_later_gets_its_body_and_no_leaf(store: Store) ->
     assert node is not None
     assert node.body is not None
     assert node.body.value == {"x": 1}
+    assert store.changes() == [(2, "a")]
 
 
 def test_where_edits_are_validated_an_ancestor_beside_its_descendant_keeps_no_body(store: Store) -> None:
@@ -327,6 +328,7 @@ def test_a_deleted_local_document_is_gone(store: Store) -> None:
     store.put("_local/a", x=1)
     assert store.put("_local/a", "0-1", _deleted=True) == "0-0"
     assert store.db.local("_local/a") is None
+    assert store.put("_local/a", "0-1", _deleted=True) == "0-0"
 
 
 def test_a_local_document_takes_no_revision_of_another_kind(store: Store) -> None:

@@ -31,7 +31,7 @@ IN_ORDER: list[Any] = [
 ]  # fmt: skip
 
 
-def test_values_of_all_types_stand_in_the_order_of_views(collator: Collator) -> None:
+def test_values_of_all_types_are_in_the_order_of_views(collator: Collator) -> None:
     keys = [collator.sort_key(value) for value in IN_ORDER]
     for (lower, upper), (low, high) in zip(pairwise(IN_ORDER), pairwise(keys), strict=True):
         assert low < high, (lower, upper)
@@ -103,6 +103,12 @@ def test_integers_beyond_doubles_are_distinguished(base: int) -> None:
         near = sorted(sign * base + n for n in range(-3, 4))
         assert [ICU.sort_key(n) for n in near] == sorted(ICU.sort_key(n) for n in near)
         assert len({ICU.sort_key(n) for n in near}) == len(near)
+
+
+def test_integers_of_different_lengths_beyond_doubles_are_ordered() -> None:
+    rising = [-(10**500), -(10**400), -(10**320), -(10**307), 10**307, 10**320, 10**400, 10**500]
+    assert sorted(rising, key=ICU.sort_key) == rising
+    assert [ICU.sort_key(n) for n in rising] == sorted(ICU.sort_key(n) for n in reversed(rising))
 
 
 @given(json_values, json_values)

@@ -11,7 +11,7 @@ A folder per server has a folder or a file for each database. A folder per datab
 
 A design document is a folder in the layout of couchapp and couchdb-compile. A folder in it is an object, a file one of
 its members: ``views/by_name/map.js`` is ``{"views": {"by_name": {"map": …}}}``. The extension is left out of the name;
-``.json`` files hold JSON, all others a text, without the line break at its end. ``_attachments/`` has files to attach.
+``.json`` files hold JSON, all others a string, without the line break at its end; ``_attachments/`` holds attachments.
 ``_id``, where it is missing, is ``_design/`` and the name of the folder.
 """
 

@@ -91,7 +91,7 @@ function faultForm(kinds, conditions, drawn) {
 
 function argument(name, text) {
   if (NUMBERS.has(name)) {
-    if (!Number.isFinite(Number(text))) throw new Error(`${name} is a number`);
+    if (!Number.isFinite(Number(text))) throw new Error(`${name} must be a number`);
     return Number(text);
   }
   if (name === "document" && text.trim().startsWith("{")) return JSON.parse(text);

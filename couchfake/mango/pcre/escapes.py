@@ -90,6 +90,9 @@ UPPER = CharacterSet.of("AZ\xc0\xd6\xd8\xde")
 ALPHA = LOWER | UPPER | CharacterSet.of("\xaa\xaa\xba\xba")
 WORD = ALPHA | DIGIT | CharacterSet.of("__")
 GRAPH = CharacterSet.of("!~\xa0\xff")
+UNIVERSAL = CharacterSet.of("$$@@``\xa0\U0010ffff")
+"""What C++ can name by a universal character name: PCRE's property Xuc."""
+
 ANY = ~CharacterSet(())
 NOT_NEWLINE = ~CharacterSet.of("\n\n")
 
@@ -118,6 +121,8 @@ POSIX = {
 
 _SIMPLE = {"a": "\x07", "e": "\x1b", "f": "\x0c", "n": "\n", "r": "\r", "t": "\t"}
 _ASSERTIONS = {"b": r"\b", "B": r"\B", "A": r"\A", "G": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)"}
+_PROPERTIES = {"L&": "LC", "Xan": "Alnum", "Xwd": "Word", "Xsp": "White_Space", "Xps": "White_Space"}
+"""PCRE's names of properties, and what the engine calls them if it has another name."""
 
 
 @dataclass
@@ -157,7 +162,7 @@ class Escapes(Reader):
             return Piece(bracketed(class_escape(char)), 1)
         if char in "pP":
             self.result.beyond_re = True
-            return Piece(self.unicode_property(char), 1)
+            return Piece(f"[{self.unicode_property(char)}]", 1)
         if char == "N":
             if self.peek("{"):
                 raise PatternError("\\N{name} is not supported")
@@ -231,14 +236,16 @@ class Escapes(Reader):
         return chr(code)
 
     def unicode_property(self, char: str) -> str:
+        """Read the name of a property and return what goes between brackets for it."""
         if self.take("{"):
             name = self.until("}")
         else:
             name = self.char()
         if name.startswith("^"):
             char, name = ("P" if char == "p" else "p"), name[1:]
-        if name in ("Any", "L&", "Xan", "Xsp", "Xps", "Xwd", "Xuc"):
-            name = {"Any": "Any", "L&": "LC", "Xan": "Alnum", "Xwd": "Word", "Xuc": "Any"}.get(name, "White_Space")
+        if name == "Xuc":
+            return (UNIVERSAL if char == "p" else ~UNIVERSAL).source()
+        name = _PROPERTIES.get(name, name)
         if not re.fullmatch(r"\w+", name):
             raise PatternError("malformed \\P or \\p sequence")
         return f"\\{char}{{{name}}}"

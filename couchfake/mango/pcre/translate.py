@@ -291,8 +291,14 @@ class _Translator(Brackets):
         return Piece(f"(?{condition}{body.source})", None, size=body.size + _GROUP, accepts=body.accepts)
 
     def verb(self) -> Piece:
-        name, _, _ = self.until(")").partition(":")
+        name, _, argument = self.until(")").partition(":")
         self.result.beyond_re = True
+        if argument and name in ("ACCEPT", "FAIL", "F", "COMMIT"):
+            raise PatternError("an argument is not allowed for (*ACCEPT), (*FAIL), or (*COMMIT)")
+        if name in ("", "MARK"):  # a mark is for the caller's eyes, and for (*SKIP:NAME)
+            if not argument:
+                raise PatternError("(*MARK) must have an argument")
+            return Piece("", 0, repeatable=False)
         if name == "ACCEPT":
             return Piece(f"(?P<{_ACCEPTED}>)", 0, repeatable=False, accepts=True)
         if name not in _VERBS:

@@ -113,8 +113,8 @@ class QuickJSEngine:
         self._memory = 0
         self._lock = threading.Lock()
 
-    def new_script(self, patience: float | None = None) -> QuickJSScript:
-        return QuickJSScript(self, patience)
+    def new_script(self, busy_timeout: float | None = None) -> QuickJSScript:
+        return QuickJSScript(self, busy_timeout)
 
     def memory(self) -> int:
         return self._memory
@@ -150,9 +150,9 @@ def _relieve(context: Any) -> None:
 class QuickJSScript:
     """A QuickJS runtime with the prelude in it, made by the first call."""
 
-    def __init__(self, engine: QuickJSEngine, patience: float | None) -> None:
+    def __init__(self, engine: QuickJSEngine, busy_timeout: float | None) -> None:
         self._engine = engine
-        self._patience = patience
+        self._busy_timeout = busy_timeout
         self._strand = Strand(engine.pool)
         self._process = os.getpid()
         self._context: Any = None
@@ -174,7 +174,7 @@ class QuickJSScript:
 
         def result() -> str:
             try:
-                return task.wait(timeout, self._give_up, self._patience)
+                return task.wait(timeout, self._give_up, self._busy_timeout)
             except Withdrawn:
                 raise ScriptBusy(command) from None
             except Overdue:

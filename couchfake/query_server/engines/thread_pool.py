@@ -94,17 +94,17 @@ class Task(Generic[_T]):
         self._work = None
         self.done.release()
 
-    def wait(self, limit: float, give_up: Callable[[], None] | None = None, patience: float | None = None) -> _T:
+    def wait(self, limit: float, give_up: Callable[[], None] | None = None, busy_timeout: float | None = None) -> _T:
         """Return the result. Raise Overdue once the task has used ``limit`` seconds of its thread's processor time.
 
         The time that it waits for a thread, or its thread for a processor, does not count. An overdue task is
         abandoned: its thread serves nobody else any more and ends with it. ``give_up`` is called before the next task
-        of the strand starts on another thread. If the task waits behind another one of its strand for ``patience``
+        of the strand starts on another thread. If the task waits behind another one of its strand for ``busy_timeout``
         seconds, it is taken back and Withdrawn raised.
         """
-        first = UNWATCHED if patience is None else patience
+        first = UNWATCHED if busy_timeout is None else busy_timeout
         if not self.done.acquire(timeout=first):
-            if patience is not None and self._strand.withdraw(self):  # type: ignore[arg-type]  # nobody there looks at results
+            if busy_timeout is not None and self._strand.withdraw(self):  # type: ignore[arg-type]  # nobody there looks at results
                 raise Withdrawn
             self._watch(limit, give_up)
         self.done.release()

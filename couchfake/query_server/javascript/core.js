@@ -212,7 +212,7 @@ function errorResponse(error) {
 }
 
 // '[log, null, error]'. Describing the error may itself throw; then nothing that this script says can be trusted, and
-// the answer is no JSON at all, unless the engine has run out of something.
+// the answer is not JSON, unless the engine has run out of something.
 function failureText(error) {
   try {
     return realm.join(['[', stringify(logged), ',null,', stringify(errorResponse(error)), ']'], '');

@@ -137,7 +137,7 @@ def test_text_of_another_form_is_an_error(field: Field[Any, Any], stored: str, t
 
 
 @pytest.mark.parametrize("field", [DateField(), DateTimeField(), TimeField()])
-def test_what_is_no_text_passes_the_date_fields_unchanged(field: Field[Any, Any]) -> None:
+def test_what_is_not_text_passes_the_date_fields_unchanged(field: Field[Any, Any]) -> None:
     assert field._to_python(5) == 5
 
 

@@ -312,7 +312,7 @@ def test_wrong_databases_exit_with_2(
     assert text in capsys.readouterr().err
 
 
-def test_what_is_no_couchdb_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_not_couchdb_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         replicate.main(["http://127.0.0.1:1/a", "http://127.0.0.1:1/b"])
     assert "'http://127.0.0.1:1/a' does not appear to be a CouchDB" in capsys.readouterr().err

@@ -65,7 +65,7 @@ def test_imports_and_constants_may_stand_beside_the_function() -> None:
         ("def one(doc): pass\ndef two(doc): pass", 'string must eval to a function (ex: "def(doc): return 1")'),
     ],
 )
-def test_a_source_that_is_no_function_is_refused(source: str, reason: str) -> None:
+def test_a_source_that_is_not_a_function_is_refused(source: str, reason: str) -> None:
     assert answers(["add_fun", source], ["map_doc", {}]) == [["error", "map_compilation_error", reason], []]
     assert reduced(source, [None, 1]) == [["error", "reduce_compilation_error", reason]]
 
@@ -122,7 +122,7 @@ def test_a_reduce_function_that_fails_is_an_error_and_the_server_goes_on() -> No
         ("junk", "json_error", "Expecting value: line 1 column 1 (char 0)"),
     ],
 )
-def test_a_line_that_is_no_command_ends_the_server(line: Any, error: str, reason: str) -> None:
+def test_a_line_that_is_not_a_command_ends_the_server(line: Any, error: str, reason: str) -> None:
     assert answers(line, ["reset"], status=1) == [["error", error, reason]]
 
 

@@ -94,7 +94,7 @@ def test_all_changes_are_followed_to_the_end(service: Any) -> None:
     assert [change.id for change in follower.start_one_off()] == [doc["_id"] for doc in docs]
 
 
-def test_security_and_session_are_told(service: Any) -> None:
+def test_security_and_session_can_be_read(service: Any) -> None:
     service.put_security(db="db", members={"names": ["joe"], "roles": []})
     assert service.get_security(db="db").get_result()["members"]["names"] == ["joe"]
     assert service.get_session_information().get_result()["userCtx"]["name"] == "adm"

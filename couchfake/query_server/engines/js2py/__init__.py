@@ -73,7 +73,7 @@ class Js2PyEngine:
         self._scripts = self._requests = 0
         self._forgotten: list[int] = []
 
-    def new_script(self, patience: float | None = None) -> Js2PyScript:
+    def new_script(self, busy_timeout: float | None = None) -> Js2PyScript:
         with self._lock:
             self._scripts += 1
             return Js2PyScript(self, self._scripts)

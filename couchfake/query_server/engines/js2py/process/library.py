@@ -29,7 +29,7 @@ _RESERVED = ";/?:@&=+$,#"
 
 
 def install() -> None:
-    """Mend them."""
+    """Patch the built-ins that js2py lacks or gets wrong."""
     _install_texts()
     _install_arrays()
     _install_math(js2py.pyjs.Math)

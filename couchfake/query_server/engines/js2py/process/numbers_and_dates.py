@@ -31,7 +31,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def install_numbers(number: Any, script_math: Any) -> None:
-    """Mend ``Number``, ``Math`` and the remainder."""
+    """Patch ``Number``, ``Math`` and the arithmetic operators."""
     base.js_dtoa = text
     base.PyJs.__mod__ = _remainder
     base.PyJs.__add__ = _add
@@ -231,7 +231,7 @@ _FORMS = {
 
 
 def install_dates(date: Any) -> None:
-    """Mend ``Date``."""
+    """Patch ``Date``."""
     jsdate.date_constructor1 = _made
     prototype = date.own["prototype"]["value"]
     get_time = prototype.get("getTime")
@@ -265,7 +265,7 @@ def _written(time: int, form: str) -> str:
 
 
 def iso_text(time: Any) -> str:
-    """``toISOString`` of a time in milliseconds. Raises RangeError for none."""
+    """Return ``toISOString`` of a time in milliseconds. Raise RangeError for an invalid date."""
     if time.is_nan():
         raise MakeError("RangeError", "Date value is NaN")
     seconds, milliseconds = divmod(int(time.value), 1000)
