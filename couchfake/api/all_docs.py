@@ -229,14 +229,16 @@ class Listing:
     def rows(self) -> Iterator[bytes]:
         """The text of each row."""
         include_docs, shown = self._options.include_docs, self._shown()
+        quote = json.raw_quote
         for key, found in self._found:
             if found is None or isinstance(found, LocalDocument):
                 yield _other_row(key, found, include_docs)
                 continue
             entry, leaf = found
-            name = json.quote(key)
+            name = quote(key)
             value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
-            row = json.utf8(f'{{"id":{name},"key":{name},"value":{value}')
+            text = f'{{"id":{name},"key":{name},"value":{value}'
+            row = json.utf8(json.with_capital_digits(text) if "\\u00" in text else text)
             yield b'%b,"doc":%b}' % (row, self._document(entry, leaf, shown)) if include_docs else row + b"}"
 
     def _document(self, entry: DocumentEntry, leaf: Revision, shown: DocOptions) -> bytes:

@@ -298,7 +298,7 @@ class RowWriter:
 
     def write(self, rows: Sequence[Row], sequences: Sequence[str]) -> list[bytes]:
         """Each row's JSON text."""
-        quote = json.quote
+        quote = json.raw_quote
         end = "" if self._query.include_docs else "}"
         texts = []
         for seq, (change, revisions) in zip(sequences, rows):
@@ -307,7 +307,8 @@ class RowWriter:
             else:
                 revs = ",".join([f'{{"rev":"{revision.rev}"}}' for revision in revisions])
             deleted = ',"deleted":true' if change.leaves[0].deleted else ""
-            texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}{end}')
+            text = f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}{end}'
+            texts.append(json.with_capital_digits(text) if "\\u00" in text else text)
         try:
             encoded = [text.encode() for text in texts]
         except UnicodeEncodeError:

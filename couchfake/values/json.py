@@ -102,7 +102,12 @@ _ODD_NUMBER = re.compile(r"(?:^|[:,\[])-?(?:\d(?:\.\d+)?e[+-]\d|0\.0(?!\d))")
 
 
 _CONTROL = re.compile(r"\\(?:u00[01][a-f]|.)")
-_quote = json.encoder.encode_basestring
+
+raw_quote: Callable[[str], str] = json.encoder.encode_basestring
+"""Return a string as JSON, in its quotes, but with escapes of control characters that ``with_capital_digits`` corrects.
+
+For texts of many strings, which are corrected as a whole.
+"""
 
 
 def dumps(value: Any) -> str:
@@ -114,16 +119,16 @@ def dumps(value: Any) -> str:
     # Python and the server write most floats alike. If the text may hold one of the others, write it again.
     if ("e+" in text or "e-" in text or "-0.0" in text) and _ODD_NUMBER.search(text):
         return "".join(deep_pieces(value, _scalar))
-    return _with_capital_digits(text) if "\\u00" in text else text
+    return with_capital_digits(text) if "\\u00" in text else text
 
 
 def quote(text: str) -> str:
     """Return a string as JSON, in its quotes: what ``dumps`` gives for it, faster."""
-    quoted = _quote(text)
-    return _with_capital_digits(quoted) if "\\u00" in quoted else quoted
+    quoted = raw_quote(text)
+    return with_capital_digits(quoted) if "\\u00" in quoted else quoted
 
 
-def _with_capital_digits(text: str) -> str:
+def with_capital_digits(text: str) -> str:
     """Write the escapes of control characters as the server does: ``\\u001F``, not ``\\u001f``."""
     return _CONTROL.sub(lambda match: "\\u00" + match[0][4:].upper() if len(match[0]) > 2 else match[0], text)
 

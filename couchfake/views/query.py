@@ -211,16 +211,18 @@ _PLAIN = DocOptions()
 
 def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions, visible: Visible | None = None) -> Iterator[str]:
     """Yield the JSON text of each row of a map query, with its document if requested."""
-    quote, text_of = json.quote, _text_of
+    quote, text_of = json.raw_quote, _raw_text_of
     if not options.include_docs:
         for key, docid, value in rows:
-            yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)}}}'
+            text = f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)}}}'
+            yield json.with_capital_digits(text) if "\\u00" in text else text
         return
     for row in rows:
         key, docid, value = row
         doc = included_document(db, row, options, visible)
-        text = "null" if doc is None else doc.decode("utf-8")
-        yield f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{text}}}'
+        shown = "null" if doc is None else doc.decode("utf-8")
+        text = f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{shown}}}'
+        yield json.with_capital_digits(text) if "\\u00" in text else text
 
 
 def included_document(db: Database, row: Row, options: ViewOptions, visible: Visible | None = None) -> bytes | None:
@@ -267,10 +269,11 @@ def _find(db: Database, docid: Any, rev: RevisionId | None) -> _Found | None:
     return found
 
 
-def _text_of(value: Any) -> str:
+def _raw_text_of(value: Any) -> str:
+    """Return a value as JSON, its strings as ``raw_quote`` writes them."""
     kind = type(value)
     if kind is str:
-        return json.quote(value)
+        return json.raw_quote(value)
     if value is None:
         return "null"
     return str(value) if kind is int else json.dumps(value)
