@@ -397,3 +397,26 @@ def test_one_key_for_a_list_over_a_reduce_view_needs_group(views: Views) -> None
     for parameters in ("keys=[1]&group=true", "key=1", "keys=[1]&reduce=false"):
         assert views("GET", f"/db/_design/d/_list/l/v?{parameters}").text == "1"
     assert views.ask(keys=[1])["rows"] == [{"key": None, "value": 1}]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/db/_design/e/_view/v",
+        "/db/_design/e/_view/v?include_docs=true",
+        "/db/_all_docs",
+        "/db/_all_docs?include_docs=true",
+        "/db/_changes?include_docs=true",
+        "/db/%1B",
+        "/db/_find",
+    ],
+)
+def test_escapes_of_control_characters_have_capital_digits(party: Client, path: str) -> None:
+    """As the real server writes them; Python's digits are small."""
+    party.json("PUT", "/db", status=201)
+    party.json("PUT", "/db/_design/e", {"views": {"v": {"map": "function (doc) { emit(doc._id, [doc._id]) }"}}}, 201)
+    party.json("PUT", "/db/%1B", {"text": "\x1f", "\x0e": "\\u001b"}, 201)
+    method, body = ("POST", {"selector": {}}) if path.endswith("_find") else ("GET", None)
+    text = party(method, path, json=body).text
+    assert r"\u001B" in text
+    assert "\\u001b" not in text.replace(r"\\u001b", "")
