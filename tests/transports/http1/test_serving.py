@@ -542,9 +542,9 @@ def test_a_wildcard_address_has_a_url_that_clients_can_use(application: Applicat
 
 def test_each_answer_is_logged(application: Application) -> None:
     logged: list[Access] = []
-    with Server(application, log=logged.append) as server:
-        requests.put(server.url + "/db/a%2Fb?x=1", data=b"abc", timeout=5)
-        requests.get(server.url + "/unread", timeout=5)
+    with Server(application, log=logged.append) as server, requests.Session() as session:  # one connection, in order
+        session.put(server.url + "/db/a%2Fb?x=1", data=b"abc", timeout=5)
+        session.get(server.url + "/unread", timeout=5)
     assert [(entry.method, entry.target, entry.status, entry.size) for entry in logged] == [
         ("PUT", "/db/a%2Fb?x=1", 200, 3),
         ("GET", "/unread", 401, 2),
