@@ -254,7 +254,7 @@ class Uuids:
     def _sequential(self) -> str:
         """Return 26 random digits that rarely change, and 6 that increase in small random steps."""
         with self._lock:
-            self._counter += self._random.randint(1, 0xFFE)
+            self._counter += 1 + int(self._random.random() * 0xFFE)  # as randint(1, 0xFFE), in a tenth of the time
             if not self._prefix or self._counter >= 0xFFF000:
                 self._prefix = self._hex(26)
                 self._counter = self._random.randint(1, 0xFFE)

@@ -326,13 +326,20 @@ class Database:
 
     def count(self, entry: DocumentEntry, deleted: bool | None) -> None:
         """Count a document as deleted, as live, or not at all (None)."""
-        if entry.counted is not deleted:
-            for state, step in ((entry.counted, -1), (deleted, 1)):
-                if state is True:
-                    self.doc_del_count += step
-                elif state is False:
-                    self.doc_count += step
-            entry.counted = deleted
+        before = entry.counted
+        if before is deleted:
+            return
+        if before is not None:
+            self._count(before, -1)
+        if deleted is not None:
+            self._count(deleted, 1)
+        entry.counted = deleted
+
+    def _count(self, deleted: bool, step: int) -> None:
+        if deleted:
+            self.doc_del_count += step
+        else:
+            self.doc_count += step
 
     def sizes(self) -> dict[str, int]:
         """Return the sizes of the database in bytes: ``file``, ``external`` and ``active``. The lock must be held."""

@@ -96,13 +96,10 @@ def read_edit(document: Any, config: Config, settings: AttachmentSettings, parts
     """
     if not isinstance(document, dict):
         raise BadRequest("Document must be a JSON object")
-    body: dict[str, Any] = {}
-    edit = Edit("", body)
-    for name, value in document.items():
-        if not name.startswith("_"):
-            body[name] = value
-        else:
-            _take_special(edit, name, value, settings, parts)
+    edit = Edit("", document.copy())
+    for name in [name for name in document if name[:1] == "_"]:
+        if name not in _KEPT:
+            _take_special(edit, name, edit.body.pop(name), settings, parts)
     check_size(edit, config)
     attachments.validate(edit.inputs, settings)
     return edit
@@ -122,8 +119,6 @@ def _take_special(edit: Edit, name: str, value: Any, settings: AttachmentSetting
         edit.inputs = attachments.read_attachments(value, settings, parts)
     elif name == "_revisions" and isinstance(value, dict):
         edit.start, edit.ids = _read_revisions(value)
-    elif name in _KEPT:
-        edit.body[name] = value
     elif name not in _IGNORED:
         raise DocValidation(f"Bad special document member: {name}")
 
