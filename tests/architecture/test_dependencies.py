@@ -1,7 +1,8 @@
 """Installing fails nowhere for want of a wheel: the markers of dependencies, against the wheels that exist.
 
 ``wheels.json`` has, for each package without a source distribution that installs everywhere, the Pythons and platforms
-of its wheels. No marker knows the version of the C library: glibc older than 2.27 is not in the table.
+of its wheels. No marker knows the version of the C library: for glibc older than 2.27 ``docs/troubleshooting.md`` says
+what to install.
 """
 
 from __future__ import annotations
@@ -86,3 +87,11 @@ def test_js2py_is_installed_on_request_only(python: str) -> None:
     assert not {"js2py", "js2py-wheel"} & chosen(python, "linux x86_64", "CPython", PROJECT["dependencies"])
     extra = chosen(python, "linux x86_64", "CPython", PROJECT["optional-dependencies"]["js2py"])
     assert extra == ({"js2py"} if python in ("3.10", "3.11") else {"js2py-wheel"})
+
+
+def test_what_to_install_by_hand_on_an_old_c_library_is_everything_but_icu() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("$ pip install pytest "))
+    by_hand = {Requirement(each.strip('"')).name for each in line.removeprefix("$ pip install ").split()}
+    needed = chosen("3.11", "linux x86_64", "CPython", PROJECT["dependencies"])
+    assert by_hand == needed - {"pyicu-wheels", "urllib3"} | {"pyuca"}  # requests brings urllib3
