@@ -307,8 +307,9 @@ class RowWriter:
             else:
                 revs = ",".join([f'{{"rev":"{revision.rev}"}}' for revision in revisions])
             deleted = ',"deleted":true' if change.leaves[0].deleted else ""
-            text = f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}{end}'
-            texts.append(json.with_capital_digits(text) if "\\u00" in text else text)
+            texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{revs}]{deleted}{end}')
+        if "\\u00" in "".join(texts):
+            texts = [json.with_capital_digits(text) for text in texts]
         try:
             encoded = [text.encode() for text in texts]
         except UnicodeEncodeError:
