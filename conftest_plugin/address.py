@@ -99,7 +99,7 @@ class Environment:
         self._update()
 
     def detached(self, server: object) -> None:
-        """The server has left the address."""
+        """The server is no longer at the address."""
         self._logins = [each for each in self._logins if each[0] is not server]
         self._update()
 

@@ -48,7 +48,8 @@ _EARLY = 1.0
 _BUFFER_SIZE = 1 << 16
 _BUFFER_LIMIT = 1 << 22
 
-_PIECE_SIZE = 1 << 16
+#: How many bytes of a body are read or sent at a time.
+PIECE_SIZE = 1 << 16
 
 #: Methods whose requests announce a body even if they have none.
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -305,7 +306,7 @@ class DirectResponse:
         """Yield the body in pieces, each as soon as it arrives, and give the connection back."""
         original = self._original
         try:
-            while piece := original.read1(_PIECE_SIZE):
+            while piece := original.read1(PIECE_SIZE):
                 yield piece
             if original.length:
                 raise http.client.IncompleteRead(b"", original.length)

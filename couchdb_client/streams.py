@@ -9,14 +9,13 @@ from typing import Any, Protocol, TypeVar
 
 import urllib3.exceptions
 
+from couchdb_client.direct import PIECE_SIZE
 from couchdb_client.errors import connection_error, in_request
 
 __all__ = ["CHUNK_SIZE", "ResponseBody", "Streamed", "Upload"]
 
 #: Answers shorter than this many bytes are read at once, which frees their connection.
 CHUNK_SIZE = 8 * 1024
-
-_PIECE_SIZE = 64 * 1024
 
 T = TypeVar("T")
 
@@ -71,7 +70,7 @@ class ResponseBody(io.BufferedIOBase):
         """Return the next ``size`` bytes, fewer only at the end; the rest if ``size`` is negative or None."""
         parts = [self._buffered(size)]
         missing = -1 if size is None or size < 0 else size - len(parts[0])
-        if missing < 0 or missing >= _PIECE_SIZE:
+        if missing < 0 or missing >= PIECE_SIZE:
             further = self._waiting_for(lambda: self._answer.read(missing))
             if further is not None:
                 return parts[0] + further if parts[0] else further
@@ -182,7 +181,7 @@ class _PlainResponse:
     def pieces(self) -> Iterator[bytes]:
         response = self._response
         read = getattr(response, "read1", getattr(response, "read", self._read_chunk))
-        while piece := read(_PIECE_SIZE):
+        while piece := read(PIECE_SIZE):
             yield piece
         response.close()
         self._release()
@@ -233,7 +232,7 @@ class Upload:
         announced: int | None = getattr(self, "len", None)
         sent = 0
         while announced is None or sent < announced:
-            size = _PIECE_SIZE if announced is None else min(_PIECE_SIZE, announced - sent)
+            size = PIECE_SIZE if announced is None else min(PIECE_SIZE, announced - sent)
             piece = self._file.read(size)
             if not piece:
                 break

@@ -31,15 +31,13 @@ from requests.cookies import extract_cookies_to_jar
 from requests.utils import get_netrc_auth
 from urllib3.response import BaseHTTPResponse
 
-from couchdb_client.direct import DirectResponse, KeptConnections, Timeouts, exchange
+from couchdb_client.direct import PIECE_SIZE, DirectResponse, KeptConnections, Timeouts, exchange
 from couchdb_client.methods import Methods
 from couchdb_client.urls import basic_auth
 
 __all__ = ["Answer", "Request", "TimeoutValue", "Transport"]
 
 TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
-
-_PIECE_SIZE = 64 * 1024
 
 #: A URL that requests would send as it is: a host in lower case, no user, and a path and query of plain characters and
 #: escapes in upper case. (Escaped dots, which requests would take for a step up, go the direct way unharmed.)
@@ -145,9 +143,9 @@ class Answer:
             return direct.pieces()
         raw = self.raw
         if getattr(raw, "chunked", False) or "Content-Length" in self.headers or not hasattr(raw, "read1"):
-            pieces = raw.stream(_PIECE_SIZE, decode_content=True)
+            pieces = raw.stream(PIECE_SIZE, decode_content=True)
             return (piece for piece in pieces if piece)
-        return iter(lambda: raw.read1(_PIECE_SIZE, decode_content=True), b"")
+        return iter(lambda: raw.read1(PIECE_SIZE, decode_content=True), b"")
 
     def close(self) -> None:
         """Close the connection if the body was not read to its end, else give it back."""

@@ -398,7 +398,7 @@ def feed_timeout(timeout: int | None, heartbeat: int | bool | None, config: Conf
     """Return the seconds without a change after which a live feed ends or sends a heartbeat.
 
     ``timeout`` and ``heartbeat`` are milliseconds as requested, None if they were not given. ``heartbeat`` counts if
-    both were; True stands for the default, which is also the longest.
+    both were; True means the default, which is also the longest.
     """
     default = config[CHANGES_TIMEOUT]
     wanted = timeout if heartbeat is None else heartbeat

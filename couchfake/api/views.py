@@ -207,7 +207,7 @@ def results_text(answers: Iterable[Iterable[str]]) -> Iterator[str]:
 
 def respond(pieces: Iterator[str]) -> Response:
     """Return the pieces as a response, which is whole if it is short."""
-    return json_body(in_chunks(piece.encode("utf-8", json.REPAIRED) for piece in chain(pieces, ["\n"])))
+    return json_body(in_chunks(map(json.utf8, chain(pieces, ["\n"]))))
 
 
 def reduced_text(key: Any, value: Any) -> str:

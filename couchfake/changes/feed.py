@@ -288,7 +288,7 @@ class RowWriter:
         self._shown = replace(query.shown, conflicts=False) if self._lists_conflicts else query.shown
 
     def sequences(self, rows: Sequence[Row]) -> list[str]:
-        """The sequences of the rows as JSON, null for those that are left out."""
+        """Return the sequences of the rows as JSON, null for those that ``seq_interval`` omits."""
         packed = self._database.pack_seqs([change.seq for change, _ in rows])
         interval, left = self._query.seq_interval, self._left
         self._left -= len(rows)

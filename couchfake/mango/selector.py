@@ -198,7 +198,7 @@ def _each(
 
 
 def _simple_ops(condition: Any) -> Selector | None:
-    """Return ``norm_ops`` of a field's bare value, or of its operator without nested conditions."""
+    """Return the normal form of a field that is compared with a value, or None for any other condition."""
     if not isinstance(condition, dict) or len(condition) != 1:
         return None
     ((field, argument),) = condition.items()
@@ -302,7 +302,7 @@ def norm_negations(condition: Selector) -> Steps[Selector]:
 
 
 def _without_negation(condition: Selector) -> Selector | None:
-    """Return ``norm_negations`` of a field's condition, which is the condition."""
+    """Return a field's condition, which has no negation to move, or None for any other condition."""
     ((name, _),) = condition.items()
     return None if name.startswith("$") else condition
 

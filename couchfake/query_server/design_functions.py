@@ -274,7 +274,7 @@ def parse_list(events: Sequence[Any], failure: tuple[Any, Any] | None, ended: bo
     """Return the answer that a list's events make.
 
     ``failure`` is the error that ended the function, ``ended`` whether it had read all rows by then. Errors: the
-    list's own if it threw before it asked for a row, or after the last one without having sent anything; otherwise the
+    list's own if it threw before it requested a row, or after the last one without having sent anything; otherwise the
     error is the last chunk.
     """
     response = ListResponse()

@@ -37,7 +37,7 @@ class Masking:
         self._replacements: dict[str, str] = {}
 
     def password(self, value: str) -> str:
-        """Return what stands for a password."""
+        """Return the placeholder of a password."""
         if self._admin and value == self._admin_password:
             return "{{admin_password}}"
         if not value or value in self._replacements.values():
@@ -45,7 +45,7 @@ class Masking:
         return self._replacements.setdefault(value, f"secret{len(self._replacements) + 1}")
 
     def authorization(self, value: str) -> str | None:
-        """Return what stands for an ``Authorization`` header, None for the admin's."""
+        """Return the placeholder of an ``Authorization`` header, None for the admin's."""
         kind, _, credentials = value.partition(" ")
         if kind.lower() != "basic":
             return f"{kind} {STARS}"

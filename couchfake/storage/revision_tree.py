@@ -57,7 +57,7 @@ class Revision:
     def rev(self) -> str:
         """``"3-917fa2381192822767f010b95b45325b"``."""
         id = self.id
-        return f"{self.pos}-{id.hex() if len(id) == 16 else format_hash(id)}"  # one call less for almost all
+        return f"{self.pos}-{id.hex() if len(id) == 16 else format_hash(id)}"  # as format_hash, mostly without the call
 
     @property
     def key(self) -> RevisionId:

@@ -104,9 +104,9 @@ _ODD_NUMBER = re.compile(r"(?:^|[:,\[])-?(?:\d(?:\.\d+)?e[+-]\d|0\.0(?!\d))")
 _CONTROL = re.compile(r"\\(?:u00[01][a-f]|.)")
 
 raw_quote: Callable[[str], str] = json.encoder.encode_basestring
-"""Return a string as JSON, in its quotes, but with escapes of control characters that ``with_capital_digits`` corrects.
+"""Return a string as JSON, in its quotes, but with ``\\u001f`` where the server writes ``\\u001F``.
 
-For texts of many strings, which are corrected as a whole.
+For JSON of many strings: ``with_capital_digits`` corrects it as a whole.
 """
 
 
