@@ -13,8 +13,8 @@ from couchfake.chttpd.request import Request
 from couchfake.chttpd.responses import Response, json_response
 from couchfake.errors import BadRequest, NotFound
 from couchfake.storage.database import Database
-from couchfake.storage.documents import LEAF_OVERHEAD
 from couchfake.storage.partitions import check_partition, partition_entries
+from couchfake.storage.sizes import LEAF_OVERHEAD
 
 Result = TypeVar("Result")
 

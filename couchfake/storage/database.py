@@ -23,6 +23,7 @@ from couchfake.storage.journal import Journal, Transaction
 from couchfake.storage.revision_ids import RevisionId
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.sequences import PurgeHistory, SequenceFormat
+from couchfake.storage.sizes import EMPTY_FILE, LEAF_OVERHEAD, LeafSizes
 
 Visible = Callable[[DocumentEntry, Revision], Revision]
 """What one reader may see of a revision: itself, one that shows less, or a CouchError."""
@@ -99,7 +100,8 @@ class Database:
         self.notified_seq = 0  # the sequence of the last change that feeds were woken for
         self.doc_count = 0
         self.doc_del_count = 0
-        self.external_size = 0  # bytes of the leaves' bodies and attachments; purged ones count until compaction
+        self.leaf_sizes = LeafSizes()
+        self.purged_size = 0  # bytes of purged leaves, which count until compaction
         self.appended = 0  # bytes that the file has grown by since it was made or compacted
         self.compacted: float | None = None  # the time of a compaction that no answer has shown as running yet
         self.purges = PurgeHistory()
@@ -270,12 +272,13 @@ class Database:
 
     def numbers(self) -> tuple[int, int, int]:
         """Return the counters that a transaction restores."""
-        return self.update_seq, self.external_size, self.appended
+        return self.update_seq, self.purged_size, self.appended
 
     def restore(self, numbers: tuple[int, int, int], local: Mapping[str, LocalDocument | None]) -> None:
         """Put counters and local documents back, and derive the rest from the entries again."""
-        self.update_seq, self.external_size, self.appended = numbers
+        self.update_seq, self.purged_size, self.appended = numbers
         entries = list(self.entries.values())
+        self.leaf_sizes = LeafSizes(leaf for entry in entries for leaf in entry.leaves())
         self.by_seq = SortedDict({entry.seq: entry for entry in entries})
         self.live_ids = SortedList(entry.id for entry in entries if not entry.deleted)
         self.ddoc_ids = {entry.id for entry in entries if entry.id.startswith("_design/")}
@@ -313,11 +316,6 @@ class Database:
         self.by_seq[entry.seq] = entry
         self.place(entry.id, live=not entry.deleted)
 
-    def resize(self, difference: int, written: int) -> None:
-        """Note that leaves grew by ``difference`` bytes and that ``written`` bytes were appended to the file."""
-        self.external_size += difference
-        self.appended += written
-
     def place(self, docid: str, live: bool) -> None:
         if live and docid not in self.live_ids:
             self.live_ids.add(docid)
@@ -341,17 +339,18 @@ class Database:
         else:
             self.doc_count += step
 
+    @property
+    def external_size(self) -> int:
+        """The bytes of the leaves' bodies and attachments. The lock must be held."""
+        return self.leaf_sizes.total() + self.purged_size
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes of the database in bytes: ``file``, ``external`` and ``active``. The lock must be held."""
         active = self._active_size()
-        return {
-            "file": documents.EMPTY_FILE + max(self.appended, active),
-            "external": self.external_size,
-            "active": active,
-        }
+        return {"file": EMPTY_FILE + max(self.appended, active), "external": self.external_size, "active": active}
 
     def _active_size(self) -> int:
-        return self.external_size + documents.LEAF_OVERHEAD * len(self.entries)
+        return self.external_size + LEAF_OVERHEAD * len(self.entries)
 
     def purge(self, requests: Iterable[tuple[str, list[RevisionId]]]) -> dict[str, list[RevisionId]]:
         """Remove leaves as if they had never been written. Return, for each id, the revisions that were removed.
@@ -388,13 +387,16 @@ class Database:
         return purged
 
     def _purge_leaves(self, entry: DocumentEntry, revs: list[RevisionId]) -> list[RevisionId]:
-        leaves = len(entry.leaves())
+        leaves = entry.leaves()
         gone = entry.tree.remove_leaves(revs)
         if not gone:
             return gone
         self.add_entry(entry)
-        if len(gone) < leaves:
-            self.update_seq += leaves - len(gone) - 1
+        purged = [leaf for leaf in leaves if leaf.key in gone]
+        self.leaf_sizes.replace(purged, ())
+        self.purged_size += sum(leaf.size() for leaf in purged)
+        if len(gone) < len(leaves):
+            self.update_seq += len(leaves) - len(gone) - 1
             self.touch(entry)
         else:
             del self.by_seq[entry.seq]
@@ -424,7 +426,7 @@ class Database:
                 compacted.tree.forget_bodies()
                 self.add_entry(compacted)
             self.by_seq[entry.seq] = self.entries[entry.id]
-        self.external_size = sum(entry.size() for entry in self.entries.values())
+        self.purged_size = 0
         self.appended = self._active_size()
         self.purges.trim()
 

@@ -29,7 +29,7 @@ _SETTINGS = (
     "update_seq",
     "doc_count",
     "doc_del_count",
-    "external_size",
+    "purged_size",
     "appended",
     "notified_seq",
     "compacted",
@@ -122,6 +122,7 @@ def _undo(database: Database, journal: Journal) -> None:
 
 def _put_back(database: Database, docid: str, entry: DocumentEntry | None) -> None:
     present = database.entries.get(docid)
+    database.leaf_sizes.replace(() if present is None else present.leaves(), () if entry is None else entry.leaves())
     if present is not None:
         del database.by_seq[present.seq]
     if entry is not None:

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from couchfake.errors import CouchError, IllegalDocid
-from couchfake.storage.documents import DocumentEntry, json_size
+from couchfake.storage.documents import DocumentEntry
 from couchfake.storage.edits import Edit, check_docid, size_in_bytes
 from couchfake.storage.revision_ids import RevisionId
+from couchfake.storage.sizes import json_size
 
 if TYPE_CHECKING:
     from couchfake.storage.database import Database

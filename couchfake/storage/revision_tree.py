@@ -82,8 +82,8 @@ class Revision:
             node = node.parent
 
 
-TreeState = tuple[list[Revision], tuple[Revision, ...], int, int]
-"""The roots, leaves, size and depth of a tree at some moment."""
+TreeState = tuple[list[Revision], tuple[Revision, ...], int]
+"""The roots, leaves and depth of a tree at some moment."""
 
 Fill = Callable[[Revision], None]
 """Gives a revision its body; called before readers can see the revision."""
@@ -92,15 +92,14 @@ Fill = Callable[[Revision], None]
 class RevisionTree:
     """Roots in order of (generation, hash), and the leaves, winner first.
 
-    ``size`` is the sum of the leaves' sizes; ``deepest`` is at least the highest generation of any leaf.
+    ``deepest`` is at least the highest generation of any leaf.
     """
 
-    __slots__ = ("_duplicates", "_index", "deepest", "leaves", "roots", "size")
+    __slots__ = ("_duplicates", "_index", "deepest", "leaves", "roots")
 
     def __init__(self) -> None:
         self.roots: list[Revision] = []
         self.leaves: tuple[Revision, ...] = ()
-        self.size = 0
         self.deepest = 0
         self._index: dict[bytes, list[Revision]] | None = None  # nodes by their hash
         self._duplicates = False  # whether the index has a hash with several nodes
@@ -119,14 +118,14 @@ class RevisionTree:
                 if node.parent is None:
                     tree.roots = [parent]
             tree.leaves = () if parent is None else (parent,)
-            tree.size, tree.deepest = self.size, self.deepest
+            tree.deepest = self.deepest
             return tree
         copies: dict[Revision | None, Revision] = {}
         for node in self.nodes():
             copies[node] = _copy(node, copies.get(node.parent))
         tree.roots = [copies[root] for root in self.roots]
         tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
-        tree.size, tree.deepest = self.size, self.deepest
+        tree.deepest = self.deepest
         tree._reindex()
         return tree
 
@@ -179,23 +178,23 @@ class RevisionTree:
 
     def merge(
         self, pos: int, ids: Sequence[bytes], fill: Fill, only_as_new_leaf: bool = False
-    ) -> tuple[MergeResult, Revision | None]:
+    ) -> tuple[MergeResult, Revision | None, Revision | None]:
         """Join the history ``ids`` (newest first, of generation ``pos``) to the forest.
 
-        Return how the forest grew and the node of the newest revision, which ``fill`` was called with if it had no
-        body. With ``only_as_new_leaf`` (an edit by a user, not a replicator) change nothing, and return no node,
-        unless the edit extends a leaf.
+        Return how the forest grew, the node of the newest revision, and the former leaf that it descends from, if any.
+        ``fill`` is called with the node if it has no body. With ``only_as_new_leaf`` (an edit by a user, not a
+        replicator) change nothing, and return no node, unless the edit extends a leaf.
         """
         path = list(reversed(ids))
         start = pos - len(path) + 1
         if not self.roots:
-            return "new_leaf", self._add_root(start, path, fill)
+            return "new_leaf", self._add_root(start, path, fill), None
         place = self._meeting_point(start, path)
         if place is None:
-            return "new_branch", None if only_as_new_leaf else self._add_root(start, path, fill)
+            return "new_branch", None if only_as_new_leaf else self._add_root(start, path, fill), None
         root, node, taken = place
         if only_as_new_leaf and _growth(node, path, taken) != "new_leaf":
-            return _growth(node, path, taken), None
+            return _growth(node, path, taken), None, None
         if root.pos > start:
             self._lengthen(root, start, path)
         return self._extend(node, path, taken, fill)
@@ -252,7 +251,9 @@ class RevisionTree:
         self._set_roots(first, root)
         self._note(parent, first)
 
-    def _extend(self, node: Revision, path: list[bytes], taken: int, fill: Fill) -> tuple[MergeResult, Revision]:
+    def _extend(
+        self, node: Revision, path: list[bytes], taken: int, fill: Fill
+    ) -> tuple[MergeResult, Revision, Revision | None]:
         """Follow ``path`` down from ``node`` (its element before ``taken``) and add the missing nodes."""
         while taken < len(path):
             child = _child(node, path[taken])
@@ -263,7 +264,7 @@ class RevisionTree:
             if node.body is None:
                 fill(node)
                 self._set_leaves(self.leaves)
-            return "internal_node", node
+            return "internal_node", node, None
         first = Revision(node.pos + 1, path[taken], node)
         leaf = _chain(first, path[taken + 1 :])
         fill(leaf)
@@ -271,15 +272,15 @@ class RevisionTree:
         insort(node.children, first, key=_ID)
         self._note(leaf, first)
         self._add_leaf(leaf, replaced)
-        return "new_branch" if replaced is None else "new_leaf", leaf
+        return "new_branch" if replaced is None else "new_leaf", leaf, replaced
 
     def state(self) -> TreeState:
         """Return what ``restore`` needs to undo later changes."""
-        return self.roots, self.leaves, self.size, self.deepest
+        return self.roots, self.leaves, self.deepest
 
     def restore(self, state: TreeState) -> None:
         """Put an earlier state back, with the nodes of its branches. Ancestors beyond a stem made since are lost."""
-        roots, leaves, size, deepest = state
+        roots, leaves, deepest = state
         ends = {id(root) for root in roots}
         children: dict[int, dict[bytes, Revision]] = {}
         nodes: dict[int, Revision] = {}
@@ -300,7 +301,7 @@ class RevisionTree:
         for root in kept_roots.values():
             root.parent = None
         self.roots = sorted(kept_roots.values(), key=_KEY)
-        self.leaves, self.size, self.deepest = leaves, size, deepest
+        self.leaves, self.deepest = leaves, deepest
         self._reindex()
 
     def _set_roots(self, new: Revision, replaced: Revision | None = None) -> None:
@@ -310,10 +311,8 @@ class RevisionTree:
 
     def _add_leaf(self, new: Revision, replaced: Revision | None) -> None:
         """Put a leaf in its place by rank, and remove the one that it extends."""
-        size, deepest = self.size + new.size(), max(self.deepest, new.pos)
-        if replaced is not None:
-            size -= replaced.size()
-        self.size, self.deepest = size, deepest
+        if new.pos > self.deepest:
+            self.deepest = new.pos
         if not self.leaves or (replaced is not None and len(self.leaves) == 1):
             self.leaves = (new,)
             return
@@ -328,7 +327,6 @@ class RevisionTree:
     def _set_leaves(self, leaves: Sequence[Revision]) -> None:
         """Make these the leaves, in any order."""
         self.leaves = tuple(sorted(leaves, key=Revision.rank, reverse=True))
-        self.size = sum(leaf.size() for leaf in leaves)
         self.deepest = max(leaf.pos for leaf in leaves)
 
     def _make_index(self) -> None:
@@ -417,7 +415,7 @@ class RevisionTree:
         tree = RevisionTree()
         for _, path, nodes in branches:
             tree.merge(nodes[0].pos, list(reversed(path)), partial(_fill_as_before, nodes))
-        self.roots, self.leaves, self.size, self.deepest = tree.roots, tree.leaves, tree.size, tree.deepest
+        self.roots, self.leaves, self.deepest = tree.roots, tree.leaves, tree.deepest
         self._reindex()
 
     def _has_duplicates(self) -> bool:

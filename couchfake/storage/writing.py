@@ -17,12 +17,13 @@ from couchfake.errors import Conflict, CouchError, MissingStub
 from couchfake.storage import attachments
 from couchfake.storage.activity import Activity
 from couchfake.storage.database import Database, Outcome
-from couchfake.storage.documents import WRITE_OVERHEAD, Body, DocumentEntry, LocalDocument
+from couchfake.storage.documents import Body, DocumentEntry, LocalDocument
 from couchfake.storage.edits import Edit
 from couchfake.storage.journal import Transaction
 from couchfake.storage.partitions import check_room, full_partitions
 from couchfake.storage.revision_ids import RevisionId, revision_hash
 from couchfake.storage.revision_tree import Fill, Revision
+from couchfake.storage.sizes import WRITE_OVERHEAD
 from couchfake.values.erlang import INTEGER, read_integer
 
 
@@ -262,25 +263,27 @@ def _merge_bucket(
     transaction.note(docid, entry)
     entry = DocumentEntry(docid) if entry is None else database.changing(docid) or entry
     seq = database.update_seq + 1
-    size = entry.size()
     grown = False
     for task in bucket:
         fill = _filler(database, task.edit, seq, transaction)
         if new_edits:
             grown |= _merge_edit(database, entry, task, fill, full)
         else:
-            grown |= _merge_replicated(entry, task, fill)
+            grown |= _merge_replicated(database, entry, task, fill)
     if grown:
         limit = database.revs_limit
         if not new_edits:
+            leaves = entry.leaves()
             entry.tree.repair(limit)
+            if entry.leaves() is not leaves:
+                database.leaf_sizes.replace(leaves, entry.leaves())
         if entry.tree.exceeds(limit) and (not new_edits or database.hooks.stem_interactive_updates()):
             entry.tree.stem(limit)
         database.add_entry(entry)
         written = WRITE_OVERHEAD
         for task in bucket:
             written += len(task.edit.encoded())
-        database.resize(entry.size() - size, written)
+        database.appended += written
         database.touch(entry)
         database.count(entry, entry.deleted)
 
@@ -306,16 +309,17 @@ def _merge_edit(database: Database, entry: DocumentEntry, task: _Task, fill: Fil
         task.outcome = error
         return False
     new = bytes.fromhex(revision_hash(edit.deleted, parent, edit.body, hashed))
-    _, node = entry.tree.merge(start + 1, [new, *ids], fill, only_as_new_leaf=True)
-    if node is None:
+    _, leaf, replaced = entry.tree.merge(start + 1, [new, *ids], fill, only_as_new_leaf=True)
+    if leaf is None:
         task.outcome = Conflict()
         return False
+    database.leaf_sizes.add(leaf, replaced)
     database.count(entry, entry.deleted)
-    task.outcome = node.key
+    task.outcome = leaf.key
     return True
 
 
-def _merge_replicated(entry: DocumentEntry, task: _Task, fill: Fill) -> bool:
+def _merge_replicated(database: Database, entry: DocumentEntry, task: _Task, fill: Fill) -> bool:
     edit = task.edit
     roots = entry.tree.roots
     filled: list[Revision] = []
@@ -324,7 +328,9 @@ def _merge_replicated(entry: DocumentEntry, task: _Task, fill: Fill) -> bool:
         filled.append(node)
         fill(node)
 
-    result, _ = entry.tree.merge(edit.start, edit.ids, note_and_fill)
+    result, leaf, replaced = entry.tree.merge(edit.start, edit.ids, note_and_fill)
+    if leaf is not None and result != "internal_node":
+        database.leaf_sizes.add(leaf, replaced)
     task.outcome = edit.rev
     return bool(filled) or result != "internal_node" or roots is not entry.tree.roots
 

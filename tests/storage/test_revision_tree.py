@@ -18,7 +18,7 @@ def merge(tree: RevisionTree, *ids: str, pos: int | None = None, deleted: bool =
     def fill(node: Revision) -> None:
         node.deleted = deleted
 
-    growth, node = tree.merge(pos or len(ids), [each.encode() for each in reversed(ids)], fill)
+    growth, node, _ = tree.merge(pos or len(ids), [each.encode() for each in reversed(ids)], fill)
     assert node is not None
     return growth
 
@@ -75,9 +75,9 @@ def test_a_live_branch_wins_over_a_longer_deleted_one() -> None:
 def test_an_edit_by_a_user_that_does_not_extend_a_leaf_leaves_the_forest_as_it_was() -> None:
     tree = RevisionTree()
     merge(tree, "a", "b")
-    assert tree.merge(2, [b"c", b"a"], refuse, only_as_new_leaf=True) == ("new_branch", None)
-    assert tree.merge(2, [b"b", b"a"], refuse, only_as_new_leaf=True) == ("internal_node", None)
-    assert tree.merge(9, [b"z"], refuse, only_as_new_leaf=True) == ("new_branch", None)
+    assert tree.merge(2, [b"c", b"a"], refuse, only_as_new_leaf=True) == ("new_branch", None, None)
+    assert tree.merge(2, [b"b", b"a"], refuse, only_as_new_leaf=True) == ("internal_node", None, None)
+    assert tree.merge(9, [b"z"], refuse, only_as_new_leaf=True) == ("new_branch", None, None)
     assert revs(tree) == ["2-b"]
     assert len(list(tree.nodes())) == 2
 
@@ -190,7 +190,7 @@ def test_after_any_histories_the_leaves_are_the_nodes_without_children_and_paren
 
 def drawn(tree: RevisionTree) -> Any:
     """The whole forest: of each revision the revision above it, and the leaves by rank."""
-    return [(node.rev, node.parent and node.parent.rev) for node in tree.nodes()], revs(tree), tree.size, tree.deepest
+    return [(node.rev, node.parent and node.parent.rev) for node in tree.nodes()], revs(tree), tree.deepest
 
 
 def change(tree: RevisionTree, path: list[str], start: int, then: str) -> Any:
