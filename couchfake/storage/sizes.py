@@ -87,20 +87,20 @@ class LeafSizes:
     """The sum of the sizes of a database's leaves.
 
     A leaf is counted when the sum is read, which few tests do. Only so many leaves may be uncounted that reading the
-    sum is quick in a database of any size.
+    sum is quick in a database of any size. Leaves are the same if they share their body: a snapshot has copies of them.
     """
 
     __slots__ = ("_counted", "_uncounted")
 
     def __init__(self, leaves: Iterable[Revision] = ()) -> None:
         self._counted = 0
-        self._uncounted: set[Revision] = set(leaves)
+        self._uncounted = {leaf.body: leaf for leaf in leaves}
 
     def add(self, leaf: Revision, replaced: Revision | None) -> None:
         """Note a new leaf, and the leaf that it extends."""
         if replaced is not None:
             self._remove(replaced)
-        self._uncounted.add(leaf)
+        self._uncounted[leaf.body] = leaf
         if len(self._uncounted) > MOST_UNCOUNTED:
             self.total()
 
@@ -108,17 +108,16 @@ class LeafSizes:
         """Note that all leaves of a document are replaced by others."""
         for leaf in leaves:
             self._remove(leaf)
-        self._uncounted.update(new)
+        for leaf in new:
+            self._uncounted[leaf.body] = leaf
 
     def _remove(self, leaf: Revision) -> None:
-        if leaf in self._uncounted:
-            self._uncounted.remove(leaf)
-        else:
+        if self._uncounted.pop(leaf.body, None) is None:
             self._counted -= leaf.size()
 
     def total(self) -> int:
         """Return the sum in bytes."""
         if self._uncounted:
-            counted = self._counted + sum(leaf.size() for leaf in self._uncounted)
-            self._counted, self._uncounted = counted, set()
+            counted = self._counted + sum(leaf.size() for leaf in self._uncounted.values())
+            self._counted, self._uncounted = counted, {}
         return self._counted

@@ -37,6 +37,7 @@ def state(database: Database) -> Any:
             },
             "leaves": {docid: [leaf.key for leaf in entry.leaves()] for docid, entry in database.entries.items()},
             "local": {docid: found.rev for docid, found in database.local_documents.items()},
+            "sizes": database.sizes(),
             "numbers": (*database.numbers(), database.doc_count, database.doc_del_count, database.purge_seq),
             "purges": database.purges.listed(),
             "settings": (database.security, database.revs_limit, database.purged_infos_limit),

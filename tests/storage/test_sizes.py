@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from couchfake.storage import sizes
+from couchfake.storage.documents import Body, ParsedBodies
 from couchfake.storage.revision_tree import Revision
 from couchfake.storage.sizes import LeafSizes, json_size, text_size
 from couchfake.values import json as couch_json
@@ -78,19 +79,18 @@ def test_the_file_grows_with_each_write_until_it_is_compacted(store: Store) -> N
 class _Leaf(Revision):
     """A leaf of ten bytes that counts how often its size is computed."""
 
-    counted = 0
+    def __init__(self) -> None:
+        super().__init__(1, b"")
+        self.body = Body({}, b"{}", ParsedBodies())
+        self.counted = 0
 
     def size(self) -> int:
         self.counted += 1
         return 10
 
 
-def _leaf() -> _Leaf:
-    return _Leaf(1, b"")
-
-
 def test_a_leaf_is_counted_when_the_sum_is_read_and_then_never_again() -> None:
-    leaves, total = [_leaf(), _leaf()], LeafSizes()
+    leaves, total = [_Leaf(), _Leaf()], LeafSizes()
     for leaf in leaves:
         total.add(leaf, None)
     assert [leaf.counted for leaf in leaves] == [0, 0]
@@ -99,7 +99,7 @@ def test_a_leaf_is_counted_when_the_sum_is_read_and_then_never_again() -> None:
 
 
 def test_a_leaf_that_was_replaced_before_the_sum_was_read_is_not_counted() -> None:
-    former, latest, total = _leaf(), _leaf(), LeafSizes()
+    former, latest, total = _Leaf(), _Leaf(), LeafSizes()
     total.add(former, None)
     total.add(latest, former)
     assert total.total() == 10
@@ -107,18 +107,27 @@ def test_a_leaf_that_was_replaced_before_the_sum_was_read_is_not_counted() -> No
 
 
 def test_a_leaf_that_was_counted_is_subtracted_when_it_is_replaced() -> None:
-    former, latest, total = _leaf(), _leaf(), LeafSizes([_leaf()])
+    former, latest, total = _Leaf(), _Leaf(), LeafSizes([_Leaf()])
     total.add(former, None)
     assert total.total() == 20
     total.add(latest, former)
-    total.replace([latest], [_leaf(), _leaf()])
+    total.replace([latest], [_Leaf(), _Leaf()])
     assert total.total() == 30
 
 
 def test_only_so_many_leaves_are_left_uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizes, "MOST_UNCOUNTED", 3)
-    leaves, total = [_leaf() for _ in range(5)], LeafSizes()
+    leaves, total = [_Leaf() for _ in range(5)], LeafSizes()
     for leaf in leaves:
         total.add(leaf, None)
     assert [leaf.counted for leaf in leaves] == [1, 1, 1, 1, 0]
     assert total.total() == 50
+
+
+def test_a_copy_of_a_leaf_counts_as_the_leaf() -> None:
+    former, copied, latest, total = _Leaf(), _Leaf(), _Leaf(), LeafSizes()
+    copied.body = former.body
+    total.add(former, None)
+    total.add(latest, copied)
+    total.replace([latest], [former])
+    assert total.total() == 10
