@@ -238,7 +238,7 @@ class Listing:
             name = quote(key)
             value = f'{{"rev":"{leaf.rev}","deleted":true}}' if leaf.deleted else f'{{"rev":"{leaf.rev}"}}'
             text = f'{{"id":{name},"key":{name},"value":{value}'
-            row = json.utf8(json.with_capital_digits(text) if "\\u00" in text else text)
+            row = json.utf8(json.with_capital_digits(text) if "\\" in text else text)
             yield b'%b,"doc":%b}' % (row, self._document(entry, leaf, shown)) if include_docs else row + b"}"
 
     def _document(self, entry: DocumentEntry, leaf: Revision, shown: DocOptions) -> bytes:

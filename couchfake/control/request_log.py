@@ -34,7 +34,10 @@ HAPPENED = "couchfake.faults"
 """In a request's environment: the descriptions of the faults that happened to it."""
 
 KEPT_BYTES = 65536
-"""How much of a body is kept."""
+"""A body up to this size is kept whole."""
+
+BEGINNING = 4096
+"""How many bytes are kept of a larger body: copying more would show in the speed of large responses."""
 
 SHOWN_REQUESTS = 20
 
@@ -53,8 +56,8 @@ class LoggedRequest:
             environ[key] = STARS
         self._target = request.target
         self._response_headers = response.fields
-        self._body: bytes = found.get("body", b"")[:KEPT_BYTES]  # where the endpoint has read it
-        self._answer = response.body[:KEPT_BYTES] if type(response.body) is bytes else b""
+        self._body = _kept(found.get("body"))  # where the endpoint has read it
+        self._answer = _kept(response.body)
         self.method: str = environ["REQUEST_METHOD"]
         self.at = at
         """The server's time, in seconds since 1970, when the response was ready."""
@@ -117,12 +120,12 @@ class LoggedRequest:
 
     @property
     def body(self) -> bytes:
-        """The first 64 KiB of the request's body, decompressed."""
+        """The request's body, decompressed; of more than 64 KiB, the first 4 KiB."""
         return self._shown(self._body)
 
     @property
     def answer(self) -> bytes:
-        """The first 64 KiB of the response's body; empty for a streamed response."""
+        """The response's body; of more than 64 KiB, the first 4 KiB; empty for a streamed response."""
         return self._shown(self._answer)
 
     @property
@@ -153,6 +156,12 @@ class LoggedRequest:
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+
+def _kept(body: object) -> bytes:
+    if type(body) is not bytes:
+        return b""
+    return body if len(body) <= KEPT_BYTES else body[:BEGINNING]
 
 
 _SYSTEM_DATABASES = ("_users", "_replicator", "_global_changes")

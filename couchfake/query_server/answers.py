@@ -27,11 +27,11 @@ LEVELS = ("info", "error")
 
 def loads(text: str) -> Any:
     """Parse JSON that a script wrote. Halves of surrogate pairs become U+FFFD, as the server's strings are UTF-8."""
-    if "e-3" in text:  # numbers that are too small for the server
+    if "-" in text and "e-3" in text:  # numbers that are too small for the server
         return loads_exactly(_whole_characters(text))
     try:
         value = json.loads(text)
-        return _replace_surrogates(value) if "\\ud" in text else value
+        return _replace_surrogates(value) if "\\" in text and "\\ud" in text else value
     except RecursionError:
         return loads_exactly(_whole_characters(text))
 
@@ -47,7 +47,7 @@ def dumps(value: Any) -> str:
     """Return JSON for a script, in ASCII unless it nests very deeply."""
     try:
         text = _encode(value)
-        return _encode(_repaired(value)) if _HALF_OF_ID in text else text
+        return _encode(_repaired(value)) if "\\" in text and _HALF_OF_ID in text else text
     except RecursionError:
         return repaired(dumps_deep(value))
 
@@ -153,7 +153,7 @@ def mapped(start: int, size: int) -> Any:
     """Return a reader of what ``map_docs`` answers to documents from number ``start`` on, of ``size``: the number of
     the next document, and for each one before it its rows, which come as keys and values in turn."""
 
-    def read(value: Any) -> tuple[int, list[list[list[Any]]]]:
+    def read(value: Any) -> tuple[int, list[list[tuple[Any, Any]]]]:
         done, of_docs = a_list(value, 2)
         if type(done) is not int or not start < done <= size:
             raise ValueError("no progress")
@@ -162,7 +162,7 @@ def mapped(start: int, size: int) -> Any:
             if type(flat) is not list or len(flat) % 2:
                 raise ValueError("a key without a value")
             items = iter(flat)
-            rows.append([[key, next(items)] for key in items])
+            rows.append(list(zip(items, items)))
         return done, rows
 
     return read

@@ -20,7 +20,7 @@ from couchfake.query_server.source import as_program, traits
 SLICE = "250"  # milliseconds after which a batch's call ends early, so that the time limit is one of single documents
 BATCH_SIZE = 1_000_000  # characters of documents in one text
 
-Row = list[Any]
+Row = tuple[Any, Any]
 """A key and a value, as JSON has them after JavaScript."""
 
 

@@ -215,14 +215,14 @@ def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions, visible: 
     if not options.include_docs:
         for key, docid, value in rows:
             text = f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)}}}'
-            yield json.with_capital_digits(text) if "\\u00" in text else text
+            yield json.with_capital_digits(text) if "\\" in text else text
         return
     for row in rows:
         key, docid, value = row
         doc = included_document(db, row, options, visible)
         shown = "null" if doc is None else doc.decode("utf-8")
         text = f'{{"id":{quote(docid)},"key":{text_of(key)},"value":{text_of(value)},"doc":{shown}}}'
-        yield json.with_capital_digits(text) if "\\u00" in text else text
+        yield json.with_capital_digits(text) if "\\" in text else text
 
 
 def included_document(db: Database, row: Row, options: ViewOptions, visible: Visible | None = None) -> bytes | None:

@@ -83,7 +83,7 @@ def test_values_of_the_right_shape_are_read() -> None:
     assert answers.tagged("resp", "stop", size=2)(["stop", 5]) == ["stop", 5]
     assert answers.booleans(2)([True, False]) == [True, False]
     assert answers.reductions(2)(["[1.0]", '["x"]']) == [("[1.0]", 1.0), ('["x"]', "x")]
-    assert answers.mapped(1, 3)([3, [["a", 1, "b", 2], []]]) == (3, [[["a", 1], ["b", 2]], []])
+    assert answers.mapped(1, 3)([3, [["a", 1, "b", 2], []]]) == (3, [[("a", 1), ("b", 2)], []])
     events = [["start", [], {}], ["chunks", ["x"]], ["end", []]]
     assert answers.list_events({"events": events}) == (events, None, True)
     failed = {"events": events, "failure": ["error", "x", "y", "fatal"]}
