@@ -102,7 +102,7 @@ def map_docs(server: QueryServer) -> Map:
     def rows(source: str, *docs: str, lib: Any = None) -> list[list[Any]]:
         session = server.compile_map([("v", source)], lib, ddoc_id="_design/d")
         try:
-            return [row for of_doc in session.map_docs(docs or ['{"_id":"a"}']) for row in of_doc[0]]
+            return [list(row) for of_doc in session.map_docs(docs or ['{"_id":"a"}']) for row in of_doc[0]]
         finally:
             session.close()
 

@@ -93,7 +93,7 @@ def test_members_set_on_a_function_of_the_prelude_stay_in_their_database(server:
         session = server.compile_map(functions, ddoc_id="_design/d", database=database)
         rows.append(session.map_docs(["{}"]))
         server.release(session, functions, ddoc_id="_design/d", database=database)
-    assert rows == [[([[1, None]],)]] * 2
+    assert rows == [[([(1, None)],)]] * 2
 
 
 def test_printing_by_the_engine_does_not_shift_answers(map_docs: Map) -> None:

@@ -53,7 +53,7 @@ def test_servers_share_nothing(engine_name: str) -> None:
     rows = [server.compile_map(functions).map_docs(["{}"]) for server in servers]
     for server in servers:
         server.close()
-    assert rows == [[([[1, None]],)]] * 2
+    assert rows == [[([(1, None)],)]] * 2
     assert logs == [["/_view/v: n 1"], ["/_view/v: n 1"]]
 
 
@@ -199,7 +199,7 @@ def test_a_child_process_starts_an_engine_of_its_own(engine_name: str) -> None:
     server = QueryServer(engine_name)
     functions = [("v", "function (doc) { emit(doc._id, null); }")]
     session = server.compile_map(functions)
-    expected = [([["a", None]],)]
+    expected = [([("a", None)],)]
     assert session.map_docs(['{"_id":"a"}']) == expected
     child = os.fork()
     if child == 0:

@@ -68,7 +68,7 @@ def test_each_document_has_its_own_time(server: QueryServer, settings: dict[tupl
     )
     rows = session.map_docs(["{}"] * 10)
     session.close()
-    assert len(rows) == 10 and all(of_doc == ([[1, None]],) for of_doc in rows)
+    assert len(rows) == 10 and all(of_doc == ([(1, None)],) for of_doc in rows)
 
 
 @pytest.mark.usefixtures("short")
@@ -81,7 +81,7 @@ def test_other_functions_go_on_when_one_is_ended(server: QueryServer, settings: 
         with pytest.raises(CouchError, match="os_process_error"):
             ending.validate_doc_update({}, None, {}, {})
     settings.clear()
-    assert kept.map_docs(['{"_id":"a"}']) == [([["a", None]],)]
+    assert kept.map_docs(['{"_id":"a"}']) == [([("a", None)],)]
     assert reducer.reduce([[["k", "id"], 2]]) == 2
     kept.close()
 
@@ -136,7 +136,7 @@ def test_a_running_script_does_not_block_others(engine_name: str) -> None:
     )
     waiting = slow._submit(['{"ms": 3000}'])
     quick = server.compile_map([("quick", "function (doc) { emit(1, null); }")])
-    assert quick.map_docs(["{}"]) == [([[1, None]],)]
+    assert quick.map_docs(["{}"]) == [([(1, None)],)]
     assert not slow._functions[0]._place.script._strand.idle  # type: ignore[union-attr]  # it still runs
     server.close()
     with pytest.raises(CouchError):
@@ -228,7 +228,7 @@ def test_a_process_that_hangs_is_ended_when_its_time_is_up(engine_name: str) -> 
     with pytest.raises(CouchError, match="timed out"):
         session.map_docs(['{"n":1}'])
     config.reload()
-    assert session.map_docs(['{"n":1}']) == [([[1, None]],)]
+    assert session.map_docs(['{"n":1}']) == [([(1, None)],)]
     server.close()
 
 

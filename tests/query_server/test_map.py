@@ -21,7 +21,7 @@ def test_rows_are_keys_and_values_by_document_and_function(server: QueryServer) 
     session = server.compile_map(functions, ddoc_id="_design/d")
     rows = session.map_docs([b'{"_id":"a","n":1}', '{"_id":"b","n":2}'])
     session.close()
-    assert rows == [([["a", 1], [1, None]], []), ([["b", 2], [2, None]], [[[2], None]])]
+    assert rows == [([("a", 1), (1, None)], []), ([("b", 2), (2, None)], [([2], None)])]
 
 
 def test_batches_come_back_in_their_order(server: QueryServer) -> None:
@@ -29,7 +29,7 @@ def test_batches_come_back_in_their_order(server: QueryServer) -> None:
     batches = [[f'{{"_id":"{n}","n":{n}}}' for n in range(start, start + 3)] for start in (0, 3, 6)]
     rows = list(session.map_batches(batches))
     session.close()
-    assert rows == [[([[n, None]],) for n in range(start, start + 3)] for start in (0, 3, 6)]
+    assert rows == [[([(n, None)],) for n in range(start, start + 3)] for start in (0, 3, 6)]
 
 
 def test_a_session_without_functions_has_no_rows(server: QueryServer) -> None:
@@ -192,7 +192,7 @@ def test_globals_live_as_long_as_the_session(server: QueryServer) -> None:
         session = server.compile_map(functions, ddoc_id="_design/d")
         rows = [session.map_docs(['{"_id":"a"}'])[0] for _ in range(3)]
         server.release(session, functions, ddoc_id="_design/d")
-        assert rows == [([[n, None]], [[n + 1, None]]) for n in range(3)]
+        assert rows == [([(n, None)], [(n + 1, None)]) for n in range(3)]
 
 
 def test_functions_share_no_globals(server: QueryServer) -> None:
@@ -203,7 +203,7 @@ def test_functions_share_no_globals(server: QueryServer) -> None:
     session = server.compile_map(functions)
     rows = [session.map_docs(['{"_id":"a"}'])[0][1] for _ in range(2)]
     session.close()
-    assert rows == [[[["undefined"] * 3, None]]] * 2
+    assert rows == [[(["undefined"] * 3, None)]] * 2
 
 
 def test_plain_functions_are_kept_for_the_next_run(server: QueryServer) -> None:
@@ -221,7 +221,7 @@ def test_plain_functions_are_kept_for_the_next_run(server: QueryServer) -> None:
 def test_a_long_batch_is_mapped_whole(server: QueryServer) -> None:
     session = server.compile_map([("v", "function (doc) { emit(doc.n, null); }")])
     docs = [json.dumps({"_id": str(n), "n": n, "pad": "x" * 3000}) for n in range(700)]
-    assert [row for of_doc in session.map_docs(docs) for row in of_doc[0]] == [[n, None] for n in range(700)]
+    assert [row for of_doc in session.map_docs(docs) for row in of_doc[0]] == [(n, None) for n in range(700)]
     session.close()
 
 
