@@ -60,6 +60,8 @@ class Request:
         self.node = node
         self.answer = answer
         self.method: str = environ["REQUEST_METHOD"]
+        self.verb = "GET" if self.method == "HEAD" else self.method if self.method != "POST" else _override(environ)
+        """The method by which the request is handled: GET for HEAD, and for POST what a header overrides it with."""
         self.target = _target(environ)
         """Path and query as sent, still escaped; without a mount prefix and a fragment."""
         self.parameters = Parameters(self.target[1])
@@ -86,16 +88,6 @@ class Request:
         if "+" in path and not self.node.config[DECODE_PLUS_TO_SPACE]:
             path = path.replace("+", "%2B")
         return [unquote(part) for part in path.split("/") if part]
-
-    @cached_property
-    def verb(self) -> str:
-        """The method: HEAD is handled as GET everywhere, and a header may override POST."""
-        method = self.method
-        if method == "POST":
-            override = (self.header("X-HTTP-Method-Override") or "").partition(";")[0]
-            if override in _OVERRIDES:
-                method = override
-        return "GET" if method == "HEAD" else method
 
     # ---- who makes it, and how the answer may look
 
@@ -210,6 +202,11 @@ class Request:
         """Refuse a body of another Content-Type (415). The comparison is case-sensitive."""
         if self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != mimetype:
             raise BadContentType(f"Content-Type must be {mimetype}")
+
+
+def _override(environ: dict[str, Any]) -> str:
+    method: str = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").partition(";")[0]
+    return "GET" if method == "HEAD" else method if method in _OVERRIDES else "POST"
 
 
 def _target(environ: dict[str, Any]) -> tuple[str, str]:

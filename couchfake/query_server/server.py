@@ -86,6 +86,8 @@ class LRUCache(Generic[_Kept]):
 
     def discard(self, is_dropped: Callable[[Hashable], bool]) -> None:
         """Close what is kept under the keys that ``is_dropped`` accepts."""
+        if not self._things:
+            return
         with self._lock:
             dropped = [self._things.pop(key) for key in list(self._things) if is_dropped(key)]
         for thing in dropped:

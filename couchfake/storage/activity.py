@@ -39,9 +39,15 @@ class Activity:
 
     def add(self, other: Activity, own: bool) -> None:
         """Add what was done elsewhere; ``own``: in a database of the server's own."""
-        for name in self.__slots__:
-            if not (own and name in ("reads", "writes")):
-                setattr(self, name, getattr(self, name) + getattr(other, name))
+        if not own:
+            self.reads += other.reads
+            self.writes += other.writes
+        self.document_writes += other.document_writes
+        self.document_inserts += other.document_inserts
+        self.indexed += other.indexed
+        self.local_document_writes += other.local_document_writes
+        self.purges += other.purges
+        self.vdu_rejects += other.vdu_rejects
 
     def counters(self) -> dict[str, int]:
         """By the names that ``_stats`` has for them, without their beginning."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 from sortedcontainers import SortedDict, SortedList
@@ -111,7 +112,6 @@ class Database:
         self.security: dict[str, Any] = {}
         self.indexes: dict[Hashable, Any] = {}
         self.journals: list[Journal] = []  # of the snapshots that hold this database, the newest last
-        self._sequences = SequenceFormat(uuid)
 
     @property
     def lock(self) -> AbstractContextManager[bool]:
@@ -186,6 +186,10 @@ class Database:
     @property
     def purge_seq(self) -> int:
         return self.purges.seq
+
+    @cached_property
+    def _sequences(self) -> SequenceFormat:
+        return SequenceFormat(self.uuid)
 
     def pack_seq(self, seq: int) -> str:
         return self._sequences.pack(seq)
