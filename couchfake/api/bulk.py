@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -241,8 +241,10 @@ def _revisions(
                 yield each.key, each
 
 
-def _in_tree_order(leaves: Iterable[Revision]) -> list[Revision]:
+def _in_tree_order(leaves: Sequence[Revision]) -> Sequence[Revision]:
     """Sort leaves as the server collects them: from the last root to the first, below each root from first to last."""
+    if len(leaves) == 1:
+        return leaves
     paths = [[node.key for node in leaf.lineage()][::-1] for leaf in leaves]
     placed = sorted(zip(paths, leaves), key=lambda each: each[0])
     placed.sort(key=lambda each: each[0][0], reverse=True)

@@ -91,7 +91,10 @@ _Spec = Sequence[tuple[str, Any, _Check]]
 
 def parse_find(body: dict[str, Any], default_limit: int = DEFAULT_LIMIT) -> FindOptions:
     """The body of ``_find`` and ``_explain``."""
-    return FindOptions(**_checked(body, _find_spec(default_limit)))
+    checked = _checked(body, _FIND_SPEC)
+    if checked["limit"] is None:
+        checked["limit"] = default_limit
+    return FindOptions(**checked)
 
 
 def parse_index(body: dict[str, Any]) -> IndexOptions:
@@ -224,26 +227,6 @@ def _partition(value: Any) -> str:
     return "" if value == "" else check_partition(value)
 
 
-def _find_spec(default_limit: int) -> _Spec:
-    return (
-        ("selector", _REQUIRED, _selector),
-        ("use_index", [], _use_index),
-        ("bookmark", None, _bookmark),
-        ("limit", default_limit, _not_negative),
-        ("skip", 0, _not_negative),
-        ("sort", [], parse_sort),
-        ("fields", None, parse_fields),
-        ("partition", "", _partition),
-        ("r", 1, _positive),
-        ("conflicts", False, _boolean),
-        ("stale", False, _stale),
-        ("update", True, _boolean),
-        ("stable", False, _boolean),
-        ("execution_stats", False, _boolean),
-        ("allow_fallback", True, _boolean),
-    )
-
-
 def parse_sort(value: Any) -> Sort:
     """From ``["a", {"b": "desc"}]``. All fields must have one direction."""
     if not isinstance(value, list):
@@ -264,6 +247,23 @@ def _sort_field(field: Any) -> tuple[str, str]:
     raise errors.invalid_sort_field(field)
 
 
+_FIND_SPEC: _Spec = (
+    ("selector", _REQUIRED, _selector),
+    ("use_index", [], _use_index),
+    ("bookmark", None, _bookmark),
+    ("limit", None, _not_negative),
+    ("skip", 0, _not_negative),
+    ("sort", [], parse_sort),
+    ("fields", None, parse_fields),
+    ("partition", "", _partition),
+    ("r", 1, _positive),
+    ("conflicts", False, _boolean),
+    ("stale", False, _stale),
+    ("update", True, _boolean),
+    ("stable", False, _boolean),
+    ("execution_stats", False, _boolean),
+    ("allow_fallback", True, _boolean),
+)
 _INDEX_SPEC: _Spec = (
     ("index", _REQUIRED, lambda value: value),
     ("type", "json", _string),

@@ -54,22 +54,16 @@ def indexable_fields(selector: Selector) -> list[str]:
 
 def field_ranges(selector: Selector, sort_key: SortKey) -> dict[str, Range | None]:
     """Return the range of each indexable field. An empty range is returned alone: nothing can match."""
-    ranges: dict[str, Range | None] = {}
-    for field in indexable_fields(selector):
-        found = _narrowed(selector, field, sort_key)
-        if found is EMPTY:
-            return {field: EMPTY}
-        ranges[field] = found
-    return ranges
-
-
-def _narrowed(selector: Selector, field: str, sort_key: SortKey) -> Range | None:
-    span: Range | None = UNLIMITED
+    ranges: dict[str, Range | None] = dict.fromkeys(indexable_fields(selector), UNLIMITED)
     for name, argument in conditions(selector, "$and"):
-        if name == field and span is not EMPTY:
+        span = ranges.get(name)
+        if span is not None:  # None for an empty range, too
             ((operator, value),) = argument.items()
-            span = _narrowed_by(span, operator, value, sort_key)
-    return span
+            ranges[name] = _narrowed_by(span, operator, value, sort_key)
+    for field, span in ranges.items():
+        if span is EMPTY:
+            return {field: EMPTY}
+    return ranges
 
 
 def _narrowed_by(span: Range, operator: str, value: Any, sort_key: SortKey) -> Range | None:

@@ -14,7 +14,8 @@ Source: CouchDB documentation, "Selector Syntax", and the server's ``mango_selec
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, TypeGuard
 
 from couchfake.mango import errors
@@ -43,6 +44,7 @@ BAD_PATH: Final[Any] = Absent("BAD_PATH")
 _DOT = re.compile(r"(?<!\\)\.")
 
 
+@lru_cache(4096)
 def parse_field(field: str) -> tuple[str, ...]:
     """Split a name at its dots. A backslash before a dot keeps it; all backslashes are dropped then."""
     parts = _DOT.split(field) if "\\" in field else field.split(".")
@@ -157,10 +159,24 @@ def normalise(selector: Selector) -> Selector:
     """Return the normalised form. Raise a CouchError (400) if the selector is wrong."""
     if not selector:
         return {}
-    normal = norm_negations(norm_fields(norm_ops(selector), ""))
+    normal = _comparisons(selector) or norm_negations(norm_fields(norm_ops(selector), ""))
     if "" in normal:
         raise errors.missing_field_name()
     return normal
+
+
+def _comparisons(selector: Selector) -> Selector | None:
+    """Return the normal form if each field is compared with one value, as in most selectors, otherwise None."""
+    members = []
+    for field, argument in selector.items():
+        if field.startswith("$"):
+            return None
+        if not isinstance(argument, dict):
+            argument = {"$eq": argument}
+        elif len(argument) != 1 or COMPARISONS.isdisjoint(argument):
+            return None
+        members.append({field: argument})
+    return members[0] if len(members) == 1 else {"$and": members}
 
 
 # ---- operators
@@ -173,44 +189,22 @@ def norm_ops(condition: Any) -> Steps[Selector]:
         return {"$eq": condition}
     if len(condition) > 1:
         members = [{name: member} for name, member in condition.items()]
-        return {"$and": (yield _each(norm_ops, members, _simple_ops))}
+        return {"$and": (yield _each(norm_ops, members))}
     ((name, argument),) = condition.items()
     if not name.startswith("$"):
         return {name: (yield norm_ops.step(argument))}
     if name in COMBINATIONS and isinstance(argument, list):
-        return {name: (yield _each(norm_ops, argument, _simple_ops))}
+        return {name: (yield _each(norm_ops, argument))}
     if (name in ELEMENTS or name == "$not") and isinstance(argument, dict):
         return {name: (yield norm_ops.step(argument))}
     return _operator(name, argument)
 
 
-def _each(
-    function: of_any_depth[[Any], Selector],
-    conditions: list[Any],
-    simple: Callable[[Any], Selector | None] = lambda condition: None,
-) -> Steps[list[Selector]]:
-    """Normalise each condition. ``simple`` does so for most, at once, and returns None for those that it cannot."""
+def _each(function: of_any_depth[[Any], Selector], conditions: list[Any]) -> Steps[list[Selector]]:
     normal = []
     for each in conditions:
-        done = simple(each)
-        normal.append((yield function.step(each)) if done is None else done)
+        normal.append((yield function.step(each)))
     return normal
-
-
-def _simple_ops(condition: Any) -> Selector | None:
-    """Return the normal form of a field that is compared with a value, or None for any other condition."""
-    if not isinstance(condition, dict) or len(condition) != 1:
-        return None
-    ((field, argument),) = condition.items()
-    if field.startswith("$"):
-        return None
-    if not isinstance(argument, dict):
-        return {field: {"$eq": argument}}
-    if len(argument) == 1:
-        ((name, value),) = argument.items()
-        if name in COMPARISONS:
-            return {field: {name: value}}
-    return None
 
 
 def _operator(name: str, argument: Any) -> Selector:
@@ -262,7 +256,7 @@ def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     if name in COMBINATIONS:
         normal = []
         for each in argument:
-            normal.append(each if not path and _is_simple(each) else (yield norm_fields.step(each, path)))
+            normal.append((yield norm_fields.step(each, path)))
         return {name: normal}
     if name == "$not":
         return {name: (yield norm_fields.step(argument, path))}
@@ -278,12 +272,6 @@ def norm_fields(condition: Selector, path: str) -> Steps[Selector]:
     return result
 
 
-def _is_simple(condition: Selector) -> bool:
-    """Return whether a condition is a field's comparison."""
-    ((field, argument),) = condition.items()
-    return not field.startswith("$") and len(argument) == 1 and not COMPARISONS.isdisjoint(argument)
-
-
 # ---- negations
 
 
@@ -297,14 +285,8 @@ def norm_negations(condition: Selector) -> Steps[Selector]:
     if name == "$nor":
         return {"$and": (yield _each(_negated, argument))}
     if name in ("$and", "$or"):
-        return {name: (yield _each(norm_negations, argument, _without_negation))}
+        return {name: (yield _each(norm_negations, argument))}
     return condition
-
-
-def _without_negation(condition: Selector) -> Selector | None:
-    """Return a field's condition, which has no negation to move, or None for any other condition."""
-    ((name, _),) = condition.items()
-    return None if name.startswith("$") else condition
 
 
 @of_any_depth
@@ -331,8 +313,9 @@ def _negated(condition: Selector) -> Steps[Selector]:
 # ---- questions about normalised selectors
 
 
-def conditions(selector: Selector, *combinations: str) -> Iterator[tuple[str, Any]]:
-    """Iterate over the names and arguments of the conditions below these combinations, from left to right."""
+def conditions(selector: Selector, *combinations: str) -> list[tuple[str, Any]]:
+    """Return the names and arguments of the conditions below these combinations, from left to right."""
+    found = []
     rest = [selector]
     while rest:
         selector = rest.pop()
@@ -341,7 +324,8 @@ def conditions(selector: Selector, *combinations: str) -> Iterator[tuple[str, An
             if name in combinations and isinstance(argument, list):
                 rest += reversed(argument)
             else:
-                yield name, argument
+                found.append((name, argument))
+    return found
 
 
 def field_names(selector: Selector) -> list[str]:
@@ -355,14 +339,14 @@ def unrequired(selectors: list[Selector], fields: list[str]) -> Steps[list[str]]
 
     An ``$or`` requires what each branch requires; one without branches, to the server, requires everything.
     """
-    for selector in selectors:
-        if not fields:
-            return []
+    rest = [*selectors]
+    while rest and fields:
+        selector = rest.pop()
         if not selector:
             continue
         ((name, argument),) = selector.items()
         if name == "$and" and isinstance(argument, list):
-            fields = yield unrequired.step(argument, fields)
+            rest += argument
         elif name == "$or" and isinstance(argument, list):
             lacking: set[str] = set()
             for each in argument:

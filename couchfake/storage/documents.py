@@ -159,6 +159,8 @@ class DocOptions:
 
     def without_meta(self) -> DocOptions:
         """Return the same options without the members about other revisions and the sequence."""
+        if not self.any_meta:
+            return self
         return replace(self, revs_info=False, conflicts=False, deleted_conflicts=False, local_seq=False)
 
 

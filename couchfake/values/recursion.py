@@ -58,15 +58,14 @@ class of_any_depth(Generic[_Arguments, _Result]):
 
 def is_deeper_than(value: Any, levels: int) -> bool:
     """Return whether a JSON value nests more deeply than ``levels``."""
-    layer = [value]
+    layer = [value] if isinstance(value, (dict, list)) else []
     for _ in range(levels + 1):
+        if not layer:
+            return False
         layer = [
             member
             for each in layer
-            if isinstance(each, (dict, list))
             for member in (each.values() if isinstance(each, dict) else each)
             if isinstance(member, (dict, list))
         ]
-        if not layer:
-            return False
-    return True
+    return bool(layer)
