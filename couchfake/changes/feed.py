@@ -285,7 +285,8 @@ class RowWriter:
         # Where a filter has read all leaves, the document comes with its conflicts even if there are none.
         reads = query.filter is not None and query.filter.opens_documents
         self._lists_conflicts = reads and query.style == "all_docs" and query.shown.conflicts
-        self._shown = replace(query.shown, conflicts=False) if self._lists_conflicts else query.shown
+        shown = replace(query.shown, conflicts=False) if self._lists_conflicts else query.shown
+        self._shown = documents.PLAIN if shown == documents.PLAIN else shown  # which is quicker to show
 
     def sequences(self, rows: Sequence[Row]) -> list[str]:
         """Return the sequences of the rows as JSON, null for those that ``seq_interval`` omits."""

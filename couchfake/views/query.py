@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from couchfake.errors import BadRequest, Crash, QueryParseError
 from couchfake.settings import PARTITION_QUERY_LIMIT, QUERY_LIMIT
-from couchfake.storage.documents import DocOptions, shown_document
+from couchfake.storage.documents import PLAIN, DocOptions, shown_document
 from couchfake.storage.revision_ids import RevisionId, parse_rev
 from couchfake.values import json
 from couchfake.views.index import Index, Snapshot, TreeDefinition
@@ -206,8 +206,6 @@ class View:
 
 _Found: TypeAlias = "tuple[DocumentEntry, Revision]"
 
-_PLAIN = DocOptions()
-
 
 def map_texts(db: Database, rows: Iterable[Row], options: ViewOptions, visible: Visible | None = None) -> Iterator[str]:
     """Yield the JSON text of each row of a map query, with its document if requested."""
@@ -233,15 +231,17 @@ def included_document(db: Database, row: Row, options: ViewOptions, visible: Vis
     """
     _, docid, value = row
     rev = None
-    shown = DocOptions(
-        conflicts=bool(options.conflicts),
-        attachments=options.attachments,
-        att_encoding_info=options.att_encoding_info,
-    )
+    shown = PLAIN
+    if options.conflicts or options.attachments or options.att_encoding_info:
+        shown = DocOptions(
+            conflicts=bool(options.conflicts),
+            attachments=options.attachments,
+            att_encoding_info=options.att_encoding_info,
+        )
     if isinstance(value, dict):
         rev = _rev(value["_rev"]) if "_rev" in value else None
         if "_id" in value:
-            docid, shown = value["_id"], _PLAIN
+            docid, shown = value["_id"], PLAIN
     with db.lock:
         local = db.local(docid) if rev is None and isinstance(docid, str) else None
         if local is not None:
