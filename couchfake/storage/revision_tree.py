@@ -4,7 +4,7 @@ Each edit is a node below the one it was made from. Replication adds branches, a
 cut off ("stemmed") become additional roots. ``merge`` joins a path to the forest by the rules of the real server
 (``couch_key_tree``), which decide what is a conflict. Source: CouchDB documentation, "Replication and conflict model".
 
-Readers take no lock: ``leaves`` and ``roots`` are replaced, never changed in place, and a revision gets its body
+Readers take no lock: leaves, roots and children are tuples, which are replaced, and a revision gets its body
 before it appears among the leaves and keeps it from then on. Only the writer, who holds the database's lock, calls
 the methods that change a tree.
 
@@ -43,7 +43,7 @@ class Revision:
         self.pos = pos
         self.id = id
         self.parent = parent
-        self.children: list[Revision] = []
+        self.children: tuple[Revision, ...] = ()
         self.deleted = False
         self.body: Body | None = None
         self.attachments: tuple[Attachment, ...] = ()
@@ -82,7 +82,7 @@ class Revision:
             node = node.parent
 
 
-TreeState = tuple[list[Revision], tuple[Revision, ...], int]
+TreeState = tuple[tuple[Revision, ...], tuple[Revision, ...], int]
 """The roots, leaves and depth of a tree at some moment."""
 
 Fill = Callable[[Revision], None]
@@ -98,7 +98,7 @@ class RevisionTree:
     __slots__ = ("_duplicates", "_index", "deepest", "leaves", "roots")
 
     def __init__(self) -> None:
-        self.roots: list[Revision] = []
+        self.roots: tuple[Revision, ...] = ()
         self.leaves: tuple[Revision, ...] = ()
         self.deepest = 0
         self._index: dict[bytes, list[Revision]] | None = None  # nodes by their hash
@@ -114,16 +114,21 @@ class RevisionTree:
         if len(self.leaves) == 1 and len(self.roots) == 1:
             parent = None
             for node in reversed(list(self.leaves[0].lineage())):
-                parent = _copy(node, parent)
-                if node.parent is None:
-                    tree.roots = [parent]
+                copied = _copy(node, parent)
+                if parent is None:
+                    tree.roots = (copied,)
+                else:
+                    parent.children = (copied,)
+                parent = copied
             tree.leaves = () if parent is None else (parent,)
             tree.deepest = self.deepest
             return tree
         copies: dict[Revision | None, Revision] = {}
         for node in self.nodes():
             copies[node] = _copy(node, copies.get(node.parent))
-        tree.roots = [copies[root] for root in self.roots]
+        for node in self.nodes():
+            copies[node].children = tuple([copies[child] for child in node.children])
+        tree.roots = tuple([copies[root] for root in self.roots])
         tree.leaves = tuple([copies[leaf] for leaf in self.leaves])
         tree.deepest = self.deepest
         tree._reindex()
@@ -215,6 +220,7 @@ class RevisionTree:
         """
         if len(self.leaves) == 1 and (self.leaves[0].pos, self.leaves[0].id) == (start, path[0]):
             return self.roots[0], self.leaves[0], 1  # the usual edit: of the only leaf
+        roots: Sequence[Revision]
         if self._index is None:
             roots = self.roots
         else:
@@ -237,7 +243,7 @@ class RevisionTree:
         if self.roots:
             self._set_roots(root)
         else:
-            self.roots = [root]
+            self.roots = (root,)
         self._note(leaf, root)
         self._add_leaf(leaf, None)
         return leaf
@@ -246,7 +252,7 @@ class RevisionTree:
         """Put the earlier part of a fuller history above a root that lacked it."""
         first = Revision(start, path[0])
         parent = _chain(first, path[1 : root.pos - start])
-        parent.children.append(root)
+        parent.children = (root,)
         root.parent = parent
         self._set_roots(first, root)
         self._note(parent, first)
@@ -269,7 +275,8 @@ class RevisionTree:
         leaf = _chain(first, path[taken + 1 :])
         fill(leaf)
         replaced = None if node.children else node
-        insort(node.children, first, key=_ID)
+        place = bisect_left(node.children, first.id, key=_ID) if node.children else 0
+        node.children = (*node.children[:place], first, *node.children[place:])
         self._note(leaf, first)
         self._add_leaf(leaf, replaced)
         return "new_branch" if replaced is None else "new_leaf", leaf, replaced
@@ -297,31 +304,32 @@ class RevisionTree:
                 if known:
                     break
         for node in nodes.values():
-            node.children = sorted(children[id(node)].values(), key=_ID)
+            node.children = tuple(sorted(children[id(node)].values(), key=_ID))
         for root in kept_roots.values():
             root.parent = None
-        self.roots = sorted(kept_roots.values(), key=_KEY)
+        self.roots = tuple(sorted(kept_roots.values(), key=_KEY))
         self.leaves, self.deepest = leaves, deepest
         self._reindex()
 
     def _set_roots(self, new: Revision, replaced: Revision | None = None) -> None:
         roots = [root for root in self.roots if root is not replaced] if replaced is not None else list(self.roots)
         insort(roots, new, key=_KEY)
-        self.roots = roots
+        self.roots = tuple(roots)
 
     def _add_leaf(self, new: Revision, replaced: Revision | None) -> None:
         """Put a leaf in its place by rank, and remove the one that it extends."""
         if new.pos > self.deepest:
             self.deepest = new.pos
         if not self.leaves or (replaced is not None and len(self.leaves) == 1):
-            self.leaves = (new,)
+            leaves = (new,)
+            self.leaves = self.roots if self.roots == leaves else leaves  # mostly it is the only revision
             return
-        leaves = list(self.leaves)
+        ranked = list(self.leaves)
         if replaced is not None:
-            leaves.remove(replaced)
-        leaves.insert(_place(leaves, new.rank()), new)
-        self.leaves = tuple(leaves)
-        if self._index is None and len(leaves) >= INDEXED:
+            ranked.remove(replaced)
+        ranked.insert(_place(ranked, new.rank()), new)
+        self.leaves = tuple(ranked)
+        if self._index is None and len(ranked) >= INDEXED:
             self._make_index()
 
     def _set_leaves(self, leaves: Sequence[Revision]) -> None:
@@ -365,7 +373,7 @@ class RevisionTree:
             while self.leaves[0].pos - self.roots[0].pos >= limit:
                 [child] = self.roots[0].children
                 child.parent = None
-                self.roots = [child]
+                self.roots = (child,)
         elif any(leaf.pos - _root(leaf).pos >= limit for leaf in self.leaves):
             self._keep([(leaf, limit) for leaf in self.leaves])
 
@@ -375,12 +383,12 @@ class RevisionTree:
         for node in list(self.nodes()):
             if id(node) not in kept:
                 continue
-            node.children = [child for child in node.children if id(child) in kept]
+            node.children = tuple([child for child in node.children if id(child) in kept])
             if node.parent is not None and id(node.parent) not in kept:
                 node.parent = None
             if node.parent is None:
                 roots.append(node)
-        self.roots = sorted(roots, key=_KEY)
+        self.roots = tuple(sorted(roots, key=_KEY))
         self._reindex()
 
     def has_inner_bodies(self) -> bool:
@@ -398,9 +406,10 @@ class RevisionTree:
             for child in bare.children:
                 child.parent = bare
             if node.parent is None:
-                self.roots = [bare if root is node else root for root in self.roots]
+                self.roots = tuple([bare if root is node else root for root in self.roots])
             else:
-                node.parent.children = [bare if child is node else child for child in node.parent.children]
+                siblings = node.parent.children
+                node.parent.children = tuple([bare if child is node else child for child in siblings])
         self._reindex()
 
     def repair(self, limit: int) -> None:
@@ -448,8 +457,6 @@ def _fill_as_before(earlier: Sequence[Revision], leaf: Revision) -> None:
 def _copy(node: Revision, parent: Revision | None) -> Revision:
     copied = Revision(node.pos, node.id, parent)
     copied.deleted, copied.body, copied.attachments, copied.seq = node.deleted, node.body, node.attachments, node.seq
-    if parent is not None:
-        parent.children.append(copied)
     return copied
 
 
@@ -463,7 +470,7 @@ def _chain(node: Revision, ids: Sequence[bytes]) -> Revision:
     """Add the ids below a node, each below the one before. Return the last node."""
     for each in ids:
         child = Revision(node.pos + 1, each, node)
-        node.children.append(child)
+        node.children = (child,)
         node = child
     return node
 
