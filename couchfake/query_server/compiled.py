@@ -45,7 +45,8 @@ class CompiledFunction:
 
     ``indexing``: its errors are those of an indexer, which crashes with them. ``on_error``: called after any error.
     ``busy_timeout``: the seconds that a call waits for another one before it gets a script of its own; None if there is
-    one script for all calls. ``shared``: the script in which it runs, instead of one of its own.
+    one script for all calls. ``shared``: the script in which it runs, instead of one of its own. ``beside``: a function
+    that is always called with this one (see ``Engine.new_script``).
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class CompiledFunction:
         on_error: Callable[[], None] | None = None,
         busy_timeout: float | None = None,
         shared: SharedScript | None = None,
+        beside: CompiledFunction | None = None,
     ) -> None:
         self._runtime = runtime
         self._label = label
+        self._beside = beside
         self._is_shared = shared is not None
         self._place = shared or SharedScript(opening)
         self._indexing = indexing
@@ -136,7 +139,8 @@ class CompiledFunction:
     def _opened(self) -> Script:
         with self._place.compiling:
             if self._place.script is None:
-                script = self._runtime.engine.new_script(self._busy_timeout)
+                beside = None if self._beside is None else self._beside._place.script
+                script = self._runtime.engine.new_script(self._busy_timeout, beside)
                 if self._place.opening:
                     try:
                         self._read(script.call(self._runtime.timeout(), *self._place.opening), answers.anything)

@@ -35,7 +35,10 @@ class MapSession:
     """Made by ``QueryServer.compile_map``. One thread at a time may use it."""
 
     def __init__(self, runtime: Runtime, ddoc_id: str, functions: Sequence[MapFunction], lib: Any) -> None:
-        self._functions = [_map_function(runtime, ddoc_id, function, lib) for function in functions]
+        self._functions: list[CompiledFunction] = []
+        for function in functions:
+            beside = self._functions[0] if self._functions else None
+            self._functions.append(_map_function(runtime, ddoc_id, function, lib, beside))
         self._origins = [_origin(function.source) for function in functions]
 
     @property
@@ -98,10 +101,12 @@ class MapSession:
         return result
 
 
-def _map_function(runtime: Runtime, ddoc_id: str, function: MapFunction, lib: Any) -> CompiledFunction:
+def _map_function(
+    runtime: Runtime, ddoc_id: str, function: MapFunction, lib: Any, beside: CompiledFunction | None
+) -> CompiledFunction:
     source = function.source
     opening = ("", "add_map", source, as_program(source), dumps(lib or None), _origin(source))
-    return CompiledFunction(runtime, f"{ddoc_id}/_view/{function.name}", opening, indexing=True)
+    return CompiledFunction(runtime, f"{ddoc_id}/_view/{function.name}", opening, indexing=True, beside=beside)
 
 
 def _origin(source: str) -> str:

@@ -45,12 +45,13 @@ class SumOverflow:
     threshold: int = 4906
     ratio: float = 2.0
 
-    def check(self, sum_: Any, values: Sequence[Any]) -> Any:
+    def check(self, sum_: Any, values: Callable[[], Sequence[Any]]) -> Any:
+        """Return the sum, or an error in its place. ``values`` returns the input."""
         if type(sum_) is float or (type(sum_) is int and sum_.bit_length() < 8 * self.threshold):
             return sum_
         size = len(term_to_binary(sum_))
         if size > self.threshold and self.enabled():
-            given = sum(len(term_to_binary(value)) for value in values)
+            given = sum(len(term_to_binary(value)) for value in values())
             if size * self.ratio > given:
                 reason = f"Reduce output must shrink more rapidly: input size: {given} output size: {size}"
                 return {"error": "builtin_reduce_error", "reason": reason}
@@ -83,12 +84,15 @@ class Sum(Builtin):
         self._overflow = overflow
 
     def reduce(self, rows: Sequence[Row]) -> Any:
-        return self._sum([value for _, _, value in rows], [[[key, docid], value] for key, docid, value in rows])
+        def given() -> Sequence[Any]:
+            return [[[key, docid], value] for key, docid, value in rows]
+
+        return self._sum([value for _, _, value in rows], given)
 
     def rereduce(self, values: Sequence[Any]) -> Any:
-        return self._sum(values, values)
+        return self._sum(values, lambda: values)
 
-    def _sum(self, values: Sequence[Any], given: Sequence[Any]) -> Any:
+    def _sum(self, values: Sequence[Any], given: Callable[[], Sequence[Any]]) -> Any:
         if _NUMBERS.issuperset(map(type, values)):
             return _finite(_added(values))
         total: Any = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, Protocol, TypeAlias
 
 from couchfake.values.collation import HIGHEST, raw_sort_key
@@ -56,11 +56,8 @@ class Inner:
         self.children = children
         self.firsts: list[bytes] = [child.first for child in children]
         self.first: bytes = self.firsts[0]
-        self.offsets: list[int] = []
-        self.count = 0
-        for child in children:
-            self.offsets.append(self.count)
-            self.count += child.count
+        self.offsets = list(accumulate([child.count for child in children], initial=0))
+        self.count: int = self.offsets.pop()
         self.reductions: list[Any] = []
 
 
@@ -173,20 +170,26 @@ class TreeUpdate:
 
     def _without_slivers(self, children: list[Node], height: int) -> list[Node]:
         """Join nodes that removals made nearly empty with their left neighbour, if both fit into one node."""
+        usual = FANOUT if height else LEAF_ROWS
+        sizes = [len(node.children) if isinstance(node, Inner) else node.count for node in children]
+        if min(sizes, default=usual) > usual // 4:
+            return children
         joined: list[Node] = []
-        for node in children:
-            before = joined[-1] if joined else None
-            if isinstance(node, Leaf) and isinstance(before, Leaf):
-                if min(node.count, before.count) <= LEAF_ROWS // 4 and node.count + before.count <= LEAF_ROWS:
-                    joined[-1] = self._leaf(before.positions + node.positions, before.rows + node.rows)
-                    continue
-            elif isinstance(node, Inner) and isinstance(before, Inner):
-                sizes = len(node.children), len(before.children)
-                if min(sizes) <= FANOUT // 4 and sum(sizes) <= FANOUT:
-                    joined[-1] = self._inner(before.children + node.children, height)
-                    continue
-            joined.append(node)
+        size_before = 0
+        for node, size in zip(children, sizes, strict=True):
+            if joined and min(size, size_before) <= usual // 4 and size + size_before <= usual:
+                joined[-1] = self._joined(joined[-1], node, height)
+                size_before += size
+            else:
+                joined.append(node)
+                size_before = size
         return joined
+
+    def _joined(self, node: Node, right: Node, height: int) -> Node:
+        if isinstance(node, Leaf) and isinstance(right, Leaf):
+            return self._leaf(node.positions + right.positions, node.rows + right.rows)
+        assert isinstance(node, Inner) and isinstance(right, Inner)
+        return self._inner(node.children + right.children, height)
 
 
 def _pieces(size: int, usual: int) -> Iterator[tuple[int, int]]:

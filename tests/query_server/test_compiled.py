@@ -10,7 +10,7 @@ import pytest
 from couchfake.errors import CouchError
 from couchfake.query_server import answers
 from couchfake.query_server.compiled import CompiledFunction, Runtime
-from couchfake.query_server.engines import ScriptBusy, ScriptError, ScriptLost, ScriptTimeout
+from couchfake.query_server.engines import Script, ScriptBusy, ScriptError, ScriptLost, ScriptTimeout
 
 OPENING = ("part", "compile", "source")
 
@@ -53,7 +53,7 @@ class Engine:
         self.at_submit: dict[int, ScriptError] = {}
         self.at_wait: dict[int, ScriptError] = {}
 
-    def new_script(self, busy_timeout: float | None = None) -> Played:
+    def new_script(self, busy_timeout: float | None = None, beside: Script | None = None) -> Played:
         self.scripts.append(Played(self, len(self.scripts)))
         return self.scripts[-1]
 

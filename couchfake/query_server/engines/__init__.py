@@ -70,9 +70,11 @@ class Engine(Protocol):
     can_freeze: bool
     """Whether scripts have the command ``freeze``, after which no function can change what another one sees."""
 
-    def new_script(self, busy_timeout: float | None = None) -> Script:
+    def new_script(self, busy_timeout: float | None = None, beside: Script | None = None) -> Script:
         """Return a new script.
 
+        ``beside``: another script of the engine, which is called with this one, time after time. Their calls take turns
+        on one thread: to wake one for each would take longer than most calls.
         ``busy_timeout``: the seconds that a call of it waits for another one before it raises ScriptBusy; None if calls
         wait as long as they must. An engine that runs one call at a time ignores it.
         """

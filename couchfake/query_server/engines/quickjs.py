@@ -24,6 +24,7 @@ import _quickjs as quickjs  # the package around it starts a thread when it is i
 from couchfake.query_server.engines import (
     MEMORY_LIMIT,
     PRELUDE_PARTS,
+    Script,
     ScriptBusy,
     ScriptCrashed,
     ScriptLost,
@@ -113,8 +114,8 @@ class QuickJSEngine:
         self._memory = 0
         self._lock = threading.Lock()
 
-    def new_script(self, busy_timeout: float | None = None) -> QuickJSScript:
-        return QuickJSScript(self, busy_timeout)
+    def new_script(self, busy_timeout: float | None = None, beside: Script | None = None) -> QuickJSScript:
+        return QuickJSScript(self, busy_timeout, beside if isinstance(beside, QuickJSScript) else None)
 
     def memory(self) -> int:
         return self._memory
@@ -150,11 +151,15 @@ def _relieve(context: Any) -> None:
 class QuickJSScript:
     """A QuickJS runtime with the prelude in it, made by the first call."""
 
-    def __init__(self, engine: QuickJSEngine, busy_timeout: float | None) -> None:
+    def __init__(self, engine: QuickJSEngine, busy_timeout: float | None, beside: QuickJSScript | None) -> None:
         self._engine = engine
         self._busy_timeout = busy_timeout
-        self._strand = Strand(engine.pool)
         self._process = os.getpid()
+        self._strand: Strand
+        if beside is not None and beside._process == self._process:
+            self._strand = beside._strand
+        else:
+            self._strand = Strand(engine.pool)
         self._context: Any = None
         self._dispatch: Any = None
         self._running: Any = None  # the context that runs a call
@@ -209,14 +214,14 @@ class QuickJSScript:
             raise ScriptLost(command)
         if self._dispatch is None:
             self._context, self._dispatch = self._engine.spares.take()
-        context, dispatch = self._context, self._dispatch
-        limit = timeout * (1.25 + self._engine.pool.running())
+        context, dispatch, engine = self._context, self._dispatch, self._engine
+        limit = timeout * (1.25 + engine.pool.running())
         if limit != self._limit:
             context.set_time_limit(limit)
             self._limit = limit
         start = real_monotonic()
         self._running = context
-        self._engine.running.add(context)
+        engine.running.add(context)
         try:
             answer = dispatch(part, command, *arguments)
         except quickjs.StackOverflow as error:
@@ -229,7 +234,7 @@ class QuickJSScript:
             raise ScriptCrashed("memory" if "memory" in str(error) else "stack") from error
         finally:
             self._running = None
-            self._engine.running.discard(context)
+            engine.running.discard(context)
         if not isinstance(answer, str):  # out of memory while it said that it is out of memory
             self._drop()
             raise ScriptCrashed("memory")

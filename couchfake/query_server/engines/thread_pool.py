@@ -63,18 +63,17 @@ class _Worker:
 class Task(Generic[_T]):
     """One piece of work. ``wait`` returns its result or raises its error."""
 
-    __slots__ = ("_error", "_result", "_strand", "_work", "_worker", "abandoned", "done", "finished")
+    _error: BaseException | None = None
+    _result: _T | None = None
+    _worker: _Worker | None = None
+    abandoned = False
+    finished = False
 
     def __init__(self, strand: Strand, work: Callable[[], _T]) -> None:
         self._strand = strand
         self._work: Callable[[], _T] | None = work
-        self._error: BaseException | None = None
-        self._result: _T | None = None
-        self._worker: _Worker | None = None
         self.done = threading.Lock()
         self.done.acquire()
-        self.abandoned = False
-        self.finished = False
 
     def run(self, worker: _Worker) -> None:
         """Do the work. The strand releases ``done`` afterwards."""
@@ -175,26 +174,28 @@ class Strand:
         Releasing ``done`` wakes the thread that waits for the task. It is the last step, so that the interpreter is
         free by then.
         """
-        while True:
-            with self._lock:
-                if not self._tasks:
-                    self._running = False
-                    worker.state.add_free_thread()
-                    return True
-                task = self._tasks.popleft()
-                self._started = True
+        with self._lock:
+            task = self._next()
+        if task is None:
+            worker.state.add_free_thread()
+        while task is not None:
             task.run(worker)
             with self._lock:
                 task.finished = True
                 if task.abandoned:
                     return False
-                self._started = False
-                self._running = more = bool(self._tasks)
-            if not more:
+                following = self._next()
+            if following is None:
                 worker.state.add_free_thread()
             task.done.release()
-            if not more:
-                return True
+            task = following
+        return True
+
+    def _next(self) -> Task[object] | None:
+        """Take the next task, which is about to run, from the queue. The lock must be held."""
+        task = self._tasks.popleft() if self._tasks else None
+        self._running = self._started = task is not None
+        return task
 
     def cancel(self) -> None:
         """End the tasks that have not started."""

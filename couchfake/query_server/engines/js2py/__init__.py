@@ -21,6 +21,7 @@ from couchfake.query_server.engines import (
     MEMORY_LIMIT,
     PRELUDE_PARTS,
     EngineUnavailable,
+    Script,
     ScriptCrashed,
     ScriptError,
     ScriptLost,
@@ -73,7 +74,7 @@ class Js2PyEngine:
         self._scripts = self._requests = 0
         self._forgotten: list[int] = []
 
-    def new_script(self, busy_timeout: float | None = None) -> Js2PyScript:
+    def new_script(self, busy_timeout: float | None = None, beside: Script | None = None) -> Js2PyScript:
         with self._lock:
             self._scripts += 1
             return Js2PyScript(self, self._scripts)
