@@ -124,9 +124,10 @@ class ApplicationAdapter(BaseAdapter):
             netloc, target = parts.netloc.rpartition("@")[2], request.path_url
         if target.startswith("//"):  # as requests' own adapter does
             target = "/" + target.lstrip("/")
-        fields: Any = request.headers  # which have the method that their annotation lacks
-        application = within_limits(self.application, request.method or "", target, fields.lower_items())
-        environ, upload = self._environment(request, target)
+        headers: Any = request.headers  # which have the method that their annotation lacks
+        fields = list(headers.lower_items())
+        application = within_limits(self.application, request.method or "", target, fields)
+        environ, upload = self._environment(request, target, fields)
         if netloc != self.host:
             environ["HTTP_HOST"] = environ.get("HTTP_HOST") or netloc
         client = environ[ENVIRON_KEY] = Client()
@@ -146,9 +147,10 @@ class ApplicationAdapter(BaseAdapter):
             raise upload.error
         return self._response(request, raw, stream)
 
-    def _environment(self, request: requests.PreparedRequest, target: str) -> tuple[dict[str, Any], Upload | None]:
-        fields: Any = request.headers  # which have the method that their annotation lacks
-        headers = header_items(fields.lower_items())
+    def _environment(
+        self, request: requests.PreparedRequest, target: str, fields: list[tuple[str, Any]]
+    ) -> tuple[dict[str, Any], Upload | None]:
+        headers = header_items(fields)
         body: Any = request.body
         upload: Upload | None = None
         if isinstance(body, str):
