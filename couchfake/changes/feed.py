@@ -6,7 +6,7 @@ A reader waits through its ``Client``, so that it is woken when the client disco
 follow the server's clock.
 
 What is to be read is settled under the lock at the beginning of a pass; reading it, asking a filter and rendering
-happen outside, so that writers never wait for a reader. The sequence and the number of changes left that a pass ends
+happen outside, so that writers never wait for a reader. The sequence and the remaining limit that a pass ends
 with follow the real server, where one process reads changes ahead and another counts those it may pass on.
 Source: ``fabric_rpc:changes``, ``fabric_view_changes:keep_sending_changes/8``.
 """
@@ -78,20 +78,20 @@ class Scan:
     """The changes after ``since`` (descending: up to it), at most ``limit`` of them.
 
     When ``rows`` is used up, ``last_seq`` is where the next pass begins, ``pending`` how many changes follow
-    and ``left`` what remains of the limit. ``seen`` is the database's sequence at the beginning.
+    and ``remaining`` what remains of the limit. ``update_seq`` is the database's sequence at the beginning.
     """
 
     def __init__(self, database: Database, query: ChangesQuery, since: int, limit: int) -> None:
         self._style = query.style
         self._filter = query.filter
         self.last_seq = since
-        self.left = limit
+        self.remaining = limit
         with database.lock:
-            self.seen = database.update_seq
+            self.update_seq = database.update_seq
             total = database.count_since(since)
             self.pending = database.count_since(0) - total if query.descending else total
             entries = None if query.filter is None else query.filter.lookup(database)
-            self._end = None if entries is None or query.descending else self.seen
+            self._end = None if entries is None or query.descending else self.update_seq
             if entries is not None:
                 self._changes = _found(entries, since, query.descending)
             else:
@@ -108,7 +108,7 @@ class Scan:
             batch = changes[start : start + BATCH]
             self.last_seq = batch[-1].seq
             self.pending -= len(batch)
-            self.left -= len(batch)
+            self.remaining -= len(batch)
             if style == "main_only":
                 yield [(change, change.leaves[:1]) for change in batch]
             elif style == "all_docs":
@@ -122,7 +122,7 @@ class Scan:
         for batch in _batches(self._changes):
             rows: list[Row] = []
             for change, revisions in zip(batch, filter.select(batch, self._style)):
-                if self.left == 0:
+                if self.remaining == 0:
                     # One change more is looked at: if it does not pass it counts as read.
                     if not revisions:
                         self.last_seq = change.seq
@@ -134,10 +134,10 @@ class Scan:
                 self.last_seq = change.seq
                 if revisions:
                     shown = pending
-                    self.left -= 1
+                    self.remaining -= 1
                     rows.append((change, revisions))
             yield rows
-        if self.left:
+        if self.remaining:
             self.last_seq = self.last_seq if self._end is None else self._end
             shown = pending
         self.pending = pending if shown is None else shown
@@ -188,13 +188,15 @@ def wait_until(changed: Condition, happened: Callable[[], bool], end: Deadline, 
         while not happened():
             if client.gone or end.passed:
                 return False
-            client.wait(changed, end.left)
+            client.wait(changed, end.remaining)
         return True
 
 
-def wait_for_change(database: Database, seen: int, end: Deadline, client: Client, clock: Clock) -> bool:
-    """Wait until documents have changed after the sequence ``seen``, or the database was deleted (``closed``)."""
-    return wait_until(database.changed, lambda: database.closed or database.notified_seq > seen, end, client, clock)
+def wait_for_change(database: Database, update_seq: int, end: Deadline, client: Client, clock: Clock) -> bool:
+    """Wait until documents have changed after the sequence ``update_seq``, or the database was deleted (``closed``)."""
+    return wait_until(
+        database.changed, lambda: database.closed or database.notified_seq > update_seq, end, client, clock
+    )
 
 
 @dataclass(frozen=True)
@@ -244,11 +246,11 @@ def _live(database: Database, query: ChangesQuery, client: Client) -> Iterator[E
         yield from _pass(scan, client, query.timeout)
         if client.gone:
             return
-        enough = query.descending or (limit > scan.left if query.feed == "longpoll" else scan.left <= 0)
+        enough = query.descending or (limit > scan.remaining if query.feed == "longpoll" else scan.remaining <= 0)
         if not enough:
             yield Waiting()
             end = query.clock.deadline(query.timeout, is_heartbeat=query.heartbeat)
-            changed = wait_for_change(database, scan.seen, end, client, query.clock)
+            changed = wait_for_change(database, scan.update_seq, end, client, query.clock)
             if client.gone:
                 return
             enough = database.closed or not (changed or query.heartbeat)
@@ -256,7 +258,7 @@ def _live(database: Database, query: ChangesQuery, client: Client) -> Iterator[E
             yield Ended(scan.last_seq, scan.pending)
             return
         yield Heartbeat()
-        since, limit = scan.last_seq, scan.left
+        since, limit = scan.last_seq, scan.remaining
 
 
 def _pass(scan: Scan, client: Client, timeout: float) -> Iterator[Event]:
@@ -281,7 +283,7 @@ class RowWriter:
     def __init__(self, database: Database, query: ChangesQuery) -> None:
         self._database = database
         self._query = query
-        self._left = query.limit
+        self._remaining = query.limit
         # Where a filter has read all leaves, the document comes with its conflicts even if there are none.
         reads = query.filter is not None and query.filter.opens_documents
         self._lists_conflicts = reads and query.style == "all_docs" and query.shown.conflicts
@@ -291,11 +293,11 @@ class RowWriter:
     def sequences(self, rows: Sequence[Row]) -> list[str]:
         """Return the sequences of the rows as JSON, null for those that ``seq_interval`` omits."""
         packed = self._database.pack_seqs([change.seq for change, _ in rows])
-        interval, left = self._query.seq_interval, self._left
-        self._left -= len(rows)
+        interval, remaining = self._query.seq_interval, self._remaining
+        self._remaining -= len(rows)
         if interval == 1:
             return [f'"{seq}"' for seq in packed]
-        return [f'"{seq}"' if (left - place) % interval == 0 else "null" for place, seq in enumerate(packed)]
+        return [f'"{seq}"' if (remaining - place) % interval == 0 else "null" for place, seq in enumerate(packed)]
 
     def write(self, rows: Sequence[Row], sequences: Sequence[str]) -> list[bytes]:
         """Each row's JSON text."""

@@ -95,7 +95,7 @@ class Delay(Effect):
         end = self._clock.deadline(self._seconds)
         with self._clock.waking(condition), condition:
             while not end.passed and not client.gone:
-                client.wait(condition, end.left)
+                client.wait(condition, end.remaining)
 
     def __str__(self) -> str:
         return f"{self._seconds:g} s"

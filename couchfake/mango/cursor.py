@@ -177,7 +177,7 @@ class _Cursor:
         self.found = Found()
         self.statistics = Statistics()
         self.to_skip = plan.options.skip
-        self.left = plan.options.limit
+        self.remaining = plan.options.limit
         self.repeated = 0  # rows to pass over, because the page before ended with them
         self.last: tuple[str, Any] | None = None  # ID and key of the row that the answer ends with
 
@@ -368,35 +368,36 @@ class _Cursor:
         if self.projection is not None:
             document = self._document(entry, leaf) if self._counts() else _NOTHING
             return self._take_document(document, entry.id, key)
+        skipped = self.to_skip > 0
         if not self._goes_on(entry.id, key):
             return False
-        if self._wanted:
+        if not skipped:
             self.found.docs.append(shown_document(entry, leaf, self.shown, 0))
         return True
 
     def _take_document(self, document: dict[str, Any], docid: str, key: Any) -> bool:
+        skipped = self.to_skip > 0
         if not self._goes_on(docid, key):
             return False
-        if self._wanted and self.projection is not None:
+        if not skipped and self.projection is not None:
             self.found.docs.append(json.encode(self.projection.extract(document)))
         return True
 
     def _counts(self) -> bool:
         """Return whether the next document that matches is one of the answer."""
-        return self.to_skip == 0 and self.left > 0
+        return self.to_skip == 0 and self.remaining > 0
 
     def _goes_on(self, docid: str, key: Any) -> bool:
-        left = self.left
-        if left > 0:
+        """Count a document that matches, as skipped or as one of the answer. Return False if the answer was full."""
+        remaining = self.remaining
+        if remaining > 0:
             self.last = docid, key
         if self.to_skip:
             self.to_skip -= 1
-            self._wanted = False
             return True
-        if not left:
+        if not remaining:
             return False
-        self._wanted = True
-        self.left = left - 1
+        self.remaining = remaining - 1
         self.statistics.results += 1
         return True
 

@@ -167,7 +167,7 @@ class Deadline:
         self._end = None if seconds is None else clock.monotonic() + seconds
 
     @property
-    def left(self) -> float | None:
+    def remaining(self) -> float | None:
         """Seconds until then, 0 if it has passed; None if it never comes."""
         if self._end is None:
             return None
@@ -177,7 +177,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        return self._end is not None and self.left == 0.0
+        return self._end is not None and self.remaining == 0.0
 
 
 class Signal:
@@ -201,7 +201,7 @@ class Signal:
         end = self._clock.deadline(seconds)
         with self._clock.waking(self._condition), self._condition:
             while not self._is_set and not end.passed:
-                self._condition.wait(end.left)
+                self._condition.wait(end.remaining)
             return self._is_set
 
 

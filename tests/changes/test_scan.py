@@ -76,7 +76,7 @@ def test_what_is_written_during_a_pass_does_not_disturb_it(five: Writer, db: Dat
     five.put("f")
     rows = [(change.seq, change.entry.id, change.leaves[0].pos) for batch in scan.rows() for change, _ in batch]
     assert rows == [(1, "a", 1), (2, "b", 1), (3, "c", 1), (4, "d", 1), (5, "e", 1)]
-    assert scan.last_seq == scan.seen == 5
+    assert scan.last_seq == scan.update_seq == 5
 
 
 def test_all_leaves_are_shown_winner_first(writer: Writer, db: Database) -> None:

@@ -54,8 +54,8 @@ def test_deadlines_come_nearer_with_each_advance() -> None:
     clock.advance(400)
     clock.advance(500)
     assert not deadline.passed
-    assert deadline.left is not None
-    assert deadline.left <= 100
+    assert deadline.remaining is not None
+    assert deadline.remaining <= 100
     clock.advance(100)
     assert deadline.passed
 
