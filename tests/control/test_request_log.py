@@ -7,7 +7,7 @@ import json
 import pytest
 
 from couchfake import CouchFake
-from couchfake.control.request_log import RequestsDropped
+from couchfake.control.request_log import BEGINNING, KEPT_BYTES, RequestsDropped
 from couchfake.settings import ADMINS
 
 from .conftest import Client
@@ -180,3 +180,10 @@ def test_no_secret_is_shown() -> None:
     assert [secret for secret in secrets if secret in shown] == []
     assert "YWRtOlBBU1Mx" not in shown
     assert json.dumps(stored["name"]) in shown
+
+
+def test_a_large_body_is_kept_as_its_beginning(client: Client) -> None:
+    for size, kept in ((KEPT_BYTES, KEPT_BYTES), (KEPT_BYTES + 1, BEGINNING)):
+        client("PUT", f"/shop/{size}/file", data=b"x" * size, headers={"Content-Type": "application/octet-stream"})
+        client("GET", f"/shop/{size}/file")
+        assert client.fake.requests.last.answer == b"x" * kept

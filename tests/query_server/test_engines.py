@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import json
 import os
 import select
 import signal
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 
 from couchfake.query_server import ENGINE_NAMES, KNOWN_GAPS, EngineUnavailable, QueryServer, choose_engine
+from couchfake.query_server.engines import ScriptTimeout
+from couchfake.query_server.engines.quickjs import QuickJSEngine
 from couchfake.query_server.engines.thread_pool import Strand, ThreadPool, Withdrawn
+from couchfake.query_server.source import as_program
 
 
 def test_quickjs_is_the_default_engine() -> None:
@@ -132,6 +136,23 @@ def test_tasks_of_a_strand_run_in_order_and_those_of_others_beside_them() -> Non
     second.wait(10)
     assert order == ["quick", "second"]
     pool.close()
+
+
+def test_scripts_that_are_called_together_take_turns_on_one_thread() -> None:
+    engine = QuickJSEngine()
+    looping, apart = engine.new_script(), engine.new_script()
+    beside = engine.new_script(beside=looping)
+    for script, body in ((looping, "for (;;) {}"), (beside, "emit(1, 2);"), (apart, "emit(3, 4);")):
+        source = f"function (doc) {{ {body} }}"
+        script.call(10, "", "add_map", source, as_program(source), "null", "")
+    mapping = ("views", "map_docs", '[{"_id":"a"}]', "0", "250", "")
+    endless, waits = looping.submit(0.2, *mapping), beside.submit(10, *mapping)
+    assert engine.pool.running() == 1
+    assert json.loads(apart.call(10, *mapping)) == [[], [1, [[3, 4]]]]  # another thread runs it meanwhile
+    with pytest.raises(ScriptTimeout):
+        endless()
+    assert json.loads(waits()) == [[], [1, [[1, 2]]]]
+    engine.close()
 
 
 def test_a_task_behind_another_one_can_be_taken_back() -> None:

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from couchfake.storage.activity import Activity
+
 from .conftest import Store
 
 IDS = ["a", "b", "_design/d", "é"]
@@ -188,3 +190,16 @@ def test_a_closed_database_wakes_those_who_wait(store: Store) -> None:
     store.db.changed.notify_all = lambda: woken.append(store.db.closed)  # type: ignore[method-assign]
     store.db.close()
     assert woken == [True]
+
+
+def test_what_was_done_in_another_database_is_added() -> None:
+    total, done = Activity(), Activity()
+    for number, name in enumerate(Activity.__slots__):
+        setattr(done, name, 1 << number)
+    total.add(done, own=False)
+    total.add(done, own=True)
+    assert {name: getattr(total, name) // getattr(done, name) for name in Activity.__slots__} == {
+        **dict.fromkeys(Activity.__slots__, 2),
+        "reads": 1,
+        "writes": 1,
+    }
