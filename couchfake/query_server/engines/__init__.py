@@ -73,10 +73,10 @@ class Engine(Protocol):
     def new_script(self, busy_timeout: float | None = None, beside: Script | None = None) -> Script:
         """Return a new script.
 
-        ``beside``: another script of the engine, which is called with this one, time after time. Their calls take turns
-        on one thread: to wake one for each would take longer than most calls.
         ``busy_timeout``: the seconds that a call of it waits for another one before it raises ScriptBusy; None if calls
-        wait as long as they must. An engine that runs one call at a time ignores it.
+        wait as long as they must. ``beside``: another script of the engine, if both are always called together. Their
+        calls take turns on one thread, since to wake one for each takes longer than most calls. An engine that runs one
+        call at a time ignores both.
         """
 
     def memory(self) -> int:
