@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from couchfake.storage.documents import Body
     from couchfake.storage.revision_tree import Revision
 
 
@@ -79,37 +80,40 @@ def float_size(value: float) -> int:
     return 6 if value <= 1e-100 else 5 if value <= 1e-10 else 4
 
 
-MOST_UNCOUNTED = 10_000
-"""The most leaves that ``LeafSizes`` has yet to count."""
+MOST_UNCOUNTED = 20_000
+"""The most leaves that ``LeafSizes`` counts later."""
 
 
 class LeafSizes:
     """The sum of the sizes of a database's leaves.
 
-    A leaf is counted when the sum is read, which few tests do. Only so many leaves may be uncounted that reading the
-    sum is quick in a database of any size. Leaves are the same if they share their body: a snapshot has copies of them.
+    A leaf is counted when the sum is read, which few tests do. So that this is quick in a database of any size, leaves
+    beyond the first ``MOST_UNCOUNTED`` are counted at once. Leaves are the same if they share their body: a snapshot
+    has copies of them.
     """
 
     __slots__ = ("_counted", "_uncounted")
 
     def __init__(self, leaves: Iterable[Revision] = ()) -> None:
         self._counted = 0
-        self._uncounted = {leaf.body: leaf for leaf in leaves}
+        self._uncounted: dict[Body | None, Revision] = {}
+        self.replace((), leaves)
 
     def add(self, leaf: Revision, replaced: Revision | None) -> None:
         """Note a new leaf, and the leaf that it extends."""
         if replaced is not None:
             self._remove(replaced)
-        self._uncounted[leaf.body] = leaf
-        if len(self._uncounted) > MOST_UNCOUNTED:
-            self.total()
+        if len(self._uncounted) < MOST_UNCOUNTED:
+            self._uncounted[leaf.body] = leaf
+        else:
+            self._counted += leaf.size()
 
     def replace(self, leaves: Iterable[Revision], new: Iterable[Revision]) -> None:
         """Note that all leaves of a document are replaced by others."""
         for leaf in leaves:
             self._remove(leaf)
         for leaf in new:
-            self._uncounted[leaf.body] = leaf
+            self.add(leaf, None)
 
     def _remove(self, leaf: Revision) -> None:
         if self._uncounted.pop(leaf.body, None) is None:

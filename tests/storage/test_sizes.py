@@ -115,12 +115,12 @@ def test_a_leaf_that_was_counted_is_subtracted_when_it_is_replaced() -> None:
     assert total.total() == 30
 
 
-def test_only_so_many_leaves_are_left_uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_leaves_are_counted_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizes, "MOST_UNCOUNTED", 3)
     leaves, total = [_Leaf() for _ in range(5)], LeafSizes()
     for leaf in leaves:
         total.add(leaf, None)
-    assert [leaf.counted for leaf in leaves] == [1, 1, 1, 1, 0]
+    assert [leaf.counted for leaf in leaves] == [0, 0, 0, 1, 1]
     assert total.total() == 50
 
 
