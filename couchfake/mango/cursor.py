@@ -157,9 +157,13 @@ def find(
 
 def check_names(options: FindOptions) -> None:
     """Raise a CouchError (400) if the selector, ``fields`` or ``sort`` name a field whose name has an empty part."""
-    names = [name for name in field_names(options.selector) if name]
-    for name in [*names, *(options.fields or []), *(name for name, _ in options.sort)]:
+    for name in field_names(options.selector):
+        if name:
+            parse_field(name)
+    for name in options.fields or ():
         parse_name(name)
+    for name, _ in options.sort:
+        parse_field(name)
 
 
 class _Cursor:

@@ -215,17 +215,16 @@ def _is_text_search(selector: Any) -> bool:
     rest = [selector]
     while rest:
         selector = rest.pop()
-        if isinstance(selector, (str, int, float)):
-            continue
-        if not isinstance(selector, dict) or len(selector) > 1:
+        if isinstance(selector, dict) and len(selector) <= 1:
+            for name, condition in selector.items():
+                if name == "$default":
+                    return True
+                if isinstance(condition, dict):
+                    rest.append(condition)
+                elif isinstance(condition, list):
+                    rest += reversed(condition)
+        elif not isinstance(selector, (str, int, float)):
             raise crash("function_clause")
-        for name, condition in selector.items():
-            if name == "$default":
-                return True
-            if isinstance(condition, list):
-                rest += reversed(condition)
-            elif isinstance(condition, dict):
-                rest.append(condition)
     return False
 
 

@@ -184,19 +184,15 @@ class ApplicationAdapter(BaseAdapter):
         response.request = request
         response.connection = self  # type: ignore[assignment]  # for authentication handlers
         fields: dict[str, str] = {}
-        cookies = False
         for name, value in raw.fields:
-            if name in fields:
-                value = f"{fields[name]}, {value}"
-            fields[name] = value
-            cookies = cookies or name.lower() == "set-cookie"
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        if not raw.has_date:
+            fields["Date"] = self._date()
         headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(fields)
-        if "Date" not in headers:
-            headers["Date"] = self._date()
         response.headers = headers
         response.encoding = get_encoding_from_headers(headers)
         response.raw = raw
-        if cookies:
+        if raw.sets_cookies:
             raw.keep_cookies()
             extract_cookies_to_jar(response.cookies, request, raw)
         if not stream:

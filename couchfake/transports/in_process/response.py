@@ -22,6 +22,7 @@ from couchfake.transports.wsgi import Answer
 
 _GZIP = 16 + zlib.MAX_WBITS
 _DECODED = frozenset({"gzip", "x-gzip", "deflate"})
+_LENGTHS = frozenset(map(len, ("content-encoding", "content-length", "set-cookie", "date")))
 
 
 class OriginalAnswer:
@@ -63,6 +64,8 @@ class RawAnswer(io.RawIOBase):
         self._ended = False
         self._position = 0
         self._original_response: OriginalAnswer | None = None
+        self.sets_cookies = False
+        self.has_date = False
         self.status = answer.status
         self.reason = answer.reason
         self.fields = answer.headers
@@ -73,14 +76,19 @@ class RawAnswer(io.RawIOBase):
     # --- for the adapter --------------------------------------------------------------------------------------------
 
     def _frame(self, answer: Answer) -> None:
-        """Add the header that a server adds for the length of a body."""
+        """Note which headers there are, and add the one that a server adds for the length of a body."""
         length = None
         for name, value in answer.headers:
-            lower = name.lower()
-            if lower == "content-encoding":
-                self._encoding = value.lower()
-            elif lower == "content-length":
-                length = value
+            if len(name) in _LENGTHS:  # few headers have one of these lengths, and no others are looked at
+                lower = name.lower()
+                if lower == "content-encoding":
+                    self._encoding = value.lower()
+                elif lower == "content-length":
+                    length = value
+                elif lower == "set-cookie":
+                    self.sets_cookies = True
+                elif lower == "date":
+                    self.has_date = True
         if length is None and not answer.bodiless:
             framing = ("Transfer-Encoding", "chunked")
             if answer.whole is not None:
@@ -92,6 +100,8 @@ class RawAnswer(io.RawIOBase):
 
     def whole(self) -> bytes:
         """Return all of the body, decoded. Raise ConnectionError or ContentDecodingError of ``requests``."""
+        if self._whole is not None and not self._encoding:
+            return self._next_chunk() or b""
         try:
             return self.read(decode_content=True)
         except ReadTimeoutError as error:
