@@ -56,6 +56,12 @@ def test_an_answer_looks_as_over_a_socket(application: Recorder, client: request
     assert answer.raw.headers.getlist("content-type") == ["application/json"]
 
 
+@pytest.mark.parametrize("name", ["Date", "date"])
+def test_the_date_of_an_application_stays(name: str, application: Recorder, client: requests.Session) -> None:
+    application.headers.append((name, "Thu, 01 Jan 1970 00:00:00 GMT"))
+    assert client.get(BASE_URL + "/").headers["Date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+
+
 def test_the_path_keeps_its_escapes(application: Recorder, client: requests.Session) -> None:
     client.get(BASE_URL + "/db/a%2Fb%20c/d?key=%22x%22")
     assert application.environ["REQUEST_URI"] == "/db/a%2Fb%20c/d?key=%22x%22"
