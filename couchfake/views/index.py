@@ -189,7 +189,7 @@ class Index:
                 seqs = tuple(changes.update_seq if len(tree) else 0 for tree in trees)
             self._whole = False
             for docid, placed in changes.placed.items():
-                self._positions.put(docid, None if placed is None else [positions for positions, _ in placed])
+                self._positions.put(docid, None if placed is None else tuple([positions for positions, _ in placed]))
             self.snapshot = Snapshot(trees, changes.update_seq, changes.purge_seq, seqs)
             self._draft = None
             self._whole = True
@@ -282,8 +282,8 @@ class Index:
         return tree.apply(removed, positions, rows)
 
 
-_Placed: TypeAlias = tuple[list[bytes], list[Row]]
-"""The positions and rows of one document in one tree."""
+_Placed: TypeAlias = tuple[tuple[bytes, ...], tuple[Row, ...]]
+"""The positions and rows of one document in one tree. They are tuples because the garbage collector visits lists."""
 
 
 class _Changes:
@@ -310,7 +310,7 @@ def _placed(definition: TreeDefinition, docid: str, tail: bytes, emitted: Emitte
     if len(set(keys)) < len(keys):
         return _placed_apart(docid, tail, keys, emitted)
     tail += ONLY
-    return [key + tail for key in keys], [(key, docid, value) for key, value in emitted]
+    return tuple([key + tail for key in keys]), tuple([(key, docid, value) for key, value in emitted])
 
 
 def _placed_apart(docid: str, tail: bytes, keys: list[bytes], emitted: Emitted) -> _Placed:
@@ -328,7 +328,7 @@ def _placed_apart(docid: str, tail: bytes, keys: list[bytes], emitted: Emitted) 
             group, suffixes = _in_erlang_order(group)
             positions += [stem + suffix for suffix in suffixes]
         rows += [(key, docid, value) for key, value in group]
-    return positions, rows
+    return tuple(positions), tuple(rows)
 
 
 def _in_erlang_order(group: list[Any]) -> tuple[list[Any], list[bytes]]:
@@ -351,7 +351,7 @@ def _in_erlang_order(group: list[Any]) -> tuple[list[Any], list[bytes]]:
 # The positions are in layers of which only the uppermost is written, so a state is kept by reference: ``freeze`` costs
 # what was written since the last time, not what the index holds.
 
-DocumentPositions: TypeAlias = list[list[bytes]]
+DocumentPositions: TypeAlias = tuple[tuple[bytes, ...], ...]
 """For each tree of an index, the positions of one document's rows."""
 
 Layers: TypeAlias = "tuple[dict[str, DocumentPositions | None], ...]"
