@@ -6,6 +6,7 @@ import argparse
 import configparser
 import contextlib
 import errno
+import gc
 import ipaddress
 import json
 import logging
@@ -27,6 +28,9 @@ from couchfake.inspector.files import NotFauxton
 from couchfake.query_server.engines import ENGINE_NAMES, EngineUnavailable, choose_engine
 from couchfake.recordings.commands import add_commands
 from couchfake.transports.http1 import Access, Server
+
+YOUNG_OBJECTS = 10_000
+"""How many new objects make the garbage collector of ``serve`` run; Python's default is 700 or 2,000."""
 
 # user:password@ behind the slashes of a URL, written plainly or escaped: clients put such URLs into query strings
 _LOGIN_IN_URL = re.compile(r"((?:/|%2f){2})[^/?#&\s]*?(?:@|%40)", re.IGNORECASE)
@@ -133,7 +137,8 @@ def serve(options: argparse.Namespace) -> int:
         return _failed(str(error))
     log = log_access_as_json if options.json else log_access if options.verbose else None
     server = Server(fake.wsgi, options.host, options.port, log=log)
-    with _logging(logging.INFO if options.verbose else logging.WARNING), _ended_by_signals() as ended:
+    level = logging.INFO if options.verbose else logging.WARNING
+    with _logging(level), _rare_collections(), _ended_by_signals() as ended:
         try:
             server.start()
         except OSError as error:
@@ -247,6 +252,19 @@ def _logging(level: int) -> Iterator[None]:
 def _failed(message: str) -> int:
     print(f"couchfake: {message}", file=sys.stderr)
     return 1
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the garbage collector run less often: it visits every document, and requests leave little for it."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS, *thresholds[1:])
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 @contextlib.contextmanager

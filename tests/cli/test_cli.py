@@ -78,6 +78,24 @@ def test_it_serves_logs_and_ends_by_signal_silently(served: Served) -> None:
     assert "pa:ss" not in err and "Basic" not in err
 
 
+def test_the_garbage_collector_runs_rarely_while_it_serves() -> None:
+    served = Served()
+    try:
+        with requests.Session() as client:
+            client.trust_env = False
+
+            def collections() -> int:
+                count: int = client.get(f"{served.url}_node/_local/_system").json()["garbage_collection_count"]
+                return count
+
+            client.put(f"{served.url}db")
+            before = collections()
+            client.post(f"{served.url}db/_bulk_docs", json={"docs": [{"tags": [n]} for n in range(5000)]})
+            assert collections() - before < 10  # for 40,000 objects that stay
+    finally:
+        served.kill()
+
+
 def test_control_c_ends_it_cleanly_with_a_feed_open() -> None:
     served = Served()
     try:
