@@ -256,10 +256,10 @@ def _failed(message: str) -> int:
 
 @contextlib.contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Let the garbage collector run less often: it visits every document, and requests leave little for it."""
+    """Run the garbage collector less often: it visits every document, while requests leave few reference cycles."""
     thresholds = gc.get_threshold()
     gc.set_threshold(YOUNG_OBJECTS, *thresholds[1:])
-    gc.freeze()
+    gc.freeze()  # what exists by now is never visited
     try:
         yield
     finally:

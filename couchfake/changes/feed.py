@@ -308,7 +308,7 @@ class RowWriter:
             revs = revisions[0].rev if len(revisions) == 1 else '"},{"rev":"'.join([each.rev for each in revisions])
             deleted = ',"deleted":true' if change.leaves[0].deleted else ""
             texts.append(f'{{"seq":{seq},"id":{quote(change.entry.id)},"changes":[{{"rev":"{revs}"}}]{deleted}{end}')
-        lines = "\n".join(texts)  # no text has a line end, and many are encoded faster together
+        lines = "\n".join(texts)  # no row contains a line break, and rows are encoded faster together
         encoded = json.utf8(json.with_capital_digits(lines) if "\\" in lines else lines).split(b"\n")
         if not self._query.include_docs:
             return encoded

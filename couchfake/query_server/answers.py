@@ -84,8 +84,6 @@ class Answer:
     def parse(cls, text: str) -> Answer:
         """Read ``[log, value]`` or ``[log, null, ["error", name, reason(, end)]]``."""
         answer = loads(text)
-        if type(answer) is list and len(answer) == 2 and answer[0] == []:  # as most are
-            return cls([], answer[1])
         if not isinstance(answer, list) or len(answer) not in (2, 3):
             raise ValueError("an answer has two or three parts")
         log = [_log_line(line) for line in a_list(answer[0])] if answer[0] != [] else []
@@ -156,16 +154,11 @@ def mapped(start: int, size: int) -> Any:
     the next document, and for each one before it its rows, which come as keys and values in turn."""
 
     def read(value: Any) -> tuple[int, list[list[tuple[Any, Any]]]]:
-        # Shapes are checked here without ``a_list``: this is read for every document that is indexed.
-        if type(value) is not list or len(value) != 2:
-            raise ValueError("not a list of 2 items")
-        done, of_docs = value
+        done, of_docs = a_list(value, 2)
         if type(done) is not int or not start < done <= size:
             raise ValueError("no progress")
-        if type(of_docs) is not list or len(of_docs) != done - start:
-            raise ValueError("not the rows of each document")
         rows = []
-        for flat in of_docs:
+        for flat in a_list(of_docs, done - start):
             if type(flat) is not list or len(flat) % 2:
                 raise ValueError("a key without a value")
             items = iter(flat)

@@ -275,7 +275,7 @@ class RevisionTree:
         leaf = _chain(first, path[taken + 1 :])
         fill(leaf)
         replaced = None if node.children else node
-        place = bisect_left(node.children, first.id, key=_ID) if node.children else 0
+        place = bisect_left(node.children, first.id, key=_ID)
         node.children = (*node.children[:place], first, *node.children[place:])
         self._note(leaf, first)
         self._add_leaf(leaf, replaced)
@@ -322,7 +322,7 @@ class RevisionTree:
             self.deepest = new.pos
         if not self.leaves or (replaced is not None and len(self.leaves) == 1):
             leaves = (new,)
-            self.leaves = self.roots if self.roots == leaves else leaves  # mostly it is the only revision
+            self.leaves = self.roots if self.roots == leaves else leaves  # one tuple for both, for most documents
             return
         ranked = list(self.leaves)
         if replaced is not None:

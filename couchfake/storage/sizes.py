@@ -81,7 +81,7 @@ def float_size(value: float) -> int:
 
 
 MOST_UNCOUNTED = 20_000
-"""The most leaves that ``LeafSizes`` counts later."""
+"""How many leaves may wait to be counted."""
 
 
 class LeafSizes:
@@ -109,7 +109,7 @@ class LeafSizes:
             self._counted += leaf.size()
 
     def replace(self, leaves: Iterable[Revision], new: Iterable[Revision]) -> None:
-        """Note that all leaves of a document are replaced by others."""
+        """Note that leaves of a document are replaced by others, or removed."""
         for leaf in leaves:
             self._remove(leaf)
         for leaf in new:

@@ -283,7 +283,7 @@ class Index:
 
 
 _Placed: TypeAlias = tuple[tuple[bytes, ...], tuple[Row, ...]]
-"""The positions and rows of one document in one tree. They are tuples because the garbage collector visits lists."""
+"""The positions and rows of one document in one tree. The garbage collector untracks such tuples, but never a list."""
 
 
 class _Changes:

@@ -63,17 +63,18 @@ class _Worker:
 class Task(Generic[_T]):
     """One piece of work. ``wait`` returns its result or raises its error."""
 
-    _error: BaseException | None = None
-    _result: _T | None = None
-    _worker: _Worker | None = None
-    abandoned = False
-    finished = False
+    __slots__ = ("_error", "_result", "_strand", "_work", "_worker", "abandoned", "done", "finished")
 
     def __init__(self, strand: Strand, work: Callable[[], _T]) -> None:
         self._strand = strand
         self._work: Callable[[], _T] | None = work
+        self._error: BaseException | None = None
+        self._result: _T | None = None
+        self._worker: _Worker | None = None
         self.done = threading.Lock()
         self.done.acquire()
+        self.abandoned = False
+        self.finished = False
 
     def run(self, worker: _Worker) -> None:
         """Do the work. The strand releases ``done`` afterwards."""

@@ -79,7 +79,7 @@ class RawAnswer(io.RawIOBase):
         """Note which headers there are, and add the one that a server adds for the length of a body."""
         length = None
         for name, value in answer.headers:
-            if len(name) in _LENGTHS:  # few headers have one of these lengths, and no others are looked at
+            if len(name) in _LENGTHS:  # most names need not be put into lower case
                 lower = name.lower()
                 if lower == "content-encoding":
                     self._encoding = value.lower()
